@@ -1,0 +1,112 @@
+# ipcbox: one binary, build/ipcbox, whose applets are the files in applets/.
+#
+#   make            build it            make demo      see it at work, live
+#   make test       run all tests       make check     linters, sanitizers, docs against code
+#   make help       everything else
+
+VERSION := $(shell sed -n 's/.*IPCBOX_VERSION "\(.*\)"/\1/p' common/version.h)
+PREFIX  ?= /usr/local
+DESTDIR ?=
+B       ?= build
+
+WARN  = -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wformat=2 -Werror
+# _GNU_SOURCE: accept4, splice, struct ucred; what is Linux only stands behind functions of common/
+CPPFLAGS += -D_GNU_SOURCE -Icommon -I$(B)
+CFLAGS  ?= -O2 -g
+HARDEN   = -D_FORTIFY_SOURCE=2 -fstack-protector-strong -fPIE
+LINK     = -pie -Wl,-z,relro,-z,now -Wl,--as-needed
+
+APPLETS  = $(sort $(patsubst applets/%.c,%,$(wildcard applets/*.c)))
+OBJECTS  = $(patsubst %.c,$(B)/%.o,$(wildcard common/*.c applets/*.c))
+COMPILE  = $(CC) -std=c11 $(WARN) $(HARDEN) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c
+
+# V=1 shows the commands whole
+ifeq ($(V),)
+Q   = @
+SAY = @echo ' '
+else
+SAY = @:
+endif
+
+.PHONY: all demo test check bench install uninstall static clean help dist FORCE
+.DELETE_ON_ERROR:
+
+all: $(B)/ipcbox
+
+$(B)/ipcbox: $(OBJECTS)
+	$(SAY) LD $@
+	$(Q)$(CC) $(CFLAGS) $(LINK) $(LDFLAGS) -o $@ $^
+
+$(B)/%.o: %.c $(B)/flags | $(B)/registry.h
+	@mkdir -p $(@D)
+	$(SAY) CC $<
+	$(Q)$(COMPILE) -o $@ $<
+
+# every applet exports one symbol: applet_NAME, with _ for -
+$(B)/registry.h: $(wildcard applets/*.c) Makefile
+	@mkdir -p $(@D)
+	$(Q)printf 'APPLET(applet_%s)\n' $(subst -,_,$(APPLETS)) >$@
+
+# a change of compiler or flags rebuilds everything
+$(B)/flags: FORCE
+	@mkdir -p $(@D)
+	@echo '$(COMPILE) $(LINK) $(LDFLAGS)' | cmp -s - $@ || echo '$(COMPILE) $(LINK) $(LDFLAGS)' >$@
+
+# one applet alone: build/one/NAME
+one/%: FORCE
+	$(MAKE) B=$(B)/one.$* APPLETS=$* CPPFLAGS='$(CPPFLAGS) -DONE_APPLET' OBJECTS='$$(patsubst %.c,$$(B)/%.o,\
+	  $$(filter-out common/toolbox.c,$$(wildcard common/*.c)) applets/$*.c)'
+	@mkdir -p $(B)/one && cp $(B)/one.$*/ipcbox $(B)/one/$*
+
+# one static binary with musl: build/static/ipcbox
+static:
+	$(MAKE) B=$(B)/static CC=musl-gcc CFLAGS='-Os -ffunction-sections -fdata-sections' \
+	  HARDEN='-D_FORTIFY_SOURCE=2 -fstack-protector-strong' LINK='-static -Wl,-z,relro,-z,now -Wl,--gc-sections -s'
+
+demo: all
+	sh contrib/demo.sh $(B)/ipcbox
+
+# TESTS=bats/NAME.bats for one file; BATS_FLAGS for bats' own options
+test: all
+	sh bats/helper/run.sh $(B) $(TESTS)
+
+check: all
+	sh check/all.sh $(B)
+
+bench: all
+	sh bench/run.sh $(B)
+
+install: all
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/man/man1 $(DESTDIR)$(PREFIX)/share/man/man7
+	install -m 755 $(B)/ipcbox $(DESTDIR)$(PREFIX)/bin/ipcbox
+	for a in $(APPLETS); do ln -sf ipcbox $(DESTDIR)$(PREFIX)/bin/$$a || exit; done
+	install -m 644 man/*.1 $(DESTDIR)$(PREFIX)/share/man/man1
+	install -m 644 man/*.7 $(DESTDIR)$(PREFIX)/share/man/man7
+	install -d $(DESTDIR)$(PREFIX)/share/bash-completion/completions \
+	  $(DESTDIR)$(PREFIX)/share/zsh/site-functions $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d
+	$(B)/ipcbox --completion bash >$(DESTDIR)$(PREFIX)/share/bash-completion/completions/ipcbox
+	for a in $(APPLETS); do ln -sf ipcbox $(DESTDIR)$(PREFIX)/share/bash-completion/completions/$$a || exit; done
+	$(B)/ipcbox --completion zsh >$(DESTDIR)$(PREFIX)/share/zsh/site-functions/_ipcbox
+	$(B)/ipcbox --completion fish >$(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/ipcbox.fish
+
+uninstall:
+	cd $(DESTDIR)$(PREFIX) && rm -f $(addprefix bin/,ipcbox $(APPLETS)) \
+	  $(patsubst man/%,share/man/man1/%,$(wildcard man/*.1)) $(patsubst man/%,share/man/man7/%,$(wildcard man/*.7)) \
+	  $(addprefix share/bash-completion/completions/,ipcbox $(APPLETS)) \
+	  share/zsh/site-functions/_ipcbox share/fish/vendor_completions.d/ipcbox.fish
+
+clean:
+	rm -rf $(B)
+
+help:
+	@echo 'make                     build $(B)/ipcbox (version $(VERSION))'
+	@echo 'make demo                build, and see the main job live'
+	@echo 'make test                run all bats tests; TESTS=bats/NAME.bats for one file'
+	@echo 'make check               linters, sanitizers, floors, man pages against --help'
+	@echo 'make bench               benchmarks against the peers that are installed; QUICK=1 for few rounds'
+	@echo 'make install             into PREFIX=$(PREFIX), under DESTDIR; make uninstall takes it away'
+	@echo 'make static              $(B)/static/ipcbox, with musl-gcc'
+	@echo 'make one/NAME            $(B)/one/NAME, one applet alone'
+	@echo 'make clean               remove $(B)/'
+
+-include $(OBJECTS:.o=.d)

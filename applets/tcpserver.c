@@ -1,0 +1,510 @@
+/*
+ * tcpserver - a program per TCP connection.
+ *
+ * ucspi-tcp's super-server: fds 0 and 1 are the connection, TCPREMOTEIP and its kin say who is there. What it shares
+ * with unixserver, the loop above all, is common/serve.h; here is what is TCP: addresses, access rules, the PROXY
+ * protocol, the environment.
+ */
+#include "applet.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <netinet/tcp.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "clock.h"
+#include "proxy.h"
+#include "resolve.h"
+#include "rules.h"
+#include "serve.h"
+#include "ucspi.h"
+
+#define TCPSERVER_OPTIONS(X)                                                                                           \
+    SERVE_OPTIONS(X)                                                                                                   \
+    X(IPV4, '4', "ipv4", NULL, "IPv4 only")                                                                            \
+    X(IPV6_ENV, '6', "ipv6-env", NULL, "show IPv4 as mapped IPv6, PROTO as TCP6")                                      \
+    X(DELAY, 'd', "delay", NULL, "let the kernel gather small writes (default)")                                       \
+    X(NO_DELAY, 'D', "no-delay", NULL, "send at once: TCP_NODELAY")                                                    \
+    X(LOOKUP, 'h', "lookup", NULL, "look up host names, in the program's process")                                     \
+    X(NO_LOOKUP, 'H', "no-lookup", NULL, "don't (default)")                                                            \
+    X(INTERFACE, 'I', "interface", "IFACE", "listen on that network device only")                                      \
+    X(LOCAL_NAME, 'l', "local-name", "NAME", "TCPLOCALHOST is NAME")                                                   \
+    X(KEEP_OPTIONS, 'o', "keep-ip-options", NULL, "leave IP options (source routes) alone")                            \
+    X(KILL_OPTIONS, 'O', "kill-ip-options", NULL, "remove them (default)")                                             \
+    X(PARANOID, 'p', "paranoid", NULL, "with -h: only a name that has the address, too")                               \
+    X(NO_PARANOID, 'P', "no-paranoid", NULL, "believe the name (default)")                                             \
+    X(IDENT, 'r', "ident", NULL, "accepted for ucspi-tcp's sake; ident is not asked")                                  \
+    X(NO_IDENT, 'R', "no-ident", NULL, "don't ask ident (default)")                                                    \
+    X(IDENT_TIMEOUT, 't', "ident-timeout", "SECS", "accepted for ucspi-tcp's sake")                                    \
+    X(RULES, 'x', "rules", "FILE", "follow the access rules in FILE (tcprules source)")                                \
+    X(NO_RULES_OK, 'X', "rules-optional", NULL, "with -x: allow all while there is no FILE")                           \
+    X(EXPLAIN, 0, "explain", "IP", "with -x: say which rule decides for IP, and end")                                  \
+    X(PER_NET, 0, "per-net", NULL, "with -C: a client is a /24, or an IPv6 /64")                                       \
+    X(PROXY, 0, "proxy", "[TIME]", "want a PROXY header, within TIME (3 s)")
+
+enum tcpserver_option { TCPSERVER_OPTIONS(OPT_ENUM) };
+static const struct opt options[] = {TCPSERVER_OPTIONS(OPT_ROW)};
+
+enum { LOOKUP_SECONDS = 10, HOST_SECONDS = 60, PROXY_SECONDS = 3, PORT_TRIES = 16 };
+
+struct tcpserver {
+    struct msg *msg;
+    struct serve serve;
+    struct serve_kind kind;
+    bool ipv4, ipv6_env, no_delay, lookup, keep_options, paranoid, per_net;
+    const char *iface, *local_name, *explain;
+    const char *rules_path;
+    bool rules_optional, rules_trouble_said;
+    struct rules *rules;
+    struct ucspi ucspi;
+    uint16_t port;
+};
+
+/* ---- access rules ---- */
+
+static void complain_of_rules(struct tcpserver *t, const struct rules_error *error, int err, bool fatal)
+{
+    char mem[PATH_MAX + 128];
+    struct buf b = BUF(mem);
+    buf_text(&b, t->rules_path);
+    if (error->line)
+        buf_fmt(&b, " line %lu", error->line);
+    if (error->why)
+        buf_fmt(&b, ": %s", error->why);
+    if (fatal)
+        msg_die(t->msg, error->why ? EXIT_USAGE : EXIT_SYSTEM, "rules", buf_str(&b), error->why ? 0 : err);
+    if (!t->rules_trouble_said)
+        msg_error(t->msg, "rules stay as they were:", buf_str(&b), error->why ? 0 : err);
+    t->rules_trouble_said = true;
+}
+
+/* Reads the rules at the start, where a fault is fatal, or again, where the old ones stay. */
+static void read_rules(struct tcpserver *t, bool fatal)
+{
+    struct rules_error error;
+    struct rules *fresh = rules_read(t->rules_path, &error);
+    if (!fresh && errno == ENOENT && !error.why && t->rules_optional) {
+        rules_free(t->rules);
+        t->rules = NULL;
+        return;
+    }
+    if (!fresh) {
+        complain_of_rules(t, &error, errno, fatal);
+        return;
+    }
+    t->rules_trouble_said = false;
+    rules_free(t->rules);
+    t->rules = fresh;
+}
+
+/* Before accepting: has the file changed? On HUP it is read in any case. */
+static void refresh(void *owner, bool asked)
+{
+    struct tcpserver *t = owner;
+    if (!t->rules_path)
+        return;
+    if (asked)
+        t->rules_trouble_said = false;
+    if (asked || !t->rules || rules_changed(t->rules, t->rules_path))
+        read_rules(t, false);
+}
+
+static const struct rule *find_rule(const struct tcpserver *t, const struct addr *a)
+{
+    return t->rules ? rules_find(t->rules, a) : NULL;
+}
+
+static int explain(struct tcpserver *t)
+{
+    char mem[65536];
+    struct buf out = BUF(mem);
+    struct addr a;
+    if (!t->rules_path)
+        msg_usage(t->msg, "--explain needs -x FILE");
+    if (!addr_parse_ip(&a, t->explain, 0))
+        msg_usage(t->msg, "option --explain '%s': want an IP address", t->explain);
+    addr_unmap(&a);
+    read_rules(t, true);
+    const struct rule *rule = find_rule(t, &a);
+    if (!rule) {
+        buf_fmt(&out, "%s: allow, no rule applies\n", t->explain);
+    } else {
+        buf_fmt(&out, "%s: %s, by line %lu: ", t->explain, rule->deny ? "deny" : "allow", rule->line);
+        buf_escaped(&out, rule->text, strlen(rule->text));
+        buf_char(&out, '\n');
+        for (const char *var = rule->vars; *var; var += strlen(var) + 1) {
+            buf_text(&out, "  ");
+            buf_escaped(&out, var, strlen(var));
+            buf_char(&out, '\n');
+        }
+    }
+    int status = opts_print(t->msg, &out);
+    return status ? status : rule && rule->deny ? EXIT_NO : EXIT_DONE;
+}
+
+/* ---- a connection ---- */
+
+static void say_client(const struct serve_conn *c, struct buf *text)
+{
+    char where[ADDR_TEXT_SIZE];
+    addr_text(&c->remote, where);
+    buf_text(text, where);
+}
+
+static void complain_of_client(const struct tcpserver *t, const char *action, const struct serve_conn *c, int err)
+{
+    char where[ADDR_TEXT_SIZE];
+    addr_text(&c->remote, where);
+    msg_error(t->msg, action, where, err);
+}
+
+static bool identify(void *owner, struct serve_conn *c)
+{
+    struct tcpserver *t = owner;
+    addr_unmap(&c->remote);
+    if (addr_local(&c->local, c->fd) < 0)
+        complain_of_client(t, "getsockname, connection from", c, errno);
+    if (t->keep_options || addr_family(&c->remote) != AF_INET)
+        return true;
+    /* so that nobody can have the answers routed through his own host (ip(7), IP_OPTIONS) */
+    if (setsockopt(c->fd, IPPROTO_IP, IP_OPTIONS, NULL, 0) == 0)
+        return true;
+    complain_of_client(t, "remove IP options, connection from", c, errno);
+    return false;
+}
+
+static int read_proxy(void *owner, struct serve_conn *c)
+{
+    struct tcpserver *t = owner;
+    if (!c->preamble && !(c->preamble = calloc(1, sizeof(struct proxy)))) {
+        complain_of_client(t, "malloc, connection from", c, errno);
+        return -1;
+    }
+    struct proxy *p = c->preamble;
+    int ready = proxy_read(p, c->fd);
+    if (ready < 0)
+        complain_of_client(t, "read PROXY header from", c, errno);
+    if (ready > 0 && p->remote.len) {
+        c->remote = p->remote;
+        c->local = p->local;
+    }
+    return ready;
+}
+
+static bool admit(void *owner, struct serve_conn *c)
+{
+    struct tcpserver *t = owner;
+    const struct rule *rule = find_rule(t, &c->remote);
+    addr_key(&c->remote, c->key);
+    if (t->per_net && addr_family(&c->remote) == AF_INET)
+        c->key[15] = 0;
+    else if (t->per_net)
+        memset(c->key + 8, 0, 8);
+    if (!rule || !rule->deny)
+        return true;
+    if (t->msg->level < MSG_VERBOSE)
+        return false;
+    struct event e;
+    char where[ADDR_TEXT_SIZE];
+    addr_text(&c->remote, where);
+    event_begin(&e, t->msg, "deny");
+    event_str(&e, "remote", where);
+    event_num(&e, "line", (long long)rule->line);
+    event_text(&e, "deny %s by line %lu", where, rule->line);
+    event_send(&e);
+    return false;
+}
+
+static int tell(void *owner, const struct serve_conn *c, struct env *e, char **pid_text)
+{
+    struct tcpserver *t = owner;
+    (void)pid_text;
+    if (ucspi_tcp(&t->ucspi, e, &c->local, &c->remote, t->ipv6_env) < 0 ||
+        ucspi_hosts(&t->ucspi, e, t->local_name, NULL) < 0 || ucspi_count(&t->ucspi, e, "TCP", c->same) < 0)
+        return -1;
+    const struct rule *rule = find_rule(t, &c->remote);
+    for (char *var = rule ? rule->vars : NULL; var && *var; var += strlen(var) + 1)
+        if (env_put(e, var) < 0)
+            return -1;
+    return 0;
+}
+
+static void describe(void *owner, const struct serve_conn *c, pid_t pid, struct event *e)
+{
+    const struct tcpserver *t = owner;
+    char local_ip[ADDR_IP_SIZE], remote_ip[ADDR_IP_SIZE];
+    addr_ip(&c->local, false, local_ip);
+    addr_ip(&c->remote, false, remote_ip);
+    event_str(e, "local_ip", local_ip);
+    event_num(e, "local_port", addr_port(&c->local));
+    event_str(e, "remote_ip", remote_ip);
+    event_num(e, "remote_port", addr_port(&c->remote));
+    event_num(e, "connections", (long long)c->same);
+    event_text(e, "ok %d %s:%s:%u :%s::%u", (int)pid, t->local_name ? t->local_name : "", local_ip,
+        addr_port(&c->local), remote_ip, addr_port(&c->remote));
+}
+
+static void name_client(void *owner, const struct serve_conn *c, struct buf *name)
+{
+    const struct tcpserver *t = owner;
+    char text[RESOLVE_NAME_SIZE];
+    if (!t->lookup || resolve_name(&c->remote, t->paranoid, clock_in(LOOKUP_SECONDS * CLOCK_SECOND), text) < 0)
+        addr_ip(&c->remote, false, text);
+    buf_text(name, text);
+}
+
+/* ---- listening ---- */
+
+static _Noreturn void die_of_listening(const struct tcpserver *t, const char *action, const struct addr *a)
+{
+    int err = errno;
+    char where[ADDR_TEXT_SIZE];
+    addr_text(a, where);
+    msg_die(t->msg, EXIT_SYSTEM, action, where, err);
+}
+
+static bool is_absent(int err)
+{
+    return err == EAFNOSUPPORT || err == EADDRNOTAVAIL;
+}
+
+/* All addresses of both families on one socket; IPv4 alone where there is no IPv6. */
+static void listen_everywhere(struct tcpserver *t)
+{
+    struct addr a;
+    const char *action;
+    addr_parse_ip(&a, t->ipv4 ? "0.0.0.0" : "::", t->port);
+    int fd = addr_listen_tcp(&a, true, t->serve.backlog, t->iface, &action);
+    if (fd < 0 && !t->ipv4 && is_absent(errno)) {
+        addr_parse_ip(&a, "0.0.0.0", t->port);
+        fd = addr_listen_tcp(&a, true, t->serve.backlog, t->iface, &action);
+    }
+    if (fd < 0)
+        die_of_listening(t, action, &a);
+    t->port = addr_port(&a);
+    serve_listener(&t->serve, fd, false);
+}
+
+/*
+ * All addresses of the answer on one port. False with errno: the port that the kernel chose for the first is taken on
+ * another. An address that this host has not (::1 without IPv6) is left out as long as there is one.
+ */
+static bool listen_on(struct tcpserver *t, struct resolved *answer)
+{
+    uint16_t port = t->port;
+    for (int i = 0; i < answer->n; i++) {
+        const char *action;
+        struct addr *a = &answer->addrs[i];
+        addr_set_port(a, port);
+        int fd = addr_listen_tcp(a, false, t->serve.backlog, t->iface, &action);
+        if (fd < 0 && is_absent(errno) && (i + 1 < answer->n || t->serve.listeners))
+            continue;
+        if (fd < 0 && errno == EADDRINUSE && !t->port && t->serve.listeners)
+            return false;
+        if (fd < 0)
+            die_of_listening(t, action, a);
+        port = addr_port(a);
+        serve_listener(&t->serve, fd, false);
+    }
+    t->port = port;
+    return true;
+}
+
+static void listen_by_name(struct tcpserver *t, const char *host)
+{
+    struct resolved answer;
+    int family = t->ipv4 ? AF_INET : AF_UNSPEC;
+    if (resolve_wait(host, t->port, family, clock_in(HOST_SECONDS * CLOCK_SECOND), &answer) < 0) {
+        char mem[512];
+        struct buf b = BUF(mem);
+        buf_fmt(&b, "%s: %s", host, resolve_reason(&answer));
+        msg_die(t->msg, EXIT_SYSTEM, "look up", buf_str(&b), 0);
+    }
+    for (int tries = 0; !listen_on(t, &answer); tries++) {
+        if (tries == PORT_TRIES)
+            msg_die_sys(t->msg, "find one free port for all addresses of", host);
+        while (t->serve.listeners)
+            close(t->serve.listener[--t->serve.listeners]);
+    }
+}
+
+static void listen_as_asked(struct tcpserver *t, const char *host, const char *port)
+{
+    if (!addr_parse_port(port, &t->port))
+        msg_usage(t->msg, "port '%s': want 0 to 65535, or a service's name", port);
+    if (!*host || !strcmp(host, "0"))
+        listen_everywhere(t);
+    else
+        listen_by_name(t, host);
+}
+
+static void inherit(struct tcpserver *t)
+{
+    struct addr a;
+    serve_inherit(&t->serve, AF_INET6, AF_INET);
+    if (addr_local(&a, t->serve.listener[0]) == 0)
+        t->port = addr_port(&a);
+}
+
+/* ---- looking up names: sockenv goes in front of the program ---- */
+
+/* sockenv's own words; what runs it is ourselves, or found by PATH. */
+static char **put_sockenv_in_front(const struct tcpserver *t, int argc, char **argv, const char **path, char *found)
+{
+    char **words = calloc((size_t)argc + 8, sizeof *words), **to = words;
+    if (!words)
+        msg_die_sys(t->msg, "malloc", NULL);
+    *path = found;
+    if (applet_find("sockenv") && access("/proc/self/exe", X_OK) == 0) {
+        *path = "/proc/self/exe";
+    } else if (spawn_find("sockenv", found) < 0) {
+        if (spawn_find("ipcbox", found) < 0)
+            msg_die(t->msg, EXIT_NOTFOUND, "-h needs sockenv: find", "sockenv or ipcbox", ENOENT);
+        *to++ = "ipcbox";
+    }
+    *to++ = "sockenv";
+    *to++ = t->paranoid ? "-ehp" : "-eh";
+    if (t->local_name) {
+        *to++ = "-l";
+        *to++ = (char *)t->local_name;
+    }
+    *to++ = "--";
+    memcpy(to, argv, (size_t)argc * sizeof *argv);
+    return words;
+}
+
+static int serve(struct tcpserver *t, int argc, char **argv)
+{
+    char where[8], found[SPAWN_PATH_SIZE];
+    struct buf b = BUF(where);
+    const char *path = NULL;
+    const int on = 1;
+    buf_num(&b, t->port);
+    for (int i = 0; t->no_delay && i < t->serve.listeners; i++) /* connections inherit it */
+        if (setsockopt(t->serve.listener[i], IPPROTO_TCP, TCP_NODELAY, &on, sizeof on) < 0)
+            msg_die_sys(t->msg, "setsockopt", "TCP_NODELAY");
+    if (t->rules_path)
+        read_rules(t, true);
+    if (argc && t->lookup) {
+        if (spawn_find(argv[0], found) < 0)
+            msg_die(t->msg, spawn_exit_status(errno), "find", argv[0], errno);
+        argv = put_sockenv_in_front(t, argc, argv, &path, found);
+    }
+    serve_catch_signals();
+    int status = serve_run(&t->serve, buf_str(&b), path, argv);
+    if (status < 0)
+        sigs_die(-status);
+    return status;
+}
+
+static void take_option(struct tcpserver *t, int row, const struct opts *o)
+{
+    switch ((enum tcpserver_option)row) {
+        SERVE_OPTIONS(OPT_CASE)
+        serve_option(&t->serve, row, o);
+        break;
+    case OPT_IPV4:
+        t->ipv4 = true;
+        break;
+    case OPT_IPV6_ENV:
+        t->ipv6_env = true;
+        break;
+    case OPT_DELAY:
+    case OPT_NO_DELAY:
+        t->no_delay = row == OPT_NO_DELAY;
+        break;
+    case OPT_LOOKUP:
+    case OPT_NO_LOOKUP:
+        t->lookup = row == OPT_LOOKUP;
+        break;
+    case OPT_INTERFACE:
+        t->iface = o->arg;
+        break;
+    case OPT_LOCAL_NAME:
+        t->local_name = o->arg;
+        break;
+    case OPT_KEEP_OPTIONS:
+    case OPT_KILL_OPTIONS:
+        t->keep_options = row == OPT_KEEP_OPTIONS;
+        break;
+    case OPT_PARANOID:
+    case OPT_NO_PARANOID:
+        t->paranoid = row == OPT_PARANOID;
+        break;
+    case OPT_IDENT:
+    case OPT_NO_IDENT:
+        break;
+    case OPT_IDENT_TIMEOUT:
+        (void)opts_duration(o);
+        break;
+    case OPT_RULES:
+        t->rules_path = o->arg;
+        break;
+    case OPT_NO_RULES_OK:
+        t->rules_optional = true;
+        break;
+    case OPT_EXPLAIN:
+        t->explain = o->arg;
+        break;
+    case OPT_PER_NET:
+        t->per_net = true;
+        break;
+    case OPT_PROXY:
+        t->kind.preamble = read_proxy;
+        t->serve.preamble_time = o->arg ? opts_duration(o) : PROXY_SECONDS * CLOCK_SECOND;
+        break;
+    }
+}
+
+static const struct cli cli = {
+    .name = "tcpserver",
+    .summary = "run a program for each TCP connection",
+    .usage = "[OPTION]... HOST PORT [PROG [ARG]...]\n"
+             "[OPTION]... --inherit[=NAME] [PROG [ARG]...]\n"
+             "--explain IP -x FILE",
+    .notes = "HOST 0 is every address of both families. PORT 0: the kernel picks one, -1 prints it.\n"
+             "PROG has the connection on fds 0 and 1; without PROG clients get a greeting.\n"
+             "Signals: TERM stop, HUP read the rules again, USR1 say the status.",
+    .options = options,
+    .count = sizeof options / sizeof *options,
+};
+
+static int tcpserver_main(struct msg *m, int argc, char **argv)
+{
+    struct tcpserver t = {.msg = m,
+        .kind = {.env_prefix = "TCP",
+            .identify = identify,
+            .preamble_name = "PROXY header",
+            .admit = admit,
+            .tell = tell,
+            .describe = describe,
+            .client = say_client,
+            .name = name_client,
+            .refresh = refresh}};
+    struct opts o;
+    int row;
+    serve_init(&t.serve, m, &t.kind, &t);
+    opts_start(&o, m, &cli, argc, argv);
+    while ((row = opts_next(&o)) >= 0)
+        take_option(&t, row, &o);
+    if (t.explain)
+        return explain(&t);
+    argv += o.first;
+    argc -= o.first;
+    if (t.rules_optional && !t.rules_path)
+        msg_usage(m, "-X needs -x FILE");
+    if (t.per_net && !t.serve.per_client)
+        msg_usage(m, "--per-net needs -C N");
+    if (t.serve.inherit) {
+        inherit(&t);
+        return serve(&t, argc, argv);
+    }
+    if (argc < 2)
+        msg_usage(m, "want HOST and PORT");
+    listen_as_asked(&t, argv[0], argv[1]);
+    return serve(&t, argc - 2, argv + 2);
+}
+
+const struct applet applet_tcpserver = {.cli = &cli, .theme = THEME_SOCKETS, .main = tcpserver_main};

@@ -1,0 +1,358 @@
+/*
+ * unixserver - a program per connection to a Unix socket.
+ *
+ * tcpserver over a path or an abstract name. Here is what is Unix: the socket file, which is made with its mode, taken
+ * over from a dead server, never from a live one, and gone at the end; and the peer's credentials.
+ */
+#include "applet.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <libgen.h>
+#include <limits.h>
+#include <pwd.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "clock.h"
+#include "fd.h"
+#include "reap.h"
+#include "serve.h"
+#include "ucspi.h"
+
+#define UNIXSERVER_OPTIONS(X)                                                                                          \
+    SERVE_OPTIONS(X)                                                                                                   \
+    X(OWNER, 'o', "owner", "USER[:GROUP]", "the socket file's owner")                                                  \
+    X(MODE, 'p', "mode", "MODE", "the socket file's mode (0777 less the umask)")
+
+enum unixserver_option { UNIXSERVER_OPTIONS(OPT_ENUM) };
+static const struct opt options[] = {UNIXSERVER_OPTIONS(OPT_ROW)};
+
+enum { LOCK_SECONDS = 5 };
+
+struct unixserver {
+    struct msg *msg;
+    struct serve serve;
+    struct ucspi ucspi;
+    struct user owner;
+    bool mode_is_set;
+    unsigned mode;
+    const char *path;    /* of the socket file that we made, or NULL */
+    struct addr address; /* length 0: inherited, ask each connection */
+    struct stat made;    /* what we made at path */
+    pid_t keeper;        /* removes the file when we have dropped the right to; 0: none */
+    int keeper_fd;       /* closed when we end */
+};
+
+/* ---- the socket file ---- */
+
+/*
+ * A lock on the directory, so that of two starters one at a time looks, takes over and binds; it needs no file that
+ * would be left behind. An fd, or -1 with errno.
+ */
+static int lock_directory(const char *path)
+{
+    char copy[ADDR_TEXT_SIZE];
+    strncpy(copy, path, sizeof copy - 1);
+    copy[sizeof copy - 1] = '\0';
+    int fd = open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0)
+        return -1;
+    int64_t deadline = clock_in(LOCK_SECONDS * CLOCK_SECOND);
+    sigs_open();
+    int locked;
+    do
+        locked = flock(fd, LOCK_EX);
+    while (locked < 0 && errno == EINTR && clock_left(deadline));
+    int err = errno;
+    sigs_shut();
+    errno = err == EINTR ? ETIMEDOUT : err;
+    if (locked < 0)
+        fd_close(&fd);
+    return fd;
+}
+
+/*
+ * Whether a socket file has a server, found out without disturbing it: a datagram socket can't be connected to a
+ * stream socket that lives (EPROTOTYPE), and nothing can to one that is dead (ECONNREFUSED).
+ */
+static bool is_alive(const struct addr *a)
+{
+    int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return true; /* not known: leave it alone */
+    bool dead = connect(fd, &a->u.sa, a->len) < 0 && (errno == ECONNREFUSED || errno == ENOENT);
+    fd_close(&fd);
+    return !dead;
+}
+
+/* Makes way for our socket: only a dead socket is removed. */
+static void clear_path(const struct unixserver *u, const char *path)
+{
+    struct stat st;
+    if (lstat(path, &st) < 0) {
+        if (errno != ENOENT)
+            msg_die_sys(u->msg, "stat", path);
+        return;
+    }
+    if (!S_ISSOCK(st.st_mode))
+        msg_die(u->msg, EXIT_SYSTEM, "refuse to replace what is not a socket:", path, EEXIST);
+    if (is_alive(&u->address))
+        msg_die(u->msg, EXIT_SYSTEM, "refuse to replace a live socket:", path, EADDRINUSE);
+    if (unlink(path) < 0)
+        msg_die_sys(u->msg, "remove the dead socket", path);
+}
+
+/* Removes the file if it is still the one that we made. 0, or -1 with errno. */
+static int remove_ours(const struct unixserver *u)
+{
+    struct stat now;
+    int lock = lock_directory(u->path), done = 0;
+    if (lstat(u->path, &now) == 0 && now.st_dev == u->made.st_dev && now.st_ino == u->made.st_ino)
+        done = unlink(u->path);
+    fd_close(&lock);
+    return done;
+}
+
+/* The keeper's work: when the server is gone, however, so is its file. */
+static int keep(void *arg)
+{
+    const struct unixserver *u = arg;
+    char end;
+    if (dup2(u->keeper_fd, STDIN_FILENO) < 0)
+        return EXIT_SYSTEM;
+    fd_close_from(STDIN_FILENO + 1);
+    while (fd_read(STDIN_FILENO, &end, 1) > 0)
+        ;
+    return remove_ours(u) < 0 ? EXIT_SYSTEM : EXIT_DONE;
+}
+
+/* For -u: a process that keeps the right to remove the file and does nothing else. */
+static void start_keeper(struct unixserver *u)
+{
+    int fds[2];
+    if (pipe2(fds, O_CLOEXEC) < 0)
+        msg_die_sys(u->msg, "pipe", NULL);
+    u->keeper_fd = fds[0];
+    u->keeper = spawn_keeper(keep, u);
+    if (u->keeper < 0) {
+        int err = errno;
+        remove_ours(u);
+        msg_die(u->msg, EXIT_SYSTEM, "fork", NULL, err);
+    }
+    close(fds[0]);
+    u->keeper_fd = fds[1];
+}
+
+/* What was bound is taken back when the rest fails. */
+static _Noreturn void give_up(const struct unixserver *u, int lock, const char *action)
+{
+    int err = errno;
+    if (u->path)
+        unlink(u->path);
+    fd_close(&lock);
+    msg_die(u->msg, EXIT_SYSTEM, action, u->path, err);
+}
+
+/* Binds with the right mode from the first moment: before that, and before listen(2), nobody can connect. */
+static void bind_file(struct unixserver *u, int fd, const char *path)
+{
+    int lock = lock_directory(path);
+    if (lock < 0)
+        msg_die_sys(u->msg, "lock the directory of", path);
+    clear_path(u, path);
+    mode_t before = 0;
+    if (u->mode_is_set)
+        before = umask(~u->mode & 0777);
+    int bound = bind(fd, &u->address.u.sa, u->address.len), err = errno;
+    if (u->mode_is_set)
+        umask(before);
+    errno = err;
+    if (bound < 0)
+        msg_die_sys(u->msg, "bind", path);
+    u->path = path;
+    if (lstat(path, &u->made) < 0)
+        give_up(u, lock, "stat");
+    if ((u->owner.has_uid || u->owner.has_gid) && lchown(path, u->owner.has_uid ? u->owner.uid : (uid_t)-1,
+                                                      u->owner.has_gid ? u->owner.gid : (gid_t)-1) < 0)
+        give_up(u, lock, "chown");
+    if (listen(fd, u->serve.backlog) < 0)
+        give_up(u, lock, "listen on");
+    fd_close(&lock);
+    if (u->serve.user.has_uid || u->serve.user.has_gid)
+        start_keeper(u);
+}
+
+static void listen_at(struct unixserver *u, const char *path)
+{
+    if (!addr_parse_unix(&u->address, path))
+        msg_usage(u->msg, "path '%s': want 1 to %d bytes", path, ADDR_UNIX_MAX);
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd < 0)
+        msg_die_sys(u->msg, "socket", NULL);
+    if (*path != '@')
+        bind_file(u, fd, path);
+    else if (bind(fd, &u->address.u.sa, u->address.len) < 0 || listen(fd, u->serve.backlog) < 0)
+        msg_die_sys(u->msg, "bind", path);
+    serve_listener(&u->serve, fd, false);
+}
+
+/* At the end, however it came: the file goes if it is ours. */
+static void clean_up(struct unixserver *u)
+{
+    if (u->keeper > 0) {
+        fd_close(&u->keeper_fd);
+        reap_wait(u->keeper);
+    } else if (u->path && remove_ours(u) < 0) {
+        msg_error(u->msg, "remove", u->path, errno);
+    }
+}
+
+/* ---- a connection ---- */
+
+static void say_client(const struct serve_conn *c, struct buf *text)
+{
+    if (c->peer.uid == (uid_t)-1)
+        buf_text(text, "unknown");
+    else
+        buf_fmt(text, "uid %lu pid %ld", (unsigned long)c->peer.uid, (long)c->peer.pid);
+}
+
+static bool identify(void *owner, struct serve_conn *c)
+{
+    struct unixserver *u = owner;
+    c->local = u->address;
+    if (!c->local.len && addr_local(&c->local, c->fd) < 0)
+        msg_error(u->msg, "getsockname", NULL, errno);
+    if (ucspi_peer(c->fd, &c->peer) < 0)
+        msg_error(u->msg, "getsockopt", "SO_PEERCRED", errno);
+    return true;
+}
+
+static bool admit(void *owner, struct serve_conn *c)
+{
+    (void)owner;
+    memset(c->key, 0, sizeof c->key);
+    memcpy(c->key, &c->peer.uid, sizeof c->peer.uid);
+    return true;
+}
+
+static int tell(void *owner, const struct serve_conn *c, struct env *e, char **pid_text)
+{
+    struct unixserver *u = owner;
+    *pid_text = ucspi_pid_text(&u->ucspi);
+    if (ucspi_unix(&u->ucspi, e, "UNIXLOCALPATH=", &c->local, &c->peer, 0) < 0)
+        return -1;
+    return ucspi_count(&u->ucspi, e, "UNIX", c->same);
+}
+
+static void describe(void *owner, const struct serve_conn *c, pid_t pid, struct event *e)
+{
+    char path[ADDR_TEXT_SIZE], escaped[4 * ADDR_TEXT_SIZE];
+    struct buf b = BUF(escaped);
+    (void)owner;
+    addr_text(&c->local, path);
+    buf_escaped(&b, path, strlen(path));
+    event_str(e, "path", path);
+    event_num(e, "remote_pid", c->peer.pid);
+    event_num(e, "remote_uid", c->peer.uid);
+    event_num(e, "remote_gid", c->peer.gid);
+    event_num(e, "connections", (long long)c->same);
+    event_text(e, "ok %d %s %ld:%lu:%lu", (int)pid, buf_str(&b), (long)c->peer.pid, (unsigned long)c->peer.uid,
+        (unsigned long)c->peer.gid);
+}
+
+static void name_client(void *owner, const struct serve_conn *c, struct buf *name)
+{
+    const struct passwd *pw = getpwuid(c->peer.uid);
+    (void)owner;
+    if (pw)
+        buf_text(name, pw->pw_name);
+    else
+        buf_fmt(name, "uid %lu", (unsigned long)c->peer.uid);
+}
+
+static void refresh(void *owner, bool asked)
+{
+    (void)owner;
+    (void)asked; /* nothing here is read from files */
+}
+
+static void take_option(struct unixserver *u, int row, const struct opts *o)
+{
+    const char *wrong;
+    switch ((enum unixserver_option)row) {
+        SERVE_OPTIONS(OPT_CASE)
+        serve_option(&u->serve, row, o);
+        break;
+    case OPT_OWNER:
+        wrong = *o->arg == ':' ? user_parse_group(&u->owner, o->arg + 1) : user_parse(&u->owner, o->arg);
+        if (wrong)
+            opts_wrong(o, wrong);
+        break;
+    case OPT_MODE:
+        u->mode = opts_mode(o);
+        u->mode_is_set = true;
+        if (u->mode & ~0777U)
+            opts_wrong(o, "a socket has no set-id and sticky bits");
+        break;
+    }
+}
+
+static const struct cli cli = {
+    .name = "unixserver",
+    .summary = "run a program for each connection to a Unix socket",
+    .usage = "[OPTION]... PATH [PROG [ARG]...]\n"
+             "[OPTION]... --inherit[=NAME] [PROG [ARG]...]",
+    .notes = "PATH that begins with @ is an abstract name. A dead socket at PATH is replaced, nothing else is.\n"
+             "PROG has the connection on fds 0 and 1; without PROG clients get a greeting.\n"
+             "Signals: TERM stop, USR1 say the status.",
+    .options = options,
+    .count = sizeof options / sizeof *options,
+};
+
+static int unixserver_main(struct msg *m, int argc, char **argv)
+{
+    static const struct serve_kind kind = {.env_prefix = "UNIX",
+        .identify = identify,
+        .admit = admit,
+        .tell = tell,
+        .describe = describe,
+        .client = say_client,
+        .name = name_client,
+        .refresh = refresh};
+    struct unixserver u = {.msg = m, .keeper_fd = -1};
+    struct opts o;
+    int row;
+    serve_init(&u.serve, m, &kind, &u);
+    opts_start(&o, m, &cli, argc, argv);
+    while ((row = opts_next(&o)) >= 0)
+        take_option(&u, row, &o);
+    argv += o.first;
+    argc -= o.first;
+    if (!u.serve.inherit && argc < 1)
+        msg_usage(m, "want PATH");
+    const char *where = u.serve.inherit ? "" : *argv++;
+    char inherited[ADDR_TEXT_SIZE];
+    serve_catch_signals(); /* what ends us from here on finds its way past clean_up */
+    if (u.serve.inherit) {
+        struct addr a = {0};
+        serve_inherit(&u.serve, AF_UNIX, AF_UNIX);
+        if (addr_local(&a, u.serve.listener[0]) == 0)
+            addr_text(&a, inherited);
+        where = a.len ? inherited : "";
+    } else {
+        listen_at(&u, where);
+    }
+    int status = serve_run(&u.serve, where, NULL, argv);
+    clean_up(&u);
+    if (status < 0)
+        sigs_die(-status);
+    return status;
+}
+
+const struct applet applet_unixserver = {.cli = &cli, .theme = THEME_SOCKETS, .main = unixserver_main};

@@ -1,0 +1,230 @@
+/*
+ * client.c - see client.h.
+ */
+#include "client.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "clock.h"
+#include "fd.h"
+#include "relay.h"
+#include "sigs.h"
+#include "spawn.h"
+
+enum { FROM_NETWORK = 6, TO_NETWORK = 7 };
+
+struct relay {
+    const struct msg *msg;
+    int fd;
+    struct pump up, down; /* stdin to the peer, the peer to stdout */
+    bool up_done, down_done;
+    int up_error; /* the peer would not take our input; said when all of its answer is through */
+    bool progress, progress_shown;
+    int64_t began, next_progress;
+};
+
+int client_check(const struct msg *m, const char *name)
+{
+    char path[SPAWN_PATH_SIZE];
+    if (spawn_find(name, path) == 0)
+        return 0;
+    int err = errno;
+    msg_error(m, "find", name, err);
+    return spawn_exit_status(err);
+}
+
+int client_become(const struct msg *m, int fd, char **argv, char *const *envp)
+{
+    char path[SPAWN_PATH_SIZE];
+    if (spawn_find(*argv, path) < 0) {
+        int err = errno;
+        msg_error(m, "find", *argv, err);
+        return spawn_exit_status(err);
+    }
+    if (fd_set_nonblock(fd, false) < 0)
+        msg_die_sys(m, "fcntl", "connection");
+    /* above both targets first, or one of them may be fd itself */
+    int above = fcntl(fd, F_DUPFD_CLOEXEC, TO_NETWORK + 1);
+    if (above < 0 || dup2(above, FROM_NETWORK) < 0 || dup2(above, TO_NETWORK) < 0)
+        msg_die_sys(m, "dup", "connection");
+    if (fd < FROM_NETWORK)
+        fd_close(&fd);
+    spawn_become(path, argv, envp);
+    int err = errno;
+    msg_error(m, "exec", path, err);
+    return spawn_exit_status(err);
+}
+
+static void show_progress(struct relay *r, bool last)
+{
+    char mem[256];
+    struct buf b = BUF(mem);
+    double seconds = (double)(clock_now() - r->began) / (double)CLOCK_SECOND;
+    double mib = (double)(r->up.moved + r->down.moved) / 1048576;
+    bool terminal = isatty(STDERR_FILENO);
+    if (!r->progress || (last && !r->progress_shown && terminal))
+        return;
+    buf_fmt(&b, "%s%s: sent %llu received %llu bytes in %.1f s, %.1f MiB/s%s", terminal ? "\r" : "", r->msg->applet,
+        (unsigned long long)r->up.moved, (unsigned long long)r->down.moved, seconds,
+        seconds > 0 ? mib / seconds : 0.0, terminal ? "\033[K" : "\n");
+    if (last && terminal)
+        buf_char(&b, '\n');
+    fd_write(STDERR_FILENO, b.mem, b.len);
+    r->progress_shown = true;
+}
+
+/* Our input can't be read to its end: the peer must not take what it got for the whole. */
+static int abort_connection(struct relay *r, const char *action, const char *object, int err)
+{
+    const struct linger reset = {.l_onoff = 1, .l_linger = 0};
+    setsockopt(r->fd, SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
+    msg_error(r->msg, action, object, err);
+    return EXIT_SYSTEM;
+}
+
+/* stdout is gone: die as any filter does, or say it where SIGPIPE was ignored. */
+static int lose_output(struct relay *r, int err)
+{
+    if (err == EPIPE && !sigs_found_ignored(SIGPIPE))
+        sigs_die(SIGPIPE);
+    return abort_connection(r, "write", "stdout", err);
+}
+
+/* Moves input to the peer. 0, or the exit status of a failure. */
+static int step_up(struct relay *r, bool *again)
+{
+    switch (pump_step(&r->up)) {
+    case PUMP_AGAIN:
+        *again = true;
+        return 0;
+    case PUMP_WAIT:
+        return 0;
+    case PUMP_END:
+        r->up_done = true;
+        if (shutdown(r->fd, SHUT_WR) < 0 && errno != ENOTCONN)
+            r->up_error = errno;
+        return 0;
+    case PUMP_ERROR:
+        if (r->up.failed == PUMP_SOURCE)
+            return abort_connection(r, "read", "stdin", errno);
+        r->up_done = true;
+        r->up_error = errno;
+        return 0;
+    }
+    return 0;
+}
+
+/* Moves the peer's answer to stdout. */
+static int step_down(struct relay *r, bool *again)
+{
+    switch (pump_step(&r->down)) {
+    case PUMP_AGAIN:
+        *again = true;
+        return 0;
+    case PUMP_WAIT:
+        return 0;
+    case PUMP_END:
+        r->down_done = true;
+        return 0;
+    case PUMP_ERROR:
+        if (r->down.failed == PUMP_TARGET)
+            return lose_output(r, errno);
+        msg_error(r->msg, "receive", NULL, errno);
+        return EXIT_SYSTEM;
+    }
+    return 0;
+}
+
+/* Sleeps until one of the pumps can go on; `limit` ns at most. */
+static int sleep_for(struct relay *r, int64_t limit)
+{
+    struct pollfd polls[4];
+    pump_polls(&r->up, polls);
+    pump_polls(&r->down, polls + 2);
+    for (int i = 0; i < 4; i++)
+        if (i < 2 ? r->up_done : r->down_done)
+            polls[i].fd = -1;
+    int64_t left = r->progress ? clock_left(r->next_progress) : CLOCK_NEVER;
+    int n = sigs_sleep(polls, 4, clock_first(limit, left));
+    if (n < 0 && errno != EINTR)
+        msg_die_sys(r->msg, "poll", NULL);
+    if (n > 0) {
+        pump_ready(&r->up, polls);
+        pump_ready(&r->down, polls + 2);
+    }
+    if (r->progress && !clock_left(r->next_progress)) {
+        show_progress(r, false);
+        r->next_progress = clock_in(CLOCK_SECOND);
+    }
+    return n;
+}
+
+/*
+ * The peer has ended its side, but may still be reading: input that is at hand still goes, what would have to be
+ * waited for doesn't.
+ */
+static int send_the_rest(struct relay *r)
+{
+    while (!r->up_done) {
+        bool again = false;
+        int failed = step_up(r, &again);
+        if (failed)
+            return failed;
+        if (again || r->up_done)
+            continue;
+        /* is there input? and if so, wait as long as the peer takes to read it */
+        sleep_for(r, 0);
+        struct pollfd polls[2];
+        pump_polls(&r->up, polls);
+        if (polls[0].fd >= 0 && pump_is_empty(&r->up))
+            return 0;
+        if (polls[1].fd >= 0)
+            sleep_for(r, CLOCK_NEVER);
+    }
+    return 0;
+}
+
+static int converse(struct relay *r)
+{
+    int failed = 0;
+    while (!r->down_done && !failed) {
+        bool again = false;
+        failed = r->up_done ? 0 : step_up(r, &again);
+        if (!failed)
+            failed = step_down(r, &again);
+        if (!failed && !again && !r->down_done)
+            sleep_for(r, CLOCK_NEVER);
+    }
+    if (!failed)
+        failed = send_the_rest(r);
+    if (!failed && r->up_error)
+        failed = abort_connection(r, "send", NULL, r->up_error);
+    return failed;
+}
+
+int client_relay(const struct msg *m, int fd, bool progress)
+{
+    struct relay r = {.msg = m, .fd = fd, .progress = progress, .began = clock_now()};
+    r.next_progress = r.began + CLOCK_SECOND;
+    sigs_catch(SIGPIPE); /* the peer's EPIPE comes as an error, stdout's is told apart from it */
+    if (fd_set_nonblock(fd, true) < 0)
+        msg_die_sys(m, "fcntl", "connection");
+    pump_init(&r.up, STDIN_FILENO, fd);
+    pump_init(&r.down, fd, STDOUT_FILENO);
+    int status = converse(&r);
+    show_progress(&r, true);
+    pump_free(&r.up);
+    pump_free(&r.down);
+    fd_close(&fd);
+    /* where a write is only promised (NFS), close says whether it was kept */
+    if (!status && close(STDOUT_FILENO) < 0 && errno != EBADF) {
+        msg_error(m, "close", "stdout", errno);
+        status = EXIT_SYSTEM;
+    }
+    return status;
+}

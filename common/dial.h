@@ -1,0 +1,27 @@
+/*
+ * dial.h - a TCP connection to a host by name, as fast as its addresses allow (Happy Eyeballs, RFC 8305).
+ */
+#ifndef DIAL_H
+#define DIAL_H
+
+#include "addr.h"
+
+struct dial {
+    const char *host; /* a name, an address; "0" and "" are this machine */
+    uint16_t port;
+    int family; /* AF_UNSPEC, AF_INET, AF_INET6 */
+    struct addr local; /* to bind to; length 0: none. With only a port set: local_port */
+    uint16_t local_port;
+    bool retry; /* begin again, until the deadline, when nobody answers */
+    int64_t deadline;
+};
+
+enum { DIAL_TEXT = 256 };
+
+/*
+ * A connected socket, close-on-exec and non-blocking, the caller's to close; *peer is where. Or -1, and text says
+ * what failed: `HOST (ADDRESS): reason`.
+ */
+int dial_tcp(const struct dial *d, struct addr *peer, char text[static DIAL_TEXT]);
+
+#endif

@@ -1,0 +1,152 @@
+/*
+ * msg.c - see msg.h.
+ */
+#include "msg.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "fd.h"
+
+static void add_key(struct event *e, const char *key)
+{
+    buf_char(&e->line, ',');
+    buf_json(&e->line, key, strlen(key));
+    buf_char(&e->line, ':');
+}
+
+/* RFC 3339, UTC, microseconds */
+static void add_timestamp(struct event *e)
+{
+    struct timespec now;
+    struct tm tm;
+    clock_gettime(CLOCK_REALTIME, &now);
+    gmtime_r(&now.tv_sec, &tm);
+    buf_fmt(&e->line, "{\"ts\":\"%04d-%02d-%02dT%02d:%02d:%02d.%06ldZ\"", tm.tm_year + 1900, tm.tm_mon + 1,
+        tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec, now.tv_nsec / 1000);
+}
+
+void event_begin(struct event *e, const struct msg *m, const char *name)
+{
+    e->msg = m;
+    /* the end is kept for what event_send adds */
+    e->line = (struct buf){.mem = e->mem, .size = sizeof e->mem - 2};
+    if (!m->json) {
+        buf_text(&e->line, m->applet);
+        buf_text(&e->line, ": ");
+        return;
+    }
+    add_timestamp(e);
+    event_str(e, "applet", m->applet);
+    event_num(e, "pid", getpid());
+    event_str(e, "event", name);
+}
+
+void event_num(struct event *e, const char *key, long long value)
+{
+    if (!e->msg->json)
+        return;
+    add_key(e, key);
+    buf_fmt(&e->line, "%lld", value);
+}
+
+/* A field whole or not at all, so that the line stays JSON however long the values are. */
+void event_strn(struct event *e, const char *key, const char *value, size_t n)
+{
+    if (!e->msg->json)
+        return;
+    size_t before = e->line.len;
+    add_key(e, key);
+    buf_json(&e->line, value, n);
+    if (e->line.cut) {
+        e->line.len = before;
+        e->line.cut = false;
+    }
+}
+
+void event_str(struct event *e, const char *key, const char *value)
+{
+    event_strn(e, key, value, strlen(value));
+}
+
+void event_text(struct event *e, const char *format, ...)
+{
+    if (e->msg->json)
+        return;
+    char text[sizeof e->mem];
+    va_list ap;
+    va_start(ap, format);
+    vsnprintf(text, sizeof text, format, ap);
+    va_end(ap);
+    buf_text(&e->line, text);
+}
+
+void event_send(struct event *e)
+{
+    struct buf whole = {.mem = e->mem, .len = e->line.len, .size = sizeof e->mem};
+    if (e->msg->json)
+        buf_char(&whole, '}');
+    buf_char(&whole, '\n');
+    fd_write(STDERR_FILENO, whole.mem, whole.len);
+}
+
+static void say(const struct msg *m, const char *action, const char *object, int err)
+{
+    struct event e;
+    event_begin(&e, m, "error");
+    event_str(&e, "action", action);
+    if (object)
+        event_str(&e, "object", object);
+    if (err)
+        event_str(&e, "reason", strerror(err));
+    event_text(&e, "%s", action);
+    if (object && !m->json) {
+        buf_char(&e.line, ' ');
+        buf_escaped(&e.line, object, strlen(object));
+    }
+    if (err)
+        event_text(&e, ": %s", strerror(err));
+    event_send(&e);
+}
+
+void msg_error(const struct msg *m, const char *action, const char *object, int err)
+{
+    if (m->level > MSG_QUIET)
+        say(m, action, object, err);
+}
+
+int msg_fatal(const struct msg *m, int status, const char *action, const char *object, int err)
+{
+    say(m, action, object, err);
+    return status;
+}
+
+void msg_die(const struct msg *m, int status, const char *action, const char *object, int err)
+{
+    exit(msg_fatal(m, status, action, object, err));
+}
+
+void msg_die_sys(const struct msg *m, const char *action, const char *object)
+{
+    msg_die(m, EXIT_SYSTEM, action, object, errno);
+}
+
+void msg_usage(const struct msg *m, const char *format, ...)
+{
+    char text[1024], mem[4096];
+    struct buf line = BUF(mem);
+    va_list ap;
+    va_start(ap, format);
+    vsnprintf(text, sizeof text, format, ap);
+    va_end(ap);
+    buf_fmt(&line, "%s: ", m->applet);
+    buf_escaped(&line, text, strlen(text));
+    buf_fmt(&line, "\nTry '%s --help'.\n", m->applet);
+    fd_write(STDERR_FILENO, line.mem, line.len);
+    exit(EXIT_USAGE);
+}

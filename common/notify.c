@@ -1,0 +1,119 @@
+/*
+ * notify.c - see notify.h.
+ */
+#include "notify.h"
+
+#include <errno.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "fd.h"
+#include "num.h"
+
+/* One datagram to $NOTIFY_SOCKET; 0 also when there is none. */
+static int tell_manager(const char *state)
+{
+    const char *path = getenv("NOTIFY_SOCKET");
+    struct sockaddr_un to = {.sun_family = AF_UNIX};
+    if (!path || !*path)
+        return 0;
+    size_t len = strlen(path);
+    if ((*path != '/' && *path != '@') || len >= sizeof to.sun_path) {
+        errno = EINVAL;
+        return -1;
+    }
+    memcpy(to.sun_path, path, len);
+    if (*path == '@')
+        to.sun_path[0] = '\0';
+    int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return -1;
+    socklen_t to_len = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + len);
+    ssize_t done;
+    do
+        done = sendto(fd, state, strlen(state), MSG_NOSIGNAL, (const struct sockaddr *)&to, to_len);
+    while (done < 0 && errno == EINTR);
+    fd_close(&fd);
+    return done < 0 ? -1 : 0;
+}
+
+int notify_ready(const struct notify *n, const char *line, const char **object)
+{
+    if (n->print) {
+        char mem[256];
+        size_t len = strlen(line);
+        *object = "stdout";
+        if (len >= sizeof mem) {
+            errno = EMSGSIZE;
+            return -1;
+        }
+        memcpy(mem, line, len);
+        mem[len] = '\n';
+        if (fd_write_all(STDOUT_FILENO, mem, len + 1) < 0 || fd_to_null(STDOUT_FILENO) < 0)
+            return -1;
+    }
+    if (n->fd >= 0) {
+        int fd = n->fd;
+        *object = "ready-fd";
+        if (fd_write_all(fd, "\n", 1) < 0)
+            return -1;
+        /* one of 0, 1, 2 keeps its place */
+        if (fd > STDERR_FILENO)
+            fd_close(&fd);
+        else if (fd_to_null(fd) < 0)
+            return -1;
+    }
+    *object = "NOTIFY_SOCKET";
+    return tell_manager("READY=1");
+}
+
+void notify_stopping(void)
+{
+    tell_manager("STOPPING=1");
+}
+
+/* Whether the i-th name of a colon-separated list is `name`. */
+static bool is_named(const char *names, uint64_t i, const char *name)
+{
+    while (i-- && names) {
+        names = strchr(names, ':');
+        if (names)
+            names++;
+    }
+    size_t len = names ? strcspn(names, ":") : 0;
+    return names && len == strlen(name) && memcmp(names, name, len) == 0;
+}
+
+int notify_inherited(const char *name, int *fds, int max)
+{
+    const char *pid = getenv("LISTEN_PID"), *count = getenv("LISTEN_FDS");
+    const char *names = getenv("LISTEN_FDNAMES");
+    uint64_t n, owner;
+    if (!pid || !count)
+        return 0;
+    if (!num_u64(pid, 1, INT32_MAX, &owner) || !num_u64(count, 0, 100000, &n)) {
+        errno = EINVAL;
+        return -1;
+    }
+    if ((pid_t)owner != getpid())
+        return 0;
+    int found = 0;
+    for (uint64_t i = 0; i < n; i++) {
+        int fd = 3 + (int)i;
+        if (fd_set_cloexec(fd, true) < 0)
+            return -1;
+        if (name && !is_named(names, i, name))
+            continue;
+        if (found == max) {
+            errno = E2BIG;
+            return -1;
+        }
+        fds[found++] = fd;
+    }
+    return found;
+}

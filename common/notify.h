@@ -1,0 +1,34 @@
+/*
+ * notify.h - readiness, said to whoever waits for it, and sockets taken from a service manager.
+ *
+ * Three ways: a line on stdout (-1), a newline on an fd (--ready-fd), READY=1 to $NOTIFY_SOCKET (sd_notify(3)).
+ * The sockets are those of the LISTEN_FDS protocol (sd_listen_fds(3)).
+ */
+#ifndef NOTIFY_H
+#define NOTIFY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct notify {
+    bool print; /* -1 */
+    int fd;     /* --ready-fd, -1 for none */
+};
+
+/*
+ * Says that we are ready: `line` and a newline on stdout, whose place /dev/null takes; the newline on fd, which
+ * is closed; READY=1. 0, or -1 with errno and *object, what could not be told: the start has failed then.
+ */
+int notify_ready(const struct notify *n, const char *line, const char **object);
+
+/* STOPPING=1, to $NOTIFY_SOCKET if there is one. */
+void notify_stopping(void);
+
+/*
+ * How many sockets LISTEN_FDS hands to this process (LISTEN_PID must be ours); they begin at fd 3 and are made
+ * close-on-exec. Only those called `name` in LISTEN_FDNAMES if it is not NULL. They go to fds[0..]. -1 with
+ * errno: EINVAL when the variables make no sense, E2BIG when there are more than max.
+ */
+int notify_inherited(const char *name, int *fds, int max);
+
+#endif

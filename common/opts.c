@@ -1,0 +1,196 @@
+/*
+ * opts.c - see opts.h.
+ */
+#include "opts.h"
+
+#include <string.h>
+#include <stdlib.h>
+#include <errno.h>
+#include <unistd.h>
+
+#include "fd.h"
+#include "num.h"
+#include "version.h"
+
+enum { FIRST_VALUE = 256, HELP_VALUE = FIRST_VALUE + OPTS_MAX, VERSION_VALUE };
+
+static int arg_kind(const struct opt *opt)
+{
+    return !opt->arg ? no_argument : *opt->arg == '[' ? optional_argument : required_argument;
+}
+
+void opts_start(struct opts *o, const struct msg *m, const struct cli *cli, int argc, char **argv)
+{
+    *o = (struct opts){.msg = m, .cli = cli, .argc = argc, .argv = argv};
+    char *letter = o->letters;
+    *letter++ = '+'; /* stop at the first operand */
+    *letter++ = ':'; /* tell a missing argument from an unknown option */
+    size_t n = cli->count <= OPTS_MAX ? cli->count : OPTS_MAX;
+    for (size_t i = 0; i < n; i++) {
+        const struct opt *opt = &cli->options[i];
+        o->longs[i] = (struct option){opt->name, arg_kind(opt), NULL, FIRST_VALUE + (int)i};
+        if (!opt->letter)
+            continue;
+        *letter++ = opt->letter;
+        if (arg_kind(opt) == required_argument)
+            *letter++ = ':';
+    }
+    *letter = '\0';
+    o->longs[n] = (struct option){"help", no_argument, NULL, HELP_VALUE};
+    o->longs[n + 1] = (struct option){"version", no_argument, NULL, VERSION_VALUE};
+    opterr = 0;
+    optind = 1;
+}
+
+/* getopt_long takes abbreviations: a long option must be a whole name before it gets to see it. */
+static void insist_on_whole_name(const struct opts *o)
+{
+    const char *word = optind < o->argc ? o->argv[optind] : "";
+    if (strncmp(word, "--", 2) != 0 || !word[2])
+        return;
+    size_t len = strcspn(word + 2, "=");
+    for (const struct option *l = o->longs; l->name; l++)
+        if (strlen(l->name) == len && memcmp(l->name, word + 2, len) == 0)
+            return;
+    msg_usage(o->msg, "unknown option %.*s", (int)len + 2, word);
+}
+
+static int row_of_letter(const struct opts *o, int letter)
+{
+    for (size_t i = 0; i < o->cli->count; i++)
+        if (letter && o->cli->options[i].letter == letter)
+            return (int)i;
+    return -1;
+}
+
+static _Noreturn void complain(const struct opts *o, int problem)
+{
+    const char *word = o->argv[optind - 1];
+    if (optopt >= FIRST_VALUE || strncmp(word, "--", 2) == 0)
+        msg_usage(o->msg, "option %.*s %s an argument", (int)strcspn(word, "="), word,
+            problem == ':' ? "needs" : "takes no");
+    if (problem == ':')
+        msg_usage(o->msg, "option -%c needs an argument", optopt);
+    msg_usage(o->msg, "unknown option -%c", optopt);
+}
+
+static _Noreturn void print_help(const struct opts *o)
+{
+    char mem[16384];
+    struct buf out = BUF(mem);
+    opts_help(o->cli, &out);
+    exit(opts_print(o->msg, &out));
+}
+
+static _Noreturn void print_version(const struct opts *o)
+{
+    char mem[256];
+    struct buf out = BUF(mem);
+    buf_fmt(&out, "%s (ipcbox) %s\n", o->cli->name, IPCBOX_VERSION);
+    exit(opts_print(o->msg, &out));
+}
+
+int opts_next(struct opts *o)
+{
+    insist_on_whole_name(o);
+    int got = getopt_long(o->argc, o->argv, o->letters, o->longs, NULL);
+    o->arg = optarg;
+    if (got == -1) {
+        o->first = optind;
+        return -1;
+    }
+    if (got == '?' || got == ':')
+        complain(o, got);
+    if (got == HELP_VALUE)
+        print_help(o);
+    if (got == VERSION_VALUE)
+        print_version(o);
+    int row = got >= FIRST_VALUE ? got - FIRST_VALUE : row_of_letter(o, got);
+    o->now = &o->cli->options[row];
+    return row;
+}
+
+void opts_wrong(const struct opts *o, const char *why)
+{
+    if (o->now->letter)
+        msg_usage(o->msg, "option -%c (--%s) '%s': %s", o->now->letter, o->now->name, o->arg, why);
+    msg_usage(o->msg, "option --%s '%s': %s", o->now->name, o->arg, why);
+}
+
+uint64_t opts_num(const struct opts *o, uint64_t min, uint64_t max)
+{
+    uint64_t value;
+    if (num_u64(o->arg, min, max, &value))
+        return value;
+    char mem[96];
+    struct buf why = BUF(mem);
+    buf_fmt(&why, "want a number from %llu to %llu", (unsigned long long)min, (unsigned long long)max);
+    opts_wrong(o, buf_str(&why));
+}
+
+int64_t opts_duration(const struct opts *o)
+{
+    int64_t ns;
+    if (!num_duration(o->arg, &ns))
+        opts_wrong(o, "want a duration such as 5, 0.25, 250ms, 3m or 1h");
+    return ns;
+}
+
+unsigned opts_mode(const struct opts *o)
+{
+    unsigned mode;
+    if (!num_mode(o->arg, &mode))
+        opts_wrong(o, "want an octal mode such as 0600");
+    return mode;
+}
+
+/* "  -c, --concurrency=N" and the help text from a common column on */
+static void help_line(struct buf *out, const struct opt *opt)
+{
+    enum { COLUMN = 30 };
+    size_t start = out->len;
+    if (opt->letter)
+        buf_fmt(out, "  -%c, --%s", opt->letter, opt->name);
+    else
+        buf_fmt(out, "      --%s", opt->name);
+    if (arg_kind(opt) == required_argument)
+        buf_fmt(out, "=%s", opt->arg);
+    else if (opt->arg)
+        buf_fmt(out, "[=%s", opt->arg + 1); /* its own bracket closes it */
+    if (out->len - start + 1 > COLUMN) {
+        buf_char(out, '\n');
+        start = out->len;
+    }
+    do
+        buf_char(out, ' ');
+    while (out->len - start < COLUMN);
+    buf_fmt(out, "%s\n", opt->help);
+}
+
+void opts_help(const struct cli *cli, struct buf *out)
+{
+    const char *form = cli->usage;
+    for (const char *head = "Usage:"; form; head = "      ") {
+        size_t len = strcspn(form, "\n");
+        buf_fmt(out, "%s %s %.*s\n", head, cli->name, (int)len, form);
+        form = form[len] ? form + len + 1 : NULL;
+    }
+    buf_fmt(out, "%s.\n\n", cli->summary);
+    for (size_t i = 0; i < cli->count; i++)
+        help_line(out, &cli->options[i]);
+    static const struct opt everyones[] = {
+        {0, "help", NULL, "print this help"}, {0, "version", NULL, "print the version"}};
+    for (size_t i = 0; i < 2; i++)
+        help_line(out, &everyones[i]);
+    if (cli->notes)
+        buf_fmt(out, "\n%s\n", cli->notes);
+    buf_fmt(out, "\nThe manual: %s(1), ipcbox(7).\n", cli->name);
+}
+
+int opts_print(const struct msg *m, const struct buf *out)
+{
+    if (fd_write_all(STDOUT_FILENO, out->mem, out->len) == 0)
+        return EXIT_DONE;
+    msg_error(m, "write", "stdout", errno);
+    return EXIT_SYSTEM;
+}

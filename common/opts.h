@@ -1,0 +1,68 @@
+/*
+ * opts.h - options, declared once.
+ *
+ * An applet lists its options as rows X(ID, 'l', "long-name", "ARG", "what it does") and expands the list to an
+ * enum with OPT_ENUM and to the table with OPT_ROW. From the table come getopt_long's, --help and the completion;
+ * `make check` compares the man page with it. ARG is NULL for none, "[ARG]" for an optional one (--name=ARG only).
+ * Parsing stops at the first operand; abbreviated long names are refused. --help and --version are everyone's.
+ */
+#ifndef OPTS_H
+#define OPTS_H
+
+#include <getopt.h>
+#include <stdint.h>
+
+#include "msg.h"
+
+struct opt {
+    char letter; /* 0: none */
+    const char *name, *arg, *help;
+};
+
+#define OPT_ENUM(id, letter, name, arg, help) OPT_##id,
+#define OPT_ROW(id, letter, name, arg, help) {letter, name, arg, help},
+#define OPT_CASE(id, letter, name, arg, help) case OPT_##id:
+
+/* What a command line can be told: the face of an applet. */
+struct cli {
+    const char *name, *summary;
+    const char *usage; /* what follows the name; one line a form */
+    const char *notes; /* printed under the options, or NULL */
+    const struct opt *options;
+    size_t count;
+};
+
+enum { OPTS_MAX = 64 };
+
+struct opts {
+    const struct msg *msg;
+    const struct cli *cli;
+    int argc;
+    char **argv;
+    char *arg;        /* of the option that opts_next returned */
+    int first;        /* index of the first operand, once opts_next has returned -1 */
+    const struct opt *now;
+    struct option longs[OPTS_MAX + 3];
+    char letters[2 + OPTS_MAX * 3 + 1];
+};
+
+void opts_start(struct opts *o, const struct msg *m, const struct cli *cli, int argc, char **argv);
+
+/* The row of the next option, or -1 at the first operand. Does not return on a wrong call. */
+int opts_next(struct opts *o);
+
+/* The argument of the present option as a strict value; does not return if it is none. */
+uint64_t opts_num(const struct opts *o, uint64_t min, uint64_t max);
+int64_t opts_duration(const struct opts *o);
+unsigned opts_mode(const struct opts *o);
+
+/* A wrong call because of the present option: `option --x 'ARG': WHY`. */
+_Noreturn void opts_wrong(const struct opts *o, const char *why);
+
+/* The option's argument begins: "=ARG", "[=ARG]" or nothing, for --help. */
+void opts_help(const struct cli *cli, struct buf *out);
+
+/* Writes a whole text to stdout; EXIT_DONE, or says what failed and EXIT_SYSTEM. */
+int opts_print(const struct msg *m, const struct buf *out);
+
+#endif

@@ -1,0 +1,21 @@
+/*
+ * reap.h - the ends of children. The only module that waits.
+ */
+#ifndef REAP_H
+#define REAP_H
+
+#include <sys/types.h>
+
+/*
+ * The next child that has ended and its wait status, without waiting; 0 when there is none (now, or at all).
+ * To be called until it says 0: one SIGCHLD may stand for many ends (perlipc's REAPER).
+ */
+pid_t reap_next(int *status);
+
+/* Waits for that child, through EINTR. Its wait status, or -1 with errno. */
+int reap_wait(pid_t pid);
+
+/* What a wait status is as an exit status: the program's own, or 128+N for signal N. */
+int reap_exit_status(int status);
+
+#endif

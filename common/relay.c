@@ -1,0 +1,189 @@
+/*
+ * relay.c - see relay.h.
+ */
+#include "relay.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <sys/sendfile.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum {
+    PIECES = 16,          /* in one step, so that no direction starves another */
+    BUFFER = 128 * 1024,  /* of a pump that copies */
+    PIECE_MAX = 1 << 20,  /* asked of the kernel at a time */
+    PIECE_SMALL = 4096,   /* a piece below this was all there was */
+    PIPE_SIZE = 1 << 20,  /* asked for a pipe that is filled or emptied without a copy; what we get will do */
+};
+
+static enum pump_kind kind_of(int fd)
+{
+    struct stat st;
+    if (fstat(fd, &st) < 0)
+        return PUMP_OTHER;
+    return S_ISREG(st.st_mode) ? PUMP_FILE
+           : S_ISFIFO(st.st_mode) ? PUMP_PIPE
+           : S_ISSOCK(st.st_mode) ? PUMP_SOCKET
+                                  : PUMP_OTHER;
+}
+
+static bool is_nonblocking(int fd)
+{
+    int flags = fcntl(fd, F_GETFL);
+    return flags >= 0 && flags & O_NONBLOCK;
+}
+
+void pump_init(struct pump *p, int from, int to)
+{
+    *p = (struct pump){.from = from, .to = to, .from_kind = kind_of(from), .to_kind = kind_of(to)};
+    /* a socket on the other side of a copy-free way waits by its own flag alone */
+    bool to_pipe = p->to_kind == PUMP_PIPE && (p->from_kind != PUMP_SOCKET || is_nonblocking(from));
+    bool to_socket = p->to_kind == PUMP_SOCKET && is_nonblocking(to);
+    if (p->from_kind == PUMP_FILE && to_socket)
+        p->way = PUMP_SENDFILE;
+    else if ((p->from_kind == PUMP_PIPE && (to_socket || to_pipe)) || (p->from_kind == PUMP_SOCKET && to_pipe) ||
+             (p->from_kind == PUMP_FILE && to_pipe))
+        p->way = PUMP_SPLICE;
+    p->can_read = p->from_kind == PUMP_FILE || p->way != PUMP_COPY;
+    p->can_write = p->to_kind == PUMP_FILE || p->to_kind == PUMP_SOCKET || p->way != PUMP_COPY;
+    if (p->way == PUMP_SPLICE && p->from_kind == PUMP_PIPE)
+        fcntl(from, F_SETPIPE_SZ, PIPE_SIZE);
+    if (p->way == PUMP_SPLICE && p->to_kind == PUMP_PIPE)
+        fcntl(to, F_SETPIPE_SZ, PIPE_SIZE);
+}
+
+void pump_free(struct pump *p)
+{
+    free(p->buffer);
+    p->buffer = NULL;
+}
+
+bool pump_is_empty(const struct pump *p)
+{
+    return !p->len;
+}
+
+static enum pump_state fail(struct pump *p, bool target)
+{
+    p->failed = target ? PUMP_TARGET : PUMP_SOURCE;
+    return PUMP_ERROR;
+}
+
+/* Whose error an error of a two-ended call is. */
+static bool is_targets(const struct pump *p, int err)
+{
+    if (err == EPIPE || err == ENOSPC || err == EDQUOT || err == EFBIG)
+        return true;
+    return p->to_kind == PUMP_SOCKET && p->from_kind != PUMP_SOCKET && err != EIO;
+}
+
+/* One piece inside the kernel. */
+static enum pump_state move_piece(struct pump *p)
+{
+    ssize_t n = p->way == PUMP_SENDFILE
+                    ? sendfile(p->to, p->from, NULL, PIECE_MAX)
+                    : splice(p->from, NULL, p->to, NULL, PIECE_MAX, SPLICE_F_NONBLOCK | SPLICE_F_MOVE);
+    if (n > 0) {
+        p->moved += (uint64_t)n;
+        if (n < PIECE_SMALL && p->from_kind != PUMP_FILE)
+            p->can_read = false;
+        return PUMP_AGAIN;
+    }
+    if (n == 0)
+        return PUMP_END;
+    switch (errno) {
+    case EINTR:
+        return PUMP_AGAIN;
+    case EAGAIN: /* either end: poll tells */
+        p->can_read = p->from_kind == PUMP_FILE;
+        p->can_write = false;
+        return PUMP_WAIT;
+    case EINVAL: /* not these two kinds of file, not this kernel, not under this seccomp filter */
+    case ENOSYS:
+    case EOPNOTSUPP:
+    case EPERM:
+        p->way = PUMP_COPY;
+        p->can_read = p->from_kind == PUMP_FILE;
+        p->can_write = p->to_kind == PUMP_FILE || p->to_kind == PUMP_SOCKET;
+        return PUMP_AGAIN;
+    default:
+        return fail(p, is_targets(p, errno));
+    }
+}
+
+static enum pump_state fill(struct pump *p)
+{
+    if (!p->can_read)
+        return PUMP_WAIT;
+    if (!p->buffer && !(p->buffer = malloc(BUFFER)))
+        return fail(p, false);
+    ssize_t n = p->from_kind == PUMP_SOCKET ? recv(p->from, p->buffer, BUFFER, MSG_DONTWAIT)
+                                            : read(p->from, p->buffer, BUFFER);
+    if (n == 0)
+        return PUMP_END;
+    if (n < 0 && errno != EAGAIN)
+        return errno == EINTR ? PUMP_AGAIN : fail(p, false);
+    /* a socket says by itself when it has no more; of all else but files poll must say that there is more */
+    p->can_read = p->from_kind == PUMP_FILE || (p->from_kind == PUMP_SOCKET && n >= PIECE_SMALL);
+    if (n < 0)
+        return PUMP_WAIT;
+    p->start = 0;
+    p->len = (size_t)n;
+    return PUMP_AGAIN;
+}
+
+static enum pump_state drain(struct pump *p)
+{
+    if (!p->can_write)
+        return PUMP_WAIT;
+    const char *bytes = p->buffer + p->start;
+    /* poll promises that PIPE_BUF bytes fit into a pipe, and a terminal is much the same (pipe(7)) */
+    size_t n = p->to_kind == PUMP_FILE || p->len < PIPE_BUF ? p->len : PIPE_BUF;
+    ssize_t done = p->to_kind == PUMP_SOCKET ? send(p->to, bytes, p->len, MSG_DONTWAIT | MSG_NOSIGNAL)
+                                             : write(p->to, bytes, n);
+    if (done < 0 && errno != EAGAIN)
+        return errno == EINTR ? PUMP_AGAIN : fail(p, true);
+    p->can_write = done > 0 && (p->to_kind == PUMP_FILE || p->to_kind == PUMP_SOCKET);
+    if (done <= 0)
+        return PUMP_WAIT;
+    p->start += (size_t)done;
+    p->len -= (size_t)done;
+    p->moved += (uint64_t)done;
+    return PUMP_AGAIN;
+}
+
+static enum pump_state step_once(struct pump *p)
+{
+    if (p->way == PUMP_COPY)
+        return p->len ? drain(p) : fill(p);
+    return p->can_read && p->can_write ? move_piece(p) : PUMP_WAIT;
+}
+
+enum pump_state pump_step(struct pump *p)
+{
+    enum pump_state state = PUMP_AGAIN;
+    for (int i = 0; i < PIECES && state == PUMP_AGAIN; i++)
+        state = step_once(p);
+    return state;
+}
+
+void pump_polls(const struct pump *p, struct pollfd polls[static 2])
+{
+    bool copy = p->way == PUMP_COPY;
+    bool read = copy ? !p->len : !p->can_read;
+    bool write = copy ? p->len > 0 : !p->can_write;
+    polls[0] = (struct pollfd){.fd = read ? p->from : -1, .events = POLLIN};
+    polls[1] = (struct pollfd){.fd = write ? p->to : -1, .events = POLLOUT};
+}
+
+void pump_ready(struct pump *p, const struct pollfd polls[static 2])
+{
+    if (polls[0].fd >= 0 && polls[0].revents)
+        p->can_read = true;
+    if (polls[1].fd >= 0 && polls[1].revents)
+        p->can_write = true;
+}

@@ -1,0 +1,50 @@
+/*
+ * relay.h - the byte pump: one direction of a conversation, from one fd to another, without a copy where the kernel
+ * can (sendfile(2), splice(2)) and with the same bytes where it can't.
+ *
+ * A pump never waits by itself and never sets O_NONBLOCK on what it was given: what may block is done only once
+ * poll(2) has said that it won't, and in pieces that can't.
+ */
+#ifndef RELAY_H
+#define RELAY_H
+
+#include <poll.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum pump_state {
+    PUMP_AGAIN, /* something was moved, and there may be more */
+    PUMP_WAIT,  /* nothing can be moved until poll(2) says so */
+    PUMP_END,   /* the source has ended, and all that it gave was written */
+    PUMP_ERROR, /* errno, and p->failed says which end it was */
+};
+
+struct pump {
+    int from, to; /* the caller's to close */
+    enum { PUMP_COPY, PUMP_SENDFILE, PUMP_SPLICE } way;
+    enum pump_kind { PUMP_FILE, PUMP_PIPE, PUMP_SOCKET, PUMP_OTHER } from_kind, to_kind;
+    bool can_read, can_write; /* as far as is known */
+    enum { PUMP_SOURCE, PUMP_TARGET } failed;
+    char *buffer;
+    size_t start, len; /* of what is in the buffer */
+    uint64_t moved;    /* bytes that have reached the target */
+};
+
+/* A pump from one fd to another; which way depends on what they are. */
+void pump_init(struct pump *p, int from, int to);
+void pump_free(struct pump *p);
+
+/* Moves what can be moved now, up to a few pieces. */
+enum pump_state pump_step(struct pump *p);
+
+/* What to poll while the state is PUMP_WAIT: two entries; an fd that is not waited for is -1. */
+void pump_polls(const struct pump *p, struct pollfd polls[static 2]);
+
+/* Takes what poll said of them. */
+void pump_ready(struct pump *p, const struct pollfd polls[static 2]);
+
+/* Whether everything that was read has been written. */
+bool pump_is_empty(const struct pump *p);
+
+#endif

@@ -1,0 +1,214 @@
+/*
+ * sigs.c - see sigs.h. The state below is the one place of non-const globals in the house: a handler can
+ * reach nothing else.
+ */
+#include "sigs.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/time.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "clock.h"
+
+static struct {
+    bool started;
+    sigset_t found_mask;    /* the mask we were started with */
+    sigset_t open_mask;     /* that, with our signals let in */
+    sigset_t found_ignored; /* of the caught and, after sigs_learn_ignored, of all signals */
+    sigset_t caught;        /* ours, blocked but in sigs_sleep */
+    sigset_t ending;        /* those of `caught` that sigs_catch_ending took */
+} state;
+
+static volatile sig_atomic_t noted[NSIG];
+static volatile sig_atomic_t unslept; /* one came outside sigs_sleep: the next sleep is none */
+
+static void note(int sig)
+{
+    noted[sig] = 1;
+    unslept = 1;
+}
+
+static void start(void)
+{
+    if (state.started)
+        return;
+    state.started = true;
+    sigprocmask(SIG_SETMASK, NULL, &state.found_mask);
+    state.open_mask = state.found_mask;
+    sigemptyset(&state.found_ignored);
+    sigemptyset(&state.caught);
+    sigemptyset(&state.ending);
+}
+
+static void set_handler(int sig, void (*handler)(int), struct sigaction *old)
+{
+    struct sigaction action;
+    memset(&action, 0, sizeof action);
+    action.sa_handler = handler;
+    sigfillset(&action.sa_mask);
+    if (sigaction(sig, &action, old) < 0 && old)
+        memset(old, 0, sizeof *old);
+}
+
+void sigs_catch(int sig)
+{
+    start();
+    if (sigismember(&state.caught, sig))
+        return;
+    sigset_t one;
+    struct sigaction old;
+    sigemptyset(&one);
+    sigaddset(&one, sig);
+    sigprocmask(SIG_BLOCK, &one, NULL);
+    set_handler(sig, note, &old);
+    if (old.sa_handler == SIG_IGN)
+        sigaddset(&state.found_ignored, sig);
+    sigaddset(&state.caught, sig);
+    sigdelset(&state.open_mask, sig);
+}
+
+/* Signals whose default action is to end the process: all but these (signal(7)). */
+static bool ends_by_default(int sig)
+{
+    switch (sig) {
+    case SIGKILL:
+    case SIGSTOP:
+    case SIGCHLD:
+    case SIGCONT:
+    case SIGURG:
+    case SIGWINCH:
+    case SIGTSTP:
+    case SIGTTIN:
+    case SIGTTOU:
+    case SIGSEGV: /* faults: returning from their handler would repeat them */
+    case SIGBUS:
+    case SIGILL:
+    case SIGFPE:
+    case SIGTRAP:
+    case SIGSYS:
+    case SIGABRT:
+        return false;
+    default:
+        return sig <= SIGSYS || (sig >= SIGRTMIN && sig <= SIGRTMAX);
+    }
+}
+
+void sigs_catch_ending(void)
+{
+    start();
+    sigs_learn_ignored();
+    for (int sig = 1; sig < NSIG; sig++) {
+        if (!ends_by_default(sig) || sigismember(&state.caught, sig) == 1 ||
+            sigismember(&state.found_ignored, sig) == 1)
+            continue;
+        sigs_catch(sig);
+        sigaddset(&state.ending, sig);
+    }
+}
+
+bool sigs_take(int sig)
+{
+    if (!noted[sig])
+        return false;
+    noted[sig] = 0;
+    return true;
+}
+
+int sigs_take_ending(void)
+{
+    for (int sig = 1; sig < NSIG; sig++)
+        if (noted[sig] && sigismember(&state.ending, sig) == 1 && sigs_take(sig))
+            return sig;
+    return 0;
+}
+
+int sigs_sleep(struct pollfd *fds, nfds_t n, int64_t ns)
+{
+    start();
+    struct timespec limit = {.tv_sec = ns / CLOCK_SECOND, .tv_nsec = ns % CLOCK_SECOND};
+    int ready = -1;
+    errno = EINTR;
+    if (!unslept)
+        ready = ppoll(fds, n, ns == CLOCK_NEVER ? NULL : &limit, &state.open_mask);
+    unslept = 0;
+    return ready;
+}
+
+void sigs_open(void)
+{
+    sigs_catch(SIGALRM);
+    const struct timeval tick = {.tv_usec = 50000};
+    const struct itimerval repeat = {.it_interval = tick, .it_value = tick};
+    setitimer(ITIMER_REAL, &repeat, NULL);
+    sigprocmask(SIG_SETMASK, &state.open_mask, NULL);
+}
+
+void sigs_shut(void)
+{
+    sigprocmask(SIG_BLOCK, &state.caught, NULL);
+    const struct itimerval off = {0};
+    setitimer(ITIMER_REAL, &off, NULL);
+    /* a last tick may be pending or noted: it is nobody's signal */
+    const struct timespec at_once = {0};
+    sigset_t alarm_only;
+    sigemptyset(&alarm_only);
+    sigaddset(&alarm_only, SIGALRM);
+    sigtimedwait(&alarm_only, NULL, &at_once);
+    sigs_take(SIGALRM);
+}
+
+void sigs_learn_ignored(void)
+{
+    start();
+    for (int sig = 1; sig < NSIG; sig++) {
+        struct sigaction now;
+        if (sigaction(sig, NULL, &now) == 0 && now.sa_handler == SIG_IGN)
+            sigaddset(&state.found_ignored, sig);
+    }
+}
+
+void sigs_reset(enum sigs_legacy legacy)
+{
+    if (!state.started && legacy == SIGS_INHERITED)
+        return;
+    start();
+    bool clean = legacy == SIGS_CLEAN;
+    for (int sig = 1; sig < NSIG; sig++) {
+        bool ours = sigismember(&state.caught, sig) == 1;
+        bool ignored = sigismember(&state.found_ignored, sig) == 1;
+        if (ours || (ignored && clean))
+            set_handler(sig, ignored && !clean ? SIG_IGN : SIG_DFL, NULL);
+    }
+    sigset_t none;
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, clean ? &none : &state.found_mask, NULL);
+}
+
+bool sigs_found_ignored(int sig)
+{
+    return sigismember(&state.found_ignored, sig) == 1;
+}
+
+void sigs_block_all(void)
+{
+    sigset_t all;
+    sigfillset(&all);
+    sigprocmask(SIG_SETMASK, &all, NULL);
+}
+
+void sigs_die(int sig)
+{
+    const struct rlimit no_core = {0, 0};
+    setrlimit(RLIMIT_CORE, &no_core);
+    set_handler(sig, SIG_DFL, NULL);
+    sigset_t only;
+    sigemptyset(&only);
+    sigaddset(&only, sig);
+    kill(getpid(), sig);
+    sigprocmask(SIG_UNBLOCK, &only, NULL);
+    _exit(128 + sig); /* not reached by a signal whose default is to end us */
+}

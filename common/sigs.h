@@ -1,0 +1,64 @@
+/*
+ * sigs.h - deferred signals. The only module that touches dispositions and masks.
+ *
+ * A handler notes that its signal came and nothing else. A caught signal is blocked from sigs_catch on and let in
+ * only while sigs_sleep sleeps, so none is lost between a test and a sleep (perlipc's deferred signals; ppoll(2)).
+ * What was inherited is kept, so that a program can be given it back untouched.
+ */
+#ifndef SIGS_H
+#define SIGS_H
+
+#include <poll.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+/* Notes sig from now on, also if it was ignored. */
+void sigs_catch(int sig);
+
+/*
+ * Catches every signal whose default is to end the process and that can be caught, but for faults (SIGSEGV ...)
+ * and for those that were inherited as ignored (a background job of a script keeps its deaf ear for SIGINT).
+ */
+void sigs_catch_ending(void);
+
+/* Whether sig came since the last call; forgets it. */
+bool sigs_take(int sig);
+
+/* A signal that sigs_catch_ending caught and that came and was not taken, or 0. Takes it. */
+int sigs_take_ending(void);
+
+/*
+ * Sleeps until an fd is ready, a caught signal comes, or ns nanoseconds have passed (CLOCK_NEVER: no limit).
+ * As ppoll(2): the number of ready fds; 0 at the end of the time; -1 with EINTR when a signal was noted.
+ */
+int sigs_sleep(struct pollfd *fds, nfds_t n, int64_t ns);
+
+/*
+ * Between these two a call that knows no mask may wait: caught signals are let in, and a timer interrupts it
+ * every 50 ms (EINTR), so that a signal that came just before it costs that much at most. Uses SIGALRM.
+ */
+void sigs_open(void);
+void sigs_shut(void);
+
+/* What sigs_reset leaves behind for a program. */
+enum sigs_legacy {
+    SIGS_INHERITED, /* mask and dispositions as we found them: launchers are transparent */
+    SIGS_CLEAN,     /* all default, nothing blocked: servers and daemons */
+};
+
+/* Must have been called once in the parent before sigs_reset(SIGS_CLEAN): finds out what is ignored. */
+void sigs_learn_ignored(void);
+
+/* Whether a signal that we caught was ignored when we were started. */
+bool sigs_found_ignored(int sig);
+
+/* For the process that is about to exec, a vfork(2) child too: it changes nothing in our memory. */
+void sigs_reset(enum sigs_legacy legacy);
+
+/* Lets no signal in any more, but those that can't be kept out. */
+void sigs_block_all(void);
+
+/* Dies of that very signal, without a core file, so that a shell sees what happened. */
+_Noreturn void sigs_die(int sig);
+
+#endif

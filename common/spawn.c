@@ -1,0 +1,154 @@
+/*
+ * spawn.c - see spawn.h.
+ */
+#include "spawn.h"
+
+#include <errno.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "buf.h"
+#include "exitcode.h"
+#include "fd.h"
+
+/* What parent and child share while the parent waits in clone(2). */
+struct shared {
+    const struct spawn *spawn;
+    const char *volatile failed;
+    volatile int err;
+};
+
+static int place_fds(const struct spawn *s)
+{
+    for (int i = 0; i < s->nfds; i++) {
+        int from = s->fds[i];
+        if (from < 0)
+            continue;
+        if ((from == i ? fd_set_cloexec(i, false) : dup2(from, i)) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+static void write_pid(char *text)
+{
+    struct buf b = {.mem = text, .size = SPAWN_PID_SIZE};
+    buf_num(&b, (unsigned long long)getpid());
+    buf_str(&b);
+}
+
+/* Runs on a stack of its own in our memory: it must not change anything but what it was given for that. */
+__attribute__((no_sanitize("address"))) static int child(void *arg)
+{
+    struct shared *shared = arg;
+    const struct spawn *s = shared->spawn;
+    if (s->pid_text)
+        write_pid(s->pid_text);
+    shared->failed = "dup2";
+    if (place_fds(s) == 0) {
+        /* after dup2, which a signal must not interrupt half-way: what is pending may end the child now */
+        sigs_reset(s->legacy);
+        shared->failed = "exec";
+        execve(s->path, s->argv, s->envp);
+    }
+    shared->err = errno;
+    _exit(EXIT_NOTFOUND);
+}
+
+pid_t spawn_program(const struct spawn *s, const char **failed)
+{
+    enum { STACK = 32768 };
+    _Alignas(16) char stack[STACK];
+    struct shared shared = {.spawn = s};
+    pid_t pid = clone(child, stack + STACK, CLONE_VM | CLONE_VFORK | SIGCHLD, &shared);
+    if (pid < 0) {
+        *failed = "fork";
+        return -1;
+    }
+    if (!shared.err)
+        return pid;
+    *failed = shared.failed;
+    errno = shared.err;
+    return -1;
+}
+
+/* Whether it can be run, as far as that can be seen before: 0, or -1 with errno. */
+static int check_file(const char *path)
+{
+    struct stat st;
+    if (stat(path, &st) < 0)
+        return -1;
+    if (S_ISREG(st.st_mode))
+        return access(path, X_OK);
+    errno = EACCES;
+    return -1;
+}
+
+int spawn_find(const char *name, char path[static SPAWN_PATH_SIZE])
+{
+    struct buf b = {.mem = path, .size = SPAWN_PATH_SIZE};
+    errno = ENOENT;
+    if (!*name)
+        return -1;
+    if (strchr(name, '/')) {
+        buf_text(&b, name);
+        return check_file(buf_str(&b));
+    }
+    const char *dir = getenv("PATH");
+    int err = ENOENT;
+    for (dir = dir ? dir : "/usr/local/bin:/bin:/usr/bin"; dir; dir = *dir ? dir + 1 : NULL) {
+        size_t len = strcspn(dir, ":");
+        b.len = 0;
+        b.cut = false;
+        buf_bytes(&b, len ? dir : ".", len ? len : 1);
+        buf_char(&b, '/');
+        buf_text(&b, name);
+        buf_str(&b);
+        if (!b.cut && check_file(path) == 0)
+            return 0;
+        if (errno == EACCES)
+            err = EACCES;
+        dir += len;
+    }
+    errno = err;
+    return -1;
+}
+
+int spawn_exit_status(int err)
+{
+    return err == ENOENT || err == ENOTDIR || err == ENAMETOOLONG ? EXIT_NOTFOUND : EXIT_CANTRUN;
+}
+
+void spawn_become(const char *path, char *const *argv, char *const *envp)
+{
+    sigs_reset(SIGS_INHERITED);
+    execve(path, argv, envp);
+}
+
+pid_t spawn_function(int (*work)(void *), void *arg)
+{
+    pid_t parent = getpid();
+    pid_t pid = fork();
+    if (pid != 0)
+        return pid;
+    sigs_reset(SIGS_INHERITED);
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (getppid() != parent)
+        _exit(EXIT_SYSTEM);
+    _exit(work(arg));
+}
+
+pid_t spawn_keeper(int (*work)(void *), void *arg)
+{
+    pid_t pid = fork();
+    if (pid != 0)
+        return pid;
+    sigs_block_all();
+    setsid();
+    _exit(work(arg));
+}

@@ -1,0 +1,55 @@
+/*
+ * spawn.h - starting programs. The only module that forks and execs.
+ *
+ * The child shares our memory until it execs (vfork semantics: no page tables are copied, and exec's errno is simply
+ * there when we go on); posix_spawn(3) can't tell a child its own pid or set its ids.
+ */
+#ifndef SPAWN_H
+#define SPAWN_H
+
+#include <stddef.h>
+#include <sys/types.h>
+
+#include "sigs.h"
+
+struct spawn {
+    const char *path; /* what spawn_find found */
+    char *const *argv, *const *envp;
+    const int *fds; /* fds[i] becomes fd i of the program; -1: left as it is. Each is above all i, or is i */
+    int nfds;
+    enum sigs_legacy legacy;
+    char *pid_text; /* SPAWN_PID_SIZE bytes inside an environment string: the child writes its pid there */
+};
+
+enum { SPAWN_PID_SIZE = 12, SPAWN_PATH_SIZE = 4096 };
+
+/*
+ * The child's pid; our fds stay ours to close. -1 with errno and *failed: "fork" when there is no child (EAGAIN
+ * and ENOMEM may pass), "dup2" or "exec" when there was one, whose end is for the caller to reap.
+ */
+pid_t spawn_program(const struct spawn *s, const char **failed);
+
+/*
+ * Finds the file that `name` runs: itself if it has a slash, else by $PATH (environ(7), execvp(3)). 0, or -1 with
+ * errno: ENOENT, EACCES (found, but not to be run), ENAMETOOLONG.
+ */
+int spawn_find(const char *name, char path[static SPAWN_PATH_SIZE]);
+
+/* 126 or 127, for the errno of spawn_find or of an exec. */
+int spawn_exit_status(int err);
+
+/* Becomes the program, with the signals as we found them. Returns only with errno. */
+void spawn_become(const char *path, char *const *argv, char *const *envp);
+
+/*
+ * A process that runs `work(arg)` and exits with what that returns; it dies with us. Its pid, or -1 with errno.
+ * Its signals are as we found them; its memory is a copy.
+ */
+pid_t spawn_function(int (*work)(void *), void *arg);
+
+/*
+ * The same, but it outlives us: in a session of its own and deaf to every signal, it ends when it likes.
+ */
+pid_t spawn_keeper(int (*work)(void *), void *arg);
+
+#endif

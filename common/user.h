@@ -1,0 +1,32 @@
+/*
+ * user.h - giving up privileges for good: -u USER[:GROUP] and -g GROUP.
+ *
+ * Names are looked up when the words are parsed, before any chroot or drop; what is dropped is the supplementary
+ * groups, then the group ids, then the user ids, real, effective and saved, and then it is verified that there is
+ * no way back (setresuid(2), credentials(7)).
+ */
+#ifndef USER_H
+#define USER_H
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+struct user {
+    bool has_uid, has_gid, gid_is_given;
+    uid_t uid;
+    gid_t gid;
+    gid_t *groups; /* supplementary; NULL: only gid. Lives as long as the process. */
+    int ngroups;
+};
+
+/* Each returns NULL, or what is wrong with the word. A group that was given with -g stays. */
+const char *user_parse(struct user *u, const char *spec);
+const char *user_parse_group(struct user *u, const char *word);
+
+/* -U: from $UID and $GID, as ucspi-tcp does. */
+const char *user_from_env(struct user *u);
+
+/* Becomes that user if one was asked for. 0, or -1 with errno: then the process must end. */
+int user_become(const struct user *u);
+
+#endif
