@@ -16,8 +16,15 @@ CFLAGS  ?= -O2 -g
 HARDEN   = -D_FORTIFY_SOURCE=2 -fstack-protector-strong -fPIE
 LINK     = -pie -Wl,-z,relro,-z,now -Wl,--as-needed
 
+ifeq ($(ONLY),)
 APPLETS  = $(sort $(patsubst applets/%.c,%,$(wildcard applets/*.c)))
-OBJECTS  = $(patsubst %.c,$(B)/%.o,$(wildcard common/*.c applets/*.c))
+SOURCES  = $(wildcard common/*.c applets/*.c)
+else
+APPLETS  = $(ONLY)
+SOURCES  = $(filter-out common/toolbox.c,$(wildcard common/*.c)) applets/$(ONLY).c
+CPPFLAGS += -DONE_APPLET
+endif
+OBJECTS  = $(SOURCES:%.c=$(B)/%.o)
 COMPILE  = $(CC) -std=c11 $(WARN) $(HARDEN) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c
 
 # V=1 shows the commands whole
@@ -54,14 +61,21 @@ $(B)/flags: FORCE
 
 # one applet alone: build/one/NAME
 one/%: FORCE
-	$(MAKE) B=$(B)/one.$* APPLETS=$* CPPFLAGS='$(CPPFLAGS) -DONE_APPLET' OBJECTS='$$(patsubst %.c,$$(B)/%.o,\
-	  $$(filter-out common/toolbox.c,$$(wildcard common/*.c)) applets/$*.c)'
+	+$(Q)$(MAKE) --no-print-directory B=$(B)/one.$* ONLY=$*
 	@mkdir -p $(B)/one && cp $(B)/one.$*/ipcbox $(B)/one/$*
 
 # one static binary with musl: build/static/ipcbox
 static:
-	$(MAKE) B=$(B)/static CC=musl-gcc CFLAGS='-Os -ffunction-sections -fdata-sections' \
+	+$(Q)$(MAKE) --no-print-directory B=$(B)/static CC=musl-gcc CFLAGS='-Os -ffunction-sections -fdata-sections' \
 	  HARDEN='-D_FORTIFY_SOURCE=2 -fstack-protector-strong' LINK='-static -Wl,-z,relro,-z,now -Wl,--gc-sections -s'
+
+# bench/NAME.c is one program: build/bench/NAME; hello is static, so that its own start costs least
+$(B)/bench/%: bench/%.c bench/tool.h $(B)/flags
+	@mkdir -p $(@D)
+	$(SAY) CC $@
+	$(Q)$(CC) -std=c11 $(WARN) $(HARDEN) $(CPPFLAGS) $(CFLAGS) $(LINK) $(LDFLAGS) -o $@ $<
+
+$(B)/bench/hello: private LINK = -static
 
 demo: all
 	sh contrib/demo.sh $(B)/ipcbox

@@ -111,8 +111,11 @@ static void clear_path(const struct unixserver *u, const char *path)
 static int remove_ours(const struct unixserver *u)
 {
     struct stat now;
-    int lock = lock_directory(u->path), done = 0;
-    if (lstat(u->path, &now) == 0 && now.st_dev == u->made.st_dev && now.st_ino == u->made.st_ino)
+    int lock = lock_directory(u->path);
+    int done = lstat(u->path, &now);
+    if (done < 0 && errno == ENOENT)
+        done = 0;
+    else if (done == 0 && now.st_dev == u->made.st_dev && now.st_ino == u->made.st_ino)
         done = unlink(u->path);
     fd_close(&lock);
     return done;

@@ -23,6 +23,7 @@ struct relay {
     int fd;
     struct pump up, down; /* stdin to the peer, the peer to stdout */
     bool up_done, down_done;
+    bool cut; /* half-closing failed: the peer will not learn that our input has ended, so its end need not come */
     int up_error; /* the peer would not take our input; said when all of its answer is through */
     bool progress, progress_shown;
     int64_t began, next_progress;
@@ -106,7 +107,8 @@ static int step_up(struct relay *r, bool *again)
         return 0;
     case PUMP_END:
         r->up_done = true;
-        if (shutdown(r->fd, SHUT_WR) < 0 && errno != ENOTCONN)
+        r->cut = shutdown(r->fd, SHUT_WR) < 0;
+        if (r->cut)
             r->up_error = errno;
         return 0;
     case PUMP_ERROR:
@@ -197,6 +199,8 @@ static int converse(struct relay *r)
         failed = r->up_done ? 0 : step_up(r, &again);
         if (!failed)
             failed = step_down(r, &again);
+        if (!again && r->cut)
+            break;
         if (!failed && !again && !r->down_done)
             sleep_for(r, CLOCK_NEVER);
     }

@@ -96,6 +96,18 @@ static int begin_socket(const struct dial *d, const struct addr *to)
     return fd;
 }
 
+/* connect(2) without waiting: 0 when connected, -1 with EINPROGRESS when under way. */
+static int begin_connect(int fd, const struct addr *to)
+{
+    int done;
+    do
+        done = connect(fd, &to->u.sa, to->len);
+    while (done < 0 && errno == EINTR); /* the next call tells how far it is */
+    if (done < 0 && errno == EALREADY)
+        errno = EINPROGRESS;
+    return done < 0 && errno == EISCONN ? 0 : done;
+}
+
 /* The next address to try, families in turn, or NULL for now. */
 static const struct addr *next_address(struct race *r)
 {
@@ -119,12 +131,12 @@ static int start_due(struct race *r, struct addr *peer)
         if (!to)
             return -1;
         int fd = begin_socket(r->dial, to);
-        int done = fd < 0 ? -1 : connect(fd, &to->u.sa, to->len);
+        int done = fd < 0 ? -1 : begin_connect(fd, to);
         if (done == 0) {
             *peer = *to;
             return fd;
         }
-        if (fd < 0 || (errno != EINPROGRESS && errno != EINTR)) {
+        if (fd < 0 || errno != EINPROGRESS) {
             r->err = errno;
             r->failed = *to;
             fd_close(&fd);

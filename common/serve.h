@@ -111,6 +111,7 @@ struct serve {
     int64_t rate_window;
     int64_t paused_until, backoff;
     bool shortage_said;
+    int accept_errors; /* one after the other */
     int stop; /* the signal that ends us, 0: none yet */
     int64_t drain_until;
 };

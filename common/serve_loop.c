@@ -18,7 +18,7 @@
 #include "fd.h"
 #include "reap.h"
 
-enum { BACKOFF_MIN_MS = 50, BACKOFF_MAX_MS = 1000 };
+enum { BACKOFF_MIN_MS = 50, BACKOFF_MAX_MS = 1000, ACCEPT_ERRORS_MAX = 16 };
 
 /* Connections that we have taken on and not seen the end of. */
 static unsigned long active(const struct serve *s)
@@ -190,6 +190,37 @@ static void say_refused(const struct serve *s, const struct serve_conn *c)
     event_send(&e);
 }
 
+static void say_end(const struct serve *s, pid_t pid, int status)
+{
+    struct event e;
+    if (s->msg->level < MSG_VERBOSE)
+        return;
+    event_begin(&e, s->msg, "end");
+    event_num(&e, "child", pid);
+    event_num(&e, "exit", reap_exit_status(status));
+    event_num(&e, "signal", WIFSIGNALED(status) ? WTERMSIG(status) : 0);
+    event_num(&e, "active", (long long)active(s));
+    event_text(&e, "end %d status %d", (int)pid, status);
+    event_send(&e);
+}
+
+static void reap_all(struct serve *s)
+{
+    int status;
+    pid_t pid;
+    while ((pid = reap_next(&status))) {
+        struct serve_child *child = table_find(&s->children, &pid);
+        if (!child) /* one that never got to run its program */
+            continue;
+        forget_client(s, child->client);
+        table_remove(&s->children, child);
+        say_end(s, pid, status);
+        say_status(s, false);
+        if (s->shortage_said)
+            s->paused_until = 0; /* what it had is free again */
+    }
+}
+
 /* A connection whose preamble, if any, has been read. */
 static void take_on(struct serve *s, struct serve_conn *c)
 {
@@ -203,6 +234,10 @@ static void take_on(struct serve *s, struct serve_conn *c)
         return;
     }
     struct serve_client *client = table_add(&s->clients, c->key);
+    if (client && s->per_client && client->connections >= s->per_client) {
+        reap_all(s); /* one of them may be gone by now */
+        client = table_add(&s->clients, c->key);
+    }
     if (!client) {
         msg_error(s->msg, "malloc", NULL, errno);
         drop(c);
@@ -294,12 +329,20 @@ static int accept_one(const struct serve *s, int i, struct serve_conn *c)
     return c->fd;
 }
 
+/* Errors of one connection that accept(2) passes on; all others are shortages, or will not pass by themselves. */
+static bool is_one_clients(int err)
+{
+    return err == ECONNABORTED || err == EPROTO || err == EPERM || err == ENETDOWN || err == ENOPROTOOPT ||
+           err == EHOSTDOWN || err == EHOSTUNREACH || err == ENETUNREACH || err == EOPNOTSUPP;
+}
+
 /* Accepts from a ready listener until there is nothing more. */
 static void accept_all(struct serve *s, int i)
 {
     while (may_accept(s)) {
         struct serve_conn c = {.fd = -1};
         if (accept_one(s, i, &c) >= 0) {
+            s->accept_errors = 0;
             count_rate(s);
             welcome(s, &c);
             if (s->blocking[i]) /* poll(2) must say again that there is another */
@@ -308,46 +351,12 @@ static void accept_all(struct serve *s, int i)
         }
         if (errno == EAGAIN || errno == EINTR)
             return;
-        bool passing = errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM;
-        bool one_client = errno == ECONNABORTED || errno == EPROTO || errno == EPERM || errno == ENETDOWN ||
-                          errno == ENOPROTOOPT || errno == EHOSTDOWN || errno == EHOSTUNREACH ||
-                          errno == ENETUNREACH || errno == EOPNOTSUPP; /* accept(2): pending network errors */
-        if (passing || !one_client) {
+        if (!is_one_clients(errno) || ++s->accept_errors == ACCEPT_ERRORS_MAX) {
+            s->accept_errors = 0;
             pause_for_shortage(s, "accept");
             return;
         }
         msg_error(s->msg, "accept", NULL, errno);
-    }
-}
-
-static void say_end(const struct serve *s, pid_t pid, int status)
-{
-    struct event e;
-    if (s->msg->level < MSG_VERBOSE)
-        return;
-    event_begin(&e, s->msg, "end");
-    event_num(&e, "child", pid);
-    event_num(&e, "exit", reap_exit_status(status));
-    event_num(&e, "signal", WIFSIGNALED(status) ? WTERMSIG(status) : 0);
-    event_num(&e, "active", (long long)active(s));
-    event_text(&e, "end %d status %d", (int)pid, status);
-    event_send(&e);
-}
-
-static void reap_all(struct serve *s)
-{
-    int status;
-    pid_t pid;
-    while ((pid = reap_next(&status))) {
-        struct serve_child *child = table_find(&s->children, &pid);
-        if (!child) /* one that never got to run its program */
-            continue;
-        forget_client(s, child->client);
-        table_remove(&s->children, child);
-        say_end(s, pid, status);
-        say_status(s, false);
-        if (s->shortage_said)
-            s->paused_until = 0; /* what it had is free again */
     }
 }
 

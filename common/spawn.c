@@ -23,13 +23,19 @@ struct shared {
     volatile int err;
 };
 
+static int dup_onto(int from, int to)
+{
+    int done;
+    do
+        done = from == to ? fd_set_cloexec(to, false) : dup2(from, to);
+    while (done < 0 && errno == EINTR);
+    return done;
+}
+
 static int place_fds(const struct spawn *s)
 {
     for (int i = 0; i < s->nfds; i++) {
-        int from = s->fds[i];
-        if (from < 0)
-            continue;
-        if ((from == i ? fd_set_cloexec(i, false) : dup2(from, i)) < 0)
+        if (s->fds[i] >= 0 && dup_onto(s->fds[i], i) < 0)
             return -1;
     }
     return 0;

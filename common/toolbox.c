@@ -328,7 +328,8 @@ static int print_version(const struct msg *m, struct buf *out)
     return opts_print(m, out);
 }
 
-int toolbox_main(struct msg *m, int argc, char **argv)
+/* Acts on the options; `text` is where output is put together. */
+static int act(struct msg *m, int argc, char **argv, struct buf *text)
 {
     static const struct cli cli = {.name = "ipcbox",
         .summary = "Unix interprocess communication for the shell",
@@ -336,10 +337,6 @@ int toolbox_main(struct msg *m, int argc, char **argv)
         .options = options,
         .count = sizeof options / sizeof *options};
     enum row { TOOLBOX_OPTIONS(OPT_ENUM) };
-    char *mem = malloc(TEXT_SIZE);
-    if (!mem)
-        msg_die_sys(m, "malloc", NULL);
-    struct buf out = {.mem = mem, .size = TEXT_SIZE};
     struct install in = {.msg = m};
     struct opts o;
     bool installing = false;
@@ -348,13 +345,13 @@ int toolbox_main(struct msg *m, int argc, char **argv)
     while ((row = opts_next(&o)) >= 0) {
         switch ((enum row)row) {
         case OPT_LIST:
-            return print_list(m, &out);
+            return print_list(m, text);
         case OPT_HELP_OF:
-            return print_help(m, o.arg ? o.arg : argv[optind], &out);
+            return print_help(m, o.arg ? o.arg : argv[optind], text);
         case OPT_VERSION:
-            return print_version(m, &out);
+            return print_version(m, text);
         case OPT_COMPLETION:
-            return print_completion(&o, &out);
+            return print_completion(&o, text);
         case OPT_INSTALL:
             installing = true;
             break;
@@ -369,8 +366,19 @@ int toolbox_main(struct msg *m, int argc, char **argv)
     if (!installing && argc > 1)
         msg_usage(m, "want an applet, or one of the options that --help lists");
     if (!installing)
-        return print_help(m, NULL, &out);
+        return print_help(m, NULL, text);
     if (argc - o.first != 1)
         msg_usage(m, "--install wants one directory");
     return install(&in, argv[o.first]);
+}
+
+int toolbox_main(struct msg *m, int argc, char **argv)
+{
+    char *mem = malloc(TEXT_SIZE);
+    if (!mem)
+        msg_die_sys(m, "malloc", NULL);
+    struct buf text = {.mem = mem, .size = TEXT_SIZE};
+    int status = act(m, argc, argv, &text);
+    free(mem);
+    return status;
 }

@@ -1,0 +1,94 @@
+# What every test file loads. Traffic is on loopback, ports are the kernel's choice, nothing sleeps for a guessed
+# time: tests wait for the line that a server prints when it is ready, for a file, or for a process's end.
+
+bats_require_minimum_version 1.5.0
+
+export BATS_TEST_TIMEOUT=${BATS_TEST_TIMEOUT:-120}
+IPCBOX=${IPCBOX:-$BATS_TEST_DIRNAME/../build/ipcbox}
+IPCBOX=$(readlink -f "$IPCBOX")
+export IPCBOX LC_ALL=C TZ=UTC
+
+common_setup() {
+  cd "$BATS_TEST_TMPDIR" || return
+  mkdir bin
+  "$IPCBOX" --install -s bin
+  export PATH=$BATS_TEST_TMPDIR/bin:$PATH
+  started=()
+}
+
+# Ends what start and background have started, and complains of processes that outlive their test.
+common_teardown() {
+  local pid
+  for pid in "${started[@]}"; do
+    kill -KILL "$pid" 2>/dev/null || :
+    wait "$pid" 2>/dev/null || :
+  done
+}
+
+# background VAR COMMAND...: runs it in the background with stdout, stderr in VAR.out, VAR.err; its pid in $VAR.
+# SIGINT and SIGQUIT, which a shell ignores for background jobs, are at their defaults.
+background() {
+  local name=$1
+  shift
+  env --default-signal=INT,QUIT "$@" >"$name.out" 2>"$name.err" 3>&- </dev/null &
+  printf -v "$name" %s "$!"
+  started+=("$!")
+}
+
+# start VAR SERVER [ARG...]: runs SERVER with -1 as its first option; waits for the line it prints, which goes to
+# $VAR_at (port or path); pid in $VAR, stderr in VAR.err. Fails with stderr when the server ends first.
+start() {
+  local name=$1 server=$2 line
+  shift 2
+  rm -f "$name.ready"
+  mkfifo "$name.ready"
+  env --default-signal=INT,QUIT "$server" -1 "$@" >"$name.ready" 2>"$name.err" 3>&- </dev/null &
+  printf -v "$name" %s "$!"
+  started+=("$!")
+  if ! read -r line <"$name.ready"; then
+    echo "$server did not start:" >&2
+    cat "$name.err" >&2
+    return 1
+  fi
+  printf -v "${name}_at" %s "$line"
+}
+
+# finish PID: TERMs it and waits; its status is $status.
+finish() {
+  kill -TERM "$1"
+  status=0
+  wait "$1" || status=$?
+}
+
+# until_true COMMAND...: until it succeeds. The event is COMMAND's; the pause between two looks is only a courtesy, and
+# BATS_TEST_TIMEOUT is the limit.
+until_true() {
+  while ! "$@"; do
+    read -rt 0.01 <> <(:) || :
+  done
+}
+
+# until_line FILE PATTERN: until a line of FILE matches (grep -E).
+until_line() {
+  until_true grep -qE -- "$2" "$1"
+}
+
+# no_children PID: it has no children, zombies included.
+no_children() {
+  [ -z "$(cat /proc/"$1"/task/"$1"/children)" ]
+}
+
+# fd_count PID
+fd_count() {
+  local fds=(/proc/"$1"/fd/*)
+  echo "${#fds[@]}"
+}
+
+# wrong_call WORDS...: the call is refused with 100, one line that says what is wrong, and the hint.
+wrong_call() {
+  run -100 --separate-stderr "$@"
+  [ -z "$output" ]
+  [ "${#stderr_lines[@]}" -eq 2 ]
+  [[ ${stderr_lines[0]} == "$1: "* ]]
+  [ "${stderr_lines[1]}" = "Try '$1 --help'." ]
+}

@@ -1,0 +1,58 @@
+# The other side of a conversation, for tests of clients and servers: perl programs, and questions about processes.
+
+PERL=$BATS_TEST_DIRNAME/helper/perl
+
+# peer VAR [-b BACKLOG] [-p PORT] IP|PATH CODE: a perl program that listens there, its port or path in $VAR_at, and
+# runs CODE with the listening socket in $listener.
+peer() {
+  start "$1" "$PERL/peer" "${@:2}"
+}
+
+# A peer's CODE that fills its own backlog and never accepts: who connects now waits.
+# shellcheck disable=SC2034 # for the tests
+never_accept='fill($listener); print STDERR "full\n"; sleep'
+
+# free_port: a TCP port of 127.0.0.1 that nobody listens on, as the kernel chooses it.
+free_port() {
+  perl -MIO::Socket::INET -e 'print IO::Socket::INET->new(LocalAddr => "127.0.0.1", Listen => 1)->sockport'
+}
+
+# asleep PID NAME: it has become NAME, and waits for something.
+asleep() {
+  local stat
+  stat=$(cat /proc/"$1"/stat)
+  [[ $stat == *"($2) S "* ]]
+}
+
+# gone PID: it has ended and been waited for.
+gone() {
+  [ ! -e /proc/"$1" ]
+}
+
+# need COMMAND PACKAGE: skips the test where COMMAND is missing.
+need() {
+  command -v "$1" >/dev/null || skip "needs $1 (Debian: $2)"
+}
+
+need_root() {
+  [ "$(id -u)" -eq 0 ] || skip "needs root"
+}
+
+need_ipv6() {
+  perl -MIO::Socket::IP -e 'exit !IO::Socket::IP->new(LocalHost => "::1", Listen => 1)' || skip "needs IPv6 on loopback"
+}
+
+# with_hosts FILE COMMAND...: COMMAND sees FILE as /etc/hosts. For root only.
+with_hosts() {
+  unshare --mount sh -c 'mount --bind "$0" /etc/hosts && exec "$@"' "$@"
+}
+
+need_own_hosts() {
+  need_root
+  unshare --mount true || skip "needs a mount namespace of its own"
+}
+
+# random_bytes COUNT
+random_bytes() {
+  head -c "$1" /dev/urandom
+}

@@ -1,0 +1,370 @@
+# tcpserver: what its programs find, where it listens, how it gets ready and ends, what it says. Its limits, access
+# rules and the PROXY protocol have files of their own.
+
+load helper/tcpserver
+
+setup() {
+  server_setup
+}
+
+teardown() {
+  server_teardown
+}
+
+# The name that this host gives to 127.0.0.1, in $name.
+loopback_name() {
+  name=$(getent hosts 127.0.0.1 | awk '{print $2}')
+  [ -n "$name" ] || skip "127.0.0.1 has no name here"
+}
+
+# ---- the environment ----
+
+@test "a program is told both ends of its connection, and nothing else" {
+  start srv tcpserver 127.0.0.1 0 tell
+  run -0 tcpclient 127.0.0.1 "$srv_at" sh -c 'echo "$TCPLOCALPORT"; cat <&6'
+  [ "$(tail -n +2 <<<"$output")" = "PROTO=TCP
+TCPCONNNUM=1
+TCPLOCALIP=127.0.0.1
+TCPLOCALPORT=$srv_at
+TCPREMOTEIP=127.0.0.1
+TCPREMOTEPORT=${lines[0]}" ]
+}
+
+@test "over IPv6, PROTO is TCP6 and the addresses are IPv6" {
+  needs_ipv6
+  start srv tcpserver ::1 0 tell
+  run -0 tcpclient ::1 "$srv_at" sh -c 'echo "$TCPLOCALPORT"; cat <&6'
+  [ "$(tail -n +2 <<<"$output")" = "PROTO=TCP6
+TCPCONNNUM=1
+TCPLOCALIP=::1
+TCPLOCALPORT=$srv_at
+TCPREMOTEIP=::1
+TCPREMOTEPORT=${lines[0]}" ]
+}
+
+@test "with -6, IPv4 is shown as mapped IPv6 and PROTO is TCP6" {
+  start srv tcpserver -6 127.0.0.1 0 tell
+  run -0 tcpclient 127.0.0.1 "$srv_at" sh -c 'echo "$TCPLOCALPORT"; cat <&6'
+  [ "$(tail -n +2 <<<"$output")" = "PROTO=TCP6
+TCPCONNNUM=1
+TCPLOCALIP=::ffff:127.0.0.1
+TCPLOCALPORT=$srv_at
+TCPREMOTEIP=::ffff:127.0.0.1
+TCPREMOTEPORT=${lines[0]}" ]
+}
+
+@test "TCPCONNNUM counts the connections that this client has now" {
+  start srv tcpserver -v 127.0.0.1 0 sh -c 'echo "$TCPCONNNUM"; cat'
+  for n in 1 2 3; do
+    connect c "$srv_at"
+    hear "$c"
+    [ "$heard" = "$n" ]
+  done
+  run -0 call "$srv_at" -i 127.0.0.2
+  [ "$output" = 1 ]
+  hang_up "$c"
+  until_true ended srv 2
+  run -0 call "$srv_at"
+  [ "$output" = 3 ]
+}
+
+@test "-l NAME is TCPLOCALHOST" {
+  start srv tcpserver -l mail.example 127.0.0.1 0 tell
+  run -0 call "$srv_at"
+  [[ $output == *"TCPLOCALHOST=mail.example"* ]]
+  [[ $output != *TCPREMOTEHOST* ]]
+}
+
+@test "what another server has left in the environment is not passed on" {
+  local stale=(PROTO TCPREMOTEHOST TCPREMOTEINFO TCPREMOTEIP TCPLOCALHOST TCP6REMOTEIP TCP6REMOTEHOST TCP6LOCALPORT
+    TCP6INTERFACE UNIXREMOTEEUID UNIXREMOTEPID UNIXLOCALPATH UNIXCONNNUM LISTEN_FDS LISTEN_PID LISTEN_FDNAMES)
+  start srv env "${stale[@]/%/=stale}" KEPT=kept tcpserver 127.0.0.1 0 sh -c 'tell; echo "$KEPT"'
+  run -0 call "$srv_at"
+  [[ $output != *stale* ]]
+  [ "${#lines[@]}" -eq 7 ]
+  [ "${lines[6]}" = kept ]
+}
+
+@test "an empty environment is enough" {
+  script bin/bare "exec env -i '$IPCBOX' tcpserver \"\$@\""
+  start srv bare 127.0.0.1 0 /usr/bin/env
+  run -0 call "$srv_at"
+  [[ $output == *TCPREMOTEIP=127.0.0.1* ]]
+  [ "${#lines[@]}" -eq 6 ]
+}
+
+# ---- names ----
+
+@test "-h looks the client's name up, however tcpserver was called" {
+  loopback_name
+  mkdir other
+  cp "$IPCBOX" other/tcpserver
+  script other/word "exec env PATH=/usr/bin:/bin '$IPCBOX' tcpserver \"\$@\""
+  for call in tcpserver other/tcpserver other/word; do
+    start srv "$call" -h -l here 127.0.0.1 0 env
+    run -0 call "$srv_at"
+    [[ $output == *"TCPREMOTEHOST=$name"* ]]
+    [[ $output == *"TCPLOCALHOST=here"* ]]
+    [[ $output == *"TCPREMOTEIP=127.0.0.1"* ]]
+    [[ $output == *"TCPLOCALPORT=$srv_at"* ]]
+    [[ $output == *"TCPCONNNUM=1"* ]]
+    finish "$srv"
+  done
+}
+
+@test "without -h, or with a later -H, no name is looked up" {
+  for options in -H -hH; do
+    start srv tcpserver "$options" 127.0.0.1 0 tell
+    run -0 call "$srv_at"
+    [ "${#lines[@]}" -eq 6 ]
+    [[ $output != *HOST=* ]]
+  done
+}
+
+@test "-h -p believes a name that has the client's address" {
+  loopback_name
+  [ "$(getent ahostsv4 "$name" | awk 'NR == 1 {print $1}')" = 127.0.0.1 ] || skip "$name is not 127.0.0.1 here"
+  start srv tcpserver -hp 127.0.0.1 0 tell
+  run -0 call "$srv_at"
+  [[ $output == *"TCPREMOTEHOST=$name"* ]]
+}
+
+@test "-h hands the program's words on as they are" {
+  start srv tcpserver -h 127.0.0.1 0 printf '<%s>' -h -- '' 'a b'
+  run -0 call "$srv_at"
+  [ "$output" = '<-h><--><><a b>' ]
+}
+
+@test "-h with a program that isn't there is a failure at the start" {
+  run -127 --separate-stderr tcpserver -h 127.0.0.1 0 ./nowhere
+  [ "$stderr" = "tcpserver: find ./nowhere: No such file or directory" ]
+}
+
+# ---- the greeting ----
+
+# greeted ZONE: the line of that zone's date, of a second between $before and $after, is in the file `got`.
+greeted() {
+  local t
+  for ((t = before; t <= after; t++)); do
+    TZ=$1 perl -e 'printf "Hello there, 127.0.0.1, it\x27s now %s\r\n", scalar localtime shift' "$t" >want
+    ! cmp -s got want || return 0
+  done
+  return 1
+}
+
+@test "without a program, clients are greeted with their address and the local date, ended by CR LF" {
+  for zone in UTC Nowhere-5:30; do
+    TZ=$zone start srv tcpserver 127.0.0.1 0
+    printf -v before '%(%s)T' -1
+    call "$srv_at" >got
+    printf -v after '%(%s)T' -1
+    greeted "$zone"
+  done
+}
+
+@test "with -h, the greeting has the client's name" {
+  loopback_name
+  start srv tcpserver -h 127.0.0.1 0
+  run -0 call "$srv_at"
+  [[ $output == "Hello there, $name, it's now "* ]]
+}
+
+# ---- the addresses ----
+
+@test "HOST 0 and the empty HOST are all addresses of both families, and IPv4 is shown as IPv4" {
+  for host in 0 ''; do
+    start srv tcpserver "$host" 0 tell
+    run -0 call "$srv_at"
+    [[ $output == *PROTO=TCP$'\n'* ]]
+    [[ $output == *TCPLOCALIP=127.0.0.1$'\n'* ]]
+    [[ $output == *TCPREMOTEIP=127.0.0.1$'\n'* ]]
+    [ -s /proc/net/if_inet6 ] || continue
+    run -0 tcpclient ::1 "$srv_at" </dev/null
+    [[ $output == *PROTO=TCP6$'\n'* ]]
+    [[ $output == *TCPREMOTEIP=::1$'\n'* ]]
+  done
+}
+
+@test "with -4, IPv4 alone" {
+  for host in 0 ''; do
+    start srv tcpserver -4 "$host" 0 tell
+    run -0 call "$srv_at"
+    [[ $output == *TCPREMOTEIP=127.0.0.1$'\n'* ]]
+    refuses "$srv_at" ::1
+  done
+}
+
+@test "one IPv6 address doesn't take IPv4 clients" {
+  needs_ipv6
+  start srv tcpserver :: 0 tell
+  run -0 tcpclient ::1 "$srv_at" </dev/null
+  [[ $output == *PROTO=TCP6$'\n'* ]]
+  refuses "$srv_at" 127.0.0.1
+}
+
+@test "one IPv4 address is no other" {
+  start srv tcpserver 127.0.0.1 0 tell
+  refuses "$srv_at" 127.0.0.2
+}
+
+@test "a host's name is all its addresses" {
+  start srv tcpserver localhost 0 tell
+  for ip in $(getent ahosts localhost | awk '{print $1}' | sort -u); do
+    run -0 tcpclient "$ip" "$srv_at" </dev/null
+    [[ $output == *"TCPLOCALIP=$ip"* ]]
+  done
+}
+
+@test "a port may be a service's name" {
+  port=$(getent services postgresql/tcp | awk '{print $2 + 0}')
+  [ -n "$port" ] || skip "no service names here (Debian: netbase)"
+  start srv tcpserver 127.82.67.1 postgresql true
+  [ "$srv_at" = "$port" ]
+}
+
+@test "a port with leading zeros is decimal" {
+  start srv tcpserver 127.0.0.1 0 true
+  run -111 tcpserver 127.0.0.1 "00$srv_at" true
+  [ "$output" = "tcpserver: bind 127.0.0.1:$srv_at: Address already in use" ]
+}
+
+@test "-I listens on one network device" {
+  start srv tcpserver -I lo 0 0 tell
+  run -0 call "$srv_at"
+  [[ $output == *TCPREMOTEIP=127.0.0.1* ]]
+  run -111 --separate-stderr tcpserver -I nosuch0 127.0.0.1 0 true
+  [[ $stderr == "tcpserver: "*": No such device" ]]
+}
+
+@test "a port in use is a failure that names it" {
+  start srv tcpserver 127.0.0.1 0 true
+  run -111 tcpserver 127.0.0.1 "$srv_at" true
+  [ "$output" = "tcpserver: bind 127.0.0.1:$srv_at: Address already in use" ]
+}
+
+@test "a killed server's port is there again at once, while its programs go on" {
+  start srv tcpserver 127.0.0.1 0 sh -c 'echo old; cat'
+  connect old "$srv_at"
+  hear "$old"
+  kill -KILL "$srv"
+  wait "$srv" || :
+  start again tcpserver 127.0.0.1 "$srv_at" sh -c 'echo new; cat'
+  [ "$again_at" = "$srv_at" ]
+  connect new "$srv_at"
+  hear "$new"
+  [ "$heard" = new ]
+  echo still >&"$old"
+  hear "$old"
+  [ "$heard" = still ]
+}
+
+@test "-D sends small writes at once, -d lets the kernel gather them" {
+  script bin/nodelay "perl -MSocket=:all -e 'print unpack q(i), getsockopt STDIN, IPPROTO_TCP, TCP_NODELAY'"
+  start srv tcpserver -D 127.0.0.1 0 nodelay
+  [ "$(call "$srv_at")" -ne 0 ]
+  start srv tcpserver -D -d 127.0.0.1 0 nodelay
+  [ "$(call "$srv_at")" -eq 0 ]
+}
+
+@test "IP options of a client are removed, with -o they are left" {
+  script bin/options "perl -MSocket=:all -e 'print length getsockopt STDIN, IPPROTO_IP, 4'" # 4: IP_OPTIONS
+  cat >call.pl <<'PERL'
+use IO::Socket::INET;
+my $s = IO::Socket::INET->new(Proto => 'tcp') or die $!;
+setsockopt $s, 0, 4, pack('C4 x8', 7, 11, 4, 0) or die "IP_OPTIONS: $!"; # record route, two places
+connect $s, sockaddr_in(shift, inet_aton '127.0.0.1') or die $!;
+print <$s>;
+PERL
+  start srv tcpserver 127.0.0.1 0 options
+  [ "$(perl call.pl "$srv_at")" -eq 0 ]
+  start srv tcpserver -o 127.0.0.1 0 options
+  [ "$(perl call.pl "$srv_at")" -gt 0 ]
+}
+
+# ---- the program ----
+
+@test "a program has the connection on fds 0 and 1, the server's stderr on 2, and no other fd" {
+  wrap crowded perl -MPOSIX -e '$^F = 255; open my $f, "<", "/dev/null"; dup2(fileno $f, $_) for 5, 7, 63; exec @ARGV'
+  start srv crowded 127.0.0.1 0 perl -e '
+    print join(" ", grep { -e "/proc/self/fd/$_" } 0 .. 255), "\n";
+    print readlink("/proc/self/fd/0") eq readlink("/proc/self/fd/1") ? "same\n" : "differ\n";
+    print STDERR "to stderr\n"'
+  run -0 call "$srv_at"
+  [ "$output" = $'0 1 2\nsame' ]
+  until_line srv.err '^to stderr$'
+}
+
+@test "a program starts with no signal blocked or ignored, whatever the server was started with" {
+  wrap deaf perl -MPOSIX -e '
+    $SIG{$_} = "IGNORE" for qw(PIPE CHLD HUP USR1 USR2 TERM);
+    sigprocmask(SIG_BLOCK, POSIX::SigSet->new(SIGTERM, SIGHUP, SIGCHLD, SIGUSR2, SIGALRM)) or die;
+    exec @ARGV'
+  start srv deaf 127.0.0.1 0 grep -E '^Sig(Blk|Ign|Cgt)' /proc/self/status
+  run -0 call "$srv_at"
+  [ "$output" = $'SigBlk:\t0000000000000000\nSigIgn:\t0000000000000000\nSigCgt:\t0000000000000000' ]
+}
+
+@test "a blocked TERM still ends the server" {
+  wrap deaf perl -MPOSIX -e 'sigprocmask(SIG_BLOCK, POSIX::SigSet->new(SIGTERM, SIGCHLD)) or die; exec @ARGV'
+  start srv deaf 127.0.0.1 0 true
+  finish "$srv"
+  [ "$status" -eq 0 ]
+}
+
+@test "a program's options are its own" {
+  start srv tcpserver 127.0.0.1 0 printf '<%s>' -v --help -- x
+  run -0 call "$srv_at"
+  [ "$output" = '<-v><--help><--><x>' ]
+}
+
+@test "a program that isn't there is a failure at the start: 127, before anything is bound" {
+  start busy tcpserver 127.0.0.1 0 true
+  for prog in ./nowhere nowhere-in-path ''; do
+    run -127 --separate-stderr tcpserver 127.0.0.1 "$busy_at" "$prog"
+    [[ $stderr == "tcpserver: find $prog"*": No such file or directory" ]]
+  done
+}
+
+@test "a program that can't be run is a failure at the start: 126, before anything is bound" {
+  start busy tcpserver 127.0.0.1 0 true
+  touch plain
+  mkdir directory
+  for prog in ./plain ./directory; do
+    run -126 --separate-stderr tcpserver 127.0.0.1 "$busy_at" "$prog"
+    [ "$stderr" = "tcpserver: find $prog: Permission denied" ]
+  done
+}
+
+@test "a program that is removed costs its connections, not the server" {
+  script prog 'echo served'
+  start srv tcpserver 127.0.0.1 0 ./prog
+  run -0 call "$srv_at"
+  [ "$output" = served ]
+  mv prog away
+  run -0 call "$srv_at"
+  [ -z "$output" ]
+  [ "$(cat srv.err)" = "tcpserver: exec ./prog: No such file or directory" ]
+  mv away prog
+  run -0 call "$srv_at"
+  [ "$output" = served ]
+}
+
+@test "a program whose interpreter is missing costs its connections, not the server" {
+  printf '#!/no/interpreter\n' >prog
+  chmod +x prog
+  start srv tcpserver 127.0.0.1 0 ./prog
+  run -0 call "$srv_at"
+  [ -z "$output" ]
+  until_line srv.err '^tcpserver: exec ./prog: No such file or directory$'
+  kill -0 "$srv"
+}
+
+@test "programs leave no zombies, and the server no fds" {
+  start srv tcpserver 127.0.0.1 0 true
+  before=$(fd_count "$srv")
+  for ((i = 0; i < 20; i++)); do
+    call "$srv_at"
+  done
+  until_true no_children "$srv"
+  [ "$(fd_count "$srv")" -eq "$before" ]
+}

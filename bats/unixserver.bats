@@ -1,0 +1,469 @@
+# unixserver: the socket file (made, taken over, left alone, removed) and what a program is told of its client.
+
+load helper/common
+load helper/peers
+
+setup() {
+  common_setup
+}
+
+teardown() {
+  common_teardown
+}
+
+# answers PATH TEXT: a server that echoes lives there.
+answers() {
+  [ "$(echo "$2" | unixclient "$1")" = "$2" ]
+}
+
+# abstract_name: one that no other test has.
+abstract_name() {
+  echo "@ipcbox-test-$BASHPID-$BATS_TEST_NUMBER"
+}
+
+@test "a program finds both ends of its connection in its environment" {
+  start server unixserver sock sh -c 'env | grep -E "^(PROTO|TCP|UNIX)" | sort; echo "pid $$"'
+  background client unixclient sock
+  wait "$client"
+  local pid
+  pid=$(sed -n 's/^pid //p' client.out)
+  [ -n "$pid" ]
+  [ "$pid" != "$server" ]
+  run cat client.out
+  [ "$output" = "PROTO=UNIX
+UNIXCONNNUM=1
+UNIXLOCALGID=$(id -g)
+UNIXLOCALPATH=sock
+UNIXLOCALPID=$pid
+UNIXLOCALUID=$(id -u)
+UNIXREMOTEEGID=$(id -g)
+UNIXREMOTEEUID=$(id -u)
+UNIXREMOTEPID=$client
+pid $pid" ]
+}
+
+@test "what another server has left in the environment is taken out" {
+  export PROTO=TCP TCPREMOTEIP=192.0.2.1 TCPLOCALPORT=7 TCPCONNNUM=9 UNIXREMOTEPATH=/other UNIXLOCALPATH=/old KEPT=yes
+  start server unixserver sock sh -c 'env | grep -E "^(PROTO|TCP|UNIX.*PATH|KEPT)" | sort'
+  run -0 unixclient sock </dev/null
+  [ "$output" = "KEPT=yes
+PROTO=UNIX
+UNIXLOCALPATH=sock" ]
+}
+
+@test "a program starts clean: fds 0 to 2 alone, no signal ignored or blocked" {
+  local names=(env --ignore-signal=PIPE,USR1 --block-signal=TERM,USR2)
+  # shellcheck disable=SC2016
+  "${names[@]}" "$IPCBOX" unixserver -1 sock sh -c 'grep -E "^Sig(Blk|Ign)" /proc/self/status; ls /proc/$$/fd' \
+    >ready 2>server.err 9<common 3>&- </dev/null 9</dev/null &
+  started+=("$!")
+  until_line ready sock
+  run -0 unixclient sock </dev/null
+  [ "$output" = "SigBlk:	0000000000000000
+SigIgn:	0000000000000000
+0
+1
+2" ]
+}
+
+@test "with no program it greets its client by the user's name" {
+  start server unixserver sock
+  unixclient sock </dev/null >greeting
+  run -0 grep -cE "^Hello there, $(id -un), it's now [A-Z][a-z]{2} [A-Z][a-z]{2} [ 0-9]{2} [0-9:]{8} [0-9]{4}"$'\r$' greeting
+  [ "$output" -eq 1 ]
+  [ "$(wc -l <greeting)" -eq 1 ]
+}
+
+@test "UNIXCONNNUM counts the connections that one user has open" {
+  start server unixserver sock sh -c 'echo $UNIXCONNNUM; cat'
+  background one unixclient sock cat <&6
+  background one unixclient sock sh -c 'exec cat <&6'
+  until_line one.out 1
+  background two unixclient sock sh -c 'exec cat <&6'
+  until_line two.out 2
+  run -0 unixclient sock </dev/null
+  [ "$output" = 3 ]
+}
+
+@test "-1 prints the path, once clients can connect" {
+  start server unixserver sock echo here
+  [ "$server_at" = sock ]
+  run -0 unixclient sock </dev/null
+  [ "$output" = here ]
+}
+
+# ---- mode and owner ----
+
+@test "-p is the file's mode whatever the umask" {
+  umask 077
+  start server unixserver -p 626 sock cat
+  [ "$(stat -c %a sock)" = 626 ]
+  answers sock "through mode 626"
+}
+
+@test "-p is the file's mode from the first moment on, before anybody can connect" {
+  need strace strace
+  # killed at the door of listen(2), it leaves what bind(2) has made
+  run -137 strace -qq -o trace -e trace=bind,listen,chmod,fchmod,fchmodat -e inject=listen:signal=KILL \
+    unixserver -p 620 sock cat
+  grep -q 'bind.*sock' trace
+  [ "$(stat -c %a sock)" = 620 ]
+}
+
+@test "-p does not change the umask of the programs" {
+  umask 027
+  start server unixserver -p 600 sock sh -c umask
+  run -0 unixclient sock </dev/null
+  [ "$output" = 0027 ]
+}
+
+@test "without -p the mode follows the umask" {
+  umask 037
+  start server unixserver sock cat
+  [ "$(stat -c %a sock)" = 740 ]
+}
+
+@test "-o gives the file to a user and a group" {
+  need_root
+  start one unixserver -o nobody one.sock cat
+  start two unixserver -o nobody:daemon two.sock cat
+  start three unixserver -o :daemon three.sock cat
+  [ "$(stat -c %U one.sock)" = nobody ]
+  [ "$(stat -c %U:%G two.sock)" = nobody:daemon ]
+  [ "$(stat -c %U:%G three.sock)" = "$(id -un):daemon" ]
+}
+
+@test "an owner that is nobody's name is a wrong call, and nothing is made" {
+  wrong_call unixserver -o no-such-user sock cat
+  wrong_call unixserver -o '' sock cat
+  wrong_call unixserver -p 1777 sock cat
+  wrong_call unixserver -p 8 sock cat
+  [ ! -e sock ]
+}
+
+# ---- names ----
+
+@test "@NAME is an abstract socket, which needs no file" {
+  local name
+  name=$(abstract_name)
+  start server unixserver "$name" sh -c 'echo "$UNIXLOCALPATH"'
+  [ "$server_at" = "$name" ]
+  run -0 unixclient "$name" </dev/null
+  [ "$output" = "$name" ]
+  run -0 find . -type s
+  [ -z "$output" ]
+}
+
+@test "an abstract name that is in use is refused" {
+  local name
+  name=$(abstract_name)
+  start server unixserver "$name" cat
+  run -111 unixserver "$name" true
+  [ "$output" = "unixserver: bind $name: Address already in use" ]
+  answers "$name" "still here"
+}
+
+@test "a path of 107 bytes works, one of 108 is a wrong call" {
+  local path
+  path=$(printf 'x%.0s' {1..107})
+  start server unixserver "$path" cat
+  [ "$server_at" = "$path" ]
+  answers "$path" "at the far end"
+  wrong_call unixserver "${path}x" cat
+  wrong_call unixserver '' cat
+  wrong_call unixserver '@' cat
+  wrong_call unixserver
+  [ ! -e "${path}x" ]
+}
+
+@test "a directory that is not there is said with the path" {
+  run -111 unixserver no/such/sock cat
+  [[ $output == "unixserver: "*"no/such/sock: No such file or directory" ]]
+}
+
+# ---- what is at the path already ----
+
+@test "the file of a killed server is taken over at once" {
+  start server unixserver -p 600 sock cat
+  kill -KILL "$server"
+  run -137 wait "$server"
+  [ -S sock ]
+  start again unixserver -p 660 sock cat
+  [ "$(stat -c %a sock)" = 660 ]
+  answers sock "second life"
+}
+
+@test "a live server's socket is refused and its server is not disturbed" {
+  start server unixserver sock sh -c 'echo ran >>runs; cat'
+  local before
+  before=$(stat -c %i sock)
+  run -111 unixserver sock true
+  [ "$output" = "unixserver: refuse to replace a live socket: sock: Address already in use" ]
+  [ "$(stat -c %i sock)" = "$before" ]
+  answers sock "still here"
+  # the look at it was no connection: one program has run, for the line above
+  [ "$(cat runs)" = ran ]
+}
+
+@test "a live server whose backlog is full is a live server" {
+  peer server -b 0 sock "$never_accept"
+  until_line server.err full
+  run -111 unixserver sock true
+  [[ $output == *"refuse to replace a live socket: sock: "* ]]
+  [ -S sock ]
+}
+
+@test "a live datagram or seqpacket socket is refused and left" {
+  for type in DGRAM SEQPACKET; do
+    background owner perl -MIO::Socket::UNIX -MSocket=:all -e '
+      my ($path, $type) = @ARGV;
+      socket my $s, AF_UNIX, $type eq "DGRAM" ? SOCK_DGRAM : SOCK_SEQPACKET, 0 or die;
+      bind $s, pack_sockaddr_un($path) or die;
+      listen $s, 5 if $type eq "SEQPACKET";
+      print STDERR "bound\n"; sleep' "$type" "$type"
+    until_line owner.err bound
+    run -111 unixserver "$type" true
+    [[ $output == *"refuse to replace a live socket: $type: "* ]]
+    [ -S "$type" ]
+  done
+}
+
+@test "a regular file, a directory, a FIFO and a symbolic link are refused and left" {
+  echo precious >file
+  mkdir directory
+  mkfifo fifo
+  ln -s nowhere dangling
+  start server unixserver dead true
+  kill -KILL "$server"
+  ln -s dead link
+  for path in file directory fifo dangling link; do
+    run -111 unixserver "$path" true
+    [ "$output" = "unixserver: refuse to replace what is not a socket: $path: File exists" ]
+  done
+  [ "$(cat file)" = precious ]
+  [ -d directory ]
+  [ -p fifo ]
+  [ "$(readlink dangling)" = nowhere ]
+  [ "$(readlink link)" = dead ]
+  [ ! -e nowhere ]
+}
+
+# settled N: server N is ready, or has said why not.
+settled() {
+  [ -s "s$1.out" ] || [ -s "s$1.err" ]
+}
+
+# race N: N servers start at once on one path; exactly one is ready and works, the others are refused.
+race() {
+  local i ready=() pids=()
+  for ((i = 0; i < $1; i++)); do
+    background "s$i" unixserver -1 sock cat
+    pids+=("$!")
+  done
+  for ((i = 0; i < $1; i++)); do
+    until_true settled "$i"
+    if [ -s "s$i.out" ]; then
+      ready+=("${pids[i]}")
+    else
+      run -111 wait "${pids[i]}"
+      grep -q 'refuse to replace a live socket' "s$i.err"
+    fi
+  done
+  [ "${#ready[@]}" -eq 1 ]
+  answers sock "one of $1"
+  kill -KILL "${ready[0]}"
+  run -137 wait "${ready[0]}"
+  [ -S sock ]
+  rm s*.out s*.err
+}
+
+@test "of two and of ten that start at once on a dead socket, one wins" {
+  start server unixserver sock cat
+  kill -KILL "$server"
+  run -137 wait "$server"
+  local round
+  for round in 1 2 3; do
+    race 2
+    race 10
+  done
+}
+
+# ---- the end ----
+
+@test "TERM ends it with status 0 and the file is gone" {
+  start server unixserver sock cat
+  finish "$server"
+  [ "$status" -eq 0 ]
+  [ ! -e sock ]
+  [ ! -s server.err ]
+}
+
+@test "whichever signal ends it, short of KILL, the file is gone and the status says so" {
+  local signal
+  for signal in INT QUIT ALRM USR2 VTALRM XCPU IO RTMIN RTMAX; do
+    start server unixserver sock cat
+    [ -S sock ]
+    kill -"$signal" "$server"
+    run -$((128 + $(kill -l "$signal"))) wait "$server"
+    [ ! -e sock ]
+  done
+}
+
+@test "HUP and USR1 do not end it" {
+  start server unixserver sock cat
+  kill -HUP "$server"
+  answers sock "after HUP"
+  kill -USR1 "$server"
+  until_line server.err "^unixserver: status: [01]/40 accepted 1 denied 0 refused 0$"
+  answers sock "after USR1"
+}
+
+@test "a program goes on when its server is told to end" {
+  start server unixserver sock cat
+  mkfifo talk
+  unixclient sock <talk >answer 3>&- &
+  started+=("$!")
+  local client=$!
+  exec 5>talk
+  echo one >&5
+  until_line answer one
+  finish "$server"
+  echo two >&5
+  until_line answer two
+  exec 5>&-
+  wait "$client"
+}
+
+@test "a file that replaced ours is not deleted at the end" {
+  start server unixserver sock cat
+  rm sock
+  echo mine >sock
+  finish "$server"
+  [ "$status" -eq 0 ]
+  [ "$(cat sock)" = mine ]
+}
+
+@test "another server's socket at our path is not deleted at the end" {
+  start one unixserver sock echo one
+  rm sock
+  start two unixserver sock echo two
+  finish "$one"
+  run -0 unixclient sock </dev/null
+  [ "$output" = two ]
+}
+
+@test "--max N ends it after N connections, with the file" {
+  start server unixserver --max 2 sock cat
+  answers sock first
+  [ -S sock ]
+  answers sock second
+  wait "$server"
+  [ ! -e sock ]
+}
+
+@test "a failure after bind leaves no file" {
+  run -127 unixserver sock ./no-such-program
+  [ "$output" = "unixserver: find ./no-such-program: No such file or directory" ]
+  [ ! -e sock ]
+  touch plain
+  run -126 unixserver sock ./plain
+  [ ! -e sock ]
+  run -111 bash -c 'unixserver -1 sock cat >/dev/full'
+  [[ $output == "unixserver: tell readiness to "*": No space left on device" ]]
+  [ ! -e sock ]
+  run -111 bash -c 'unixserver --ready-fd 5 sock cat 5</dev/null'
+  [ ! -e sock ]
+}
+
+# ---- without privileges ----
+
+@test "with -u the program is that user and the file still goes away at TERM and at KILL" {
+  need_root
+  mkdir -m 755 owned
+  for signal in TERM KILL; do
+    start server unixserver -u nobody -p 666 owned/sock id -un
+    local helper
+    helper=$(cat /proc/"$server"/task/"$server"/children)
+    run -0 unixclient owned/sock </dev/null
+    [ "$output" = nobody ]
+    kill -"$signal" "$server"
+    wait "$server" || :
+    until_true test ! -e owned/sock
+    for pid in $helper; do
+      until_true gone "$pid"
+    done
+  done
+}
+
+@test "with -u a program that is not found leaves no file either" {
+  need_root
+  mkdir -m 755 owned
+  run -127 unixserver -u nobody owned/sock ./no-such-program
+  [ ! -e owned/sock ]
+}
+
+@test "-U takes the ids from UID and GID, the file still goes away" {
+  need_root
+  mkdir -m 755 owned
+  # bash keeps UID for itself
+  start server env UID=65534 GID=1 true unixserver || :
+  env UID=65534 GID=1 unixserver -1 -U -p 666 owned/sock id >ready 2>server.err 3>&- </dev/null &
+  server=$!
+  started+=("$server")
+  until_line ready owned/sock
+  run -0 unixclient owned/sock </dev/null
+  [[ $output == "uid=65534"*" gid=1"*" groups=1"* ]]
+  finish "$server"
+  [ ! -e owned/sock ]
+}
+
+# ---- limits, and sockets from elsewhere ----
+
+@test "-C N:MESSAGE limits one user's connections and tells the others why" {
+  start server unixserver -C '1:busy\r\n' sock sh -c 'echo in; cat'
+  background one unixclient sock sh -c 'exec cat <&6'
+  until_line one.out in
+  run -0 unixclient sock </dev/null
+  [ "$output" = $'busy\r' ]
+  kill "$one"
+  wait "$one" || :
+  until_true no_children "$server"
+  run -0 unixclient sock </dev/null
+  [ "$output" = in ]
+}
+
+@test "-C counts each user apart" {
+  need_root
+  local name
+  name=$(abstract_name)
+  start server unixserver -C 1:busy "$name" sh -c 'echo "in as $UNIXREMOTEEUID"; cat'
+  background one unixclient "$name" sh -c 'exec cat <&6'
+  until_line one.out "in as 0"
+  # shellcheck disable=SC2016
+  run -0 perl -MSocket=:all -e '
+    $> = 65534;
+    socket my $s, AF_UNIX, SOCK_STREAM, 0 or die;
+    connect $s, pack_sockaddr_un("\0" . substr $ARGV[0], 1) or die "connect: $!";
+    shutdown $s, 1;
+    print <$s>' "$name"
+  [ "$output" = "in as 65534" ]
+}
+
+@test "--inherit serves a socket of systemd's and leaves its file" {
+  need systemd-socket-activate systemd
+  background server systemd-socket-activate --listen="$PWD/sock" --fdname=talk -E PATH \
+    unixserver -1 --inherit=talk sh -c 'echo "$UNIXLOCALPATH"; env | grep LISTEN_; cat'
+  until_true test -S sock
+  run -0 unixclient --retry sock <<<hello
+  [ "$output" = "$PWD/sock
+hello" ]
+  [ "$(cat server.out)" = "$PWD/sock" ]
+  finish "$server"
+  [ "$status" -eq 0 ]
+  [ -S sock ]
+}
+
+@test "--inherit with nothing inherited, or under another name, is a wrong configuration" {
+  run -100 unixserver --inherit cat
+  [[ $output == "unixserver: inherit"* ]]
+}
