@@ -1,8 +1,8 @@
 /*
  * sockenv - derives the connection's environment from fd 0, then becomes PROG.
  *
- * So that one handler runs under tcpserver, inetd, systemd's Accept=yes and socat alike; and the look-ups of tcpserver
- * -h, which must not hold up the server.
+ * So that one handler runs under tcpserver, inetd, systemd's Accept=yes and socat alike; and the look-ups of
+ * tcpserver -h, which must not hold up the server.
  */
 #include "applet.h"
 
@@ -18,11 +18,11 @@
 #include "spawn.h"
 #include "ucspi.h"
 
-#define SOCKENV_OPTIONS(X)                                                                                             \
-    X(ENV, 'e', "env", NULL, "keep the addresses that are in the environment")                                         \
-    X(LOOKUP, 'h', "lookup", NULL, "look up TCPREMOTEHOST and TCPLOCALHOST")                                           \
-    X(LOCAL_NAME, 'l', "local-name", "NAME", "TCPLOCALHOST is NAME")                                                   \
-    X(PARANOID, 'p', "paranoid", NULL, "with -h: only a name that has the address, too")                               \
+#define SOCKENV_OPTIONS(X)                                                               \
+    X(ENV, 'e', "env", NULL, "keep the addresses that are in the environment")           \
+    X(LOOKUP, 'h', "lookup", NULL, "look up TCPREMOTEHOST and TCPLOCALHOST")             \
+    X(LOCAL_NAME, 'l', "local-name", "NAME", "TCPLOCALHOST is NAME")                     \
+    X(PARANOID, 'p', "paranoid", NULL, "with -h: only a name that has the address, too") \
     X(TIMEOUT, 't', "timeout", "TIME", "give up the look-ups after TIME (10)")
 
 enum sockenv_option { SOCKENV_OPTIONS(OPT_ENUM) };

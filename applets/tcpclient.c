@@ -1,7 +1,8 @@
 /*
  * tcpclient - connects to a TCP server, then becomes PROG with the connection on fds 6 and 7, or relays it.
  *
- * ucspi-tcp's client and netcat's relay: all addresses of the host race (Happy Eyeballs), one deadline for all of it.
+ * ucspi-tcp's client and netcat's relay: all addresses of the host race (Happy Eyeballs), one deadline for
+ * all of it.
  */
 #include "applet.h"
 
@@ -18,24 +19,24 @@
 #include "resolve.h"
 #include "ucspi.h"
 
-#define TCPCLIENT_OPTIONS(X)                                                                                           \
-    X(IPV4, '4', "ipv4", NULL, "IPv4 only")                                                                            \
-    X(IPV6_ENV, '6', "ipv6-env", NULL, "show IPv4 as mapped IPv6, PROTO as TCP6")                                      \
-    X(DELAY, 'd', "delay", NULL, "let the kernel gather small writes (default)")                                       \
-    X(NO_DELAY, 'D', "no-delay", NULL, "send at once: TCP_NODELAY")                                                    \
-    X(LOOKUP, 'h', "lookup", NULL, "look up host names, for PROG")                                                     \
-    X(NO_LOOKUP, 'H', "no-lookup", NULL, "don't (default)")                                                            \
-    X(LOCAL_IP, 'i', "local-ip", "IP", "connect from that address")                                                    \
-    X(LOCAL_NAME, 'l', "local-name", "NAME", "TCPLOCALHOST is NAME")                                                   \
-    X(LOCAL_PORT, 'p', "local-port", "PORT", "connect from that port")                                                 \
-    X(QUIET, 'q', "quiet", NULL, "say only what is fatal")                                                             \
-    X(ERRORS, 'Q', "errors", NULL, "say what goes wrong (default)")                                                    \
-    X(VERBOSE, 'v', "verbose", NULL, "say what is connected")                                                          \
-    X(IDENT, 'r', "ident", NULL, "accepted for ucspi-tcp's sake; ident is not asked")                                  \
-    X(NO_IDENT, 'R', "no-ident", NULL, "don't ask ident (default)")                                                    \
-    X(IDENT_TIMEOUT, 't', "ident-timeout", "SECS", "accepted for ucspi-tcp's sake")                                    \
-    X(TIMEOUT, 'T', "timeout", "TIME[+TIME]", "give up connecting after that long (60)")                               \
-    X(RETRY, 0, "retry", NULL, "until then, try again when nobody answers")                                            \
+#define TCPCLIENT_OPTIONS(X)                                                             \
+    X(IPV4, '4', "ipv4", NULL, "IPv4 only")                                              \
+    X(IPV6_ENV, '6', "ipv6-env", NULL, "show IPv4 as mapped IPv6, PROTO as TCP6")        \
+    X(DELAY, 'd', "delay", NULL, "let the kernel gather small writes (default)")         \
+    X(NO_DELAY, 'D', "no-delay", NULL, "send at once: TCP_NODELAY")                      \
+    X(LOOKUP, 'h', "lookup", NULL, "look up host names, for PROG")                       \
+    X(NO_LOOKUP, 'H', "no-lookup", NULL, "don't (default)")                              \
+    X(LOCAL_IP, 'i', "local-ip", "IP", "connect from that address")                      \
+    X(LOCAL_NAME, 'l', "local-name", "NAME", "TCPLOCALHOST is NAME")                     \
+    X(LOCAL_PORT, 'p', "local-port", "PORT", "connect from that port")                   \
+    X(QUIET, 'q', "quiet", NULL, "say only what is fatal")                               \
+    X(ERRORS, 'Q', "errors", NULL, "say what goes wrong (default)")                      \
+    X(VERBOSE, 'v', "verbose", NULL, "say what is connected")                            \
+    X(IDENT, 'r', "ident", NULL, "accepted for ucspi-tcp's sake; ident is not asked")    \
+    X(NO_IDENT, 'R', "no-ident", NULL, "don't ask ident (default)")                      \
+    X(IDENT_TIMEOUT, 't', "ident-timeout", "SECS", "accepted for ucspi-tcp's sake")      \
+    X(TIMEOUT, 'T', "timeout", "TIME[+TIME]", "give up connecting after that long (60)") \
+    X(RETRY, 0, "retry", NULL, "until then, try again when nobody answers")              \
     X(PROGRESS, 0, "progress", NULL, "without PROG: say every second how far it is")
 
 enum tcpclient_option { TCPCLIENT_OPTIONS(OPT_ENUM) };
@@ -81,7 +82,8 @@ static void say_connected(const struct tcpclient *t, const struct addr *local, c
 }
 
 /* The program's environment: as tcpserver's, seen from this end. */
-static int become(const struct tcpclient *t, int fd, const struct addr *local, const struct addr *remote, char **argv)
+static int become(
+    const struct tcpclient *t, int fd, const struct addr *local, const struct addr *remote, char **argv)
 {
     struct ucspi u;
     struct env env;
@@ -95,7 +97,8 @@ static int become(const struct tcpclient *t, int fd, const struct addr *local, c
     if (env_init(&env, environ) < 0)
         msg_die_sys(t->msg, "malloc", NULL);
     ucspi_drop(&env);
-    if (ucspi_tcp(&u, &env, local, remote, t->ipv6_env) < 0 || ucspi_hosts(&u, &env, local_host, remote_host) < 0)
+    if (ucspi_tcp(&u, &env, local, remote, t->ipv6_env) < 0 ||
+        ucspi_hosts(&u, &env, local_host, remote_host) < 0)
         msg_die_sys(t->msg, "malloc", NULL);
     return client_become(t->msg, fd, argv, env.v);
 }

@@ -1,9 +1,9 @@
 /*
  * tcpserver - a program per TCP connection.
  *
- * ucspi-tcp's super-server: fds 0 and 1 are the connection, TCPREMOTEIP and its kin say who is there. What it shares
- * with unixserver, the loop above all, is common/serve.h; here is what is TCP: addresses, access rules, the PROXY
- * protocol, the environment.
+ * ucspi-tcp's super-server: fds 0 and 1 are the connection, TCPREMOTEIP and its kin say who is there. What it
+ * shares with unixserver, the loop above all, is common/serve.h; here is what is TCP: addresses, access
+ * rules, the PROXY protocol, the environment.
  */
 #include "applet.h"
 
@@ -15,39 +15,40 @@
 #include <unistd.h>
 
 #include "clock.h"
+#include "listen.h"
 #include "proxy.h"
 #include "resolve.h"
 #include "rules.h"
 #include "serve.h"
 #include "ucspi.h"
 
-#define TCPSERVER_OPTIONS(X)                                                                                           \
-    SERVE_OPTIONS(X)                                                                                                   \
-    X(IPV4, '4', "ipv4", NULL, "IPv4 only")                                                                            \
-    X(IPV6_ENV, '6', "ipv6-env", NULL, "show IPv4 as mapped IPv6, PROTO as TCP6")                                      \
-    X(DELAY, 'd', "delay", NULL, "let the kernel gather small writes (default)")                                       \
-    X(NO_DELAY, 'D', "no-delay", NULL, "send at once: TCP_NODELAY")                                                    \
-    X(LOOKUP, 'h', "lookup", NULL, "look up host names, in the program's process")                                     \
-    X(NO_LOOKUP, 'H', "no-lookup", NULL, "don't (default)")                                                            \
-    X(INTERFACE, 'I', "interface", "IFACE", "listen on that network device only")                                      \
-    X(LOCAL_NAME, 'l', "local-name", "NAME", "TCPLOCALHOST is NAME")                                                   \
-    X(KEEP_OPTIONS, 'o', "keep-ip-options", NULL, "leave IP options (source routes) alone")                            \
-    X(KILL_OPTIONS, 'O', "kill-ip-options", NULL, "remove them (default)")                                             \
-    X(PARANOID, 'p', "paranoid", NULL, "with -h: only a name that has the address, too")                               \
-    X(NO_PARANOID, 'P', "no-paranoid", NULL, "believe the name (default)")                                             \
-    X(IDENT, 'r', "ident", NULL, "accepted for ucspi-tcp's sake; ident is not asked")                                  \
-    X(NO_IDENT, 'R', "no-ident", NULL, "don't ask ident (default)")                                                    \
-    X(IDENT_TIMEOUT, 't', "ident-timeout", "SECS", "accepted for ucspi-tcp's sake")                                    \
-    X(RULES, 'x', "rules", "FILE", "follow the access rules in FILE (tcprules source)")                                \
-    X(NO_RULES_OK, 'X', "rules-optional", NULL, "with -x: allow all while there is no FILE")                           \
-    X(EXPLAIN, 0, "explain", "IP", "with -x: say which rule decides for IP, and end")                                  \
-    X(PER_NET, 0, "per-net", NULL, "with -C: a client is a /24, or an IPv6 /64")                                       \
+#define TCPSERVER_OPTIONS(X)                                                                 \
+    SERVE_OPTIONS(X)                                                                         \
+    X(IPV4, '4', "ipv4", NULL, "IPv4 only")                                                  \
+    X(IPV6_ENV, '6', "ipv6-env", NULL, "show IPv4 as mapped IPv6, PROTO as TCP6")            \
+    X(DELAY, 'd', "delay", NULL, "let the kernel gather small writes (default)")             \
+    X(NO_DELAY, 'D', "no-delay", NULL, "send at once: TCP_NODELAY")                          \
+    X(LOOKUP, 'h', "lookup", NULL, "look up host names, in the program's process")           \
+    X(NO_LOOKUP, 'H', "no-lookup", NULL, "don't (default)")                                  \
+    X(INTERFACE, 'I', "interface", "IFACE", "listen on that network device only")            \
+    X(LOCAL_NAME, 'l', "local-name", "NAME", "TCPLOCALHOST is NAME")                         \
+    X(KEEP_OPTIONS, 'o', "keep-ip-options", NULL, "leave IP options (source routes) alone")  \
+    X(KILL_OPTIONS, 'O', "kill-ip-options", NULL, "remove them (default)")                   \
+    X(PARANOID, 'p', "paranoid", NULL, "with -h: only a name that has the address, too")     \
+    X(NO_PARANOID, 'P', "no-paranoid", NULL, "believe the name (default)")                   \
+    X(IDENT, 'r', "ident", NULL, "accepted for ucspi-tcp's sake; ident is not asked")        \
+    X(NO_IDENT, 'R', "no-ident", NULL, "don't ask ident (default)")                          \
+    X(IDENT_TIMEOUT, 't', "ident-timeout", "SECS", "accepted for ucspi-tcp's sake")          \
+    X(RULES, 'x', "rules", "FILE", "follow the access rules in FILE (tcprules source)")      \
+    X(NO_RULES_OK, 'X', "rules-optional", NULL, "with -x: allow all while there is no FILE") \
+    X(EXPLAIN, 0, "explain", "IP", "with -x: say which rule decides for IP, and end")        \
+    X(PER_NET, 0, "per-net", NULL, "with -C: a client is a /24, or an IPv6 /64")             \
     X(PROXY, 0, "proxy", "[TIME]", "want a PROXY header, within TIME (3 s)")
 
 enum tcpserver_option { TCPSERVER_OPTIONS(OPT_ENUM) };
 static const struct opt options[] = {TCPSERVER_OPTIONS(OPT_ROW)};
 
-enum { LOOKUP_SECONDS = 10, HOST_SECONDS = 60, PROXY_SECONDS = 3, PORT_TRIES = 16 };
+enum { LOOKUP_SECONDS = 10, PROXY_SECONDS = 3 };
 
 struct tcpserver {
     struct msg *msg;
@@ -153,7 +154,8 @@ static void say_client(const struct serve_conn *c, struct buf *text)
     buf_text(text, where);
 }
 
-static void complain_of_client(const struct tcpserver *t, const char *action, const struct serve_conn *c, int err)
+static void complain_of_client(
+    const struct tcpserver *t, const char *action, const struct serve_conn *c, int err)
 {
     char where[ADDR_TEXT_SIZE];
     addr_text(&c->remote, where);
@@ -250,94 +252,25 @@ static void name_client(void *owner, const struct serve_conn *c, struct buf *nam
 {
     const struct tcpserver *t = owner;
     char text[RESOLVE_NAME_SIZE];
-    if (!t->lookup || resolve_name(&c->remote, t->paranoid, clock_in(LOOKUP_SECONDS * CLOCK_SECOND), text) < 0)
+    if (!t->lookup ||
+        resolve_name(&c->remote, t->paranoid, clock_in(LOOKUP_SECONDS * CLOCK_SECOND), text) < 0)
         addr_ip(&c->remote, false, text);
     buf_text(name, text);
 }
 
 /* ---- listening ---- */
 
-static _Noreturn void die_of_listening(const struct tcpserver *t, const char *action, const struct addr *a)
-{
-    int err = errno;
-    char where[ADDR_TEXT_SIZE];
-    addr_text(a, where);
-    msg_die(t->msg, EXIT_SYSTEM, action, where, err);
-}
-
-static bool is_absent(int err)
-{
-    return err == EAFNOSUPPORT || err == EADDRNOTAVAIL;
-}
-
-/* All addresses of both families on one socket; IPv4 alone where there is no IPv6. */
-static void listen_everywhere(struct tcpserver *t)
-{
-    struct addr a;
-    const char *action;
-    addr_parse_ip(&a, t->ipv4 ? "0.0.0.0" : "::", t->port);
-    int fd = addr_listen_tcp(&a, true, t->serve.backlog, t->iface, &action);
-    if (fd < 0 && !t->ipv4 && is_absent(errno)) {
-        addr_parse_ip(&a, "0.0.0.0", t->port);
-        fd = addr_listen_tcp(&a, true, t->serve.backlog, t->iface, &action);
-    }
-    if (fd < 0)
-        die_of_listening(t, action, &a);
-    t->port = addr_port(&a);
-    serve_listener(&t->serve, fd, false);
-}
-
-/*
- * All addresses of the answer on one port. False with errno: the port that the kernel chose for the first is taken on
- * another. An address that this host has not (::1 without IPv6) is left out as long as there is one.
- */
-static bool listen_on(struct tcpserver *t, struct resolved *answer)
-{
-    uint16_t port = t->port;
-    for (int i = 0; i < answer->n; i++) {
-        const char *action;
-        struct addr *a = &answer->addrs[i];
-        addr_set_port(a, port);
-        int fd = addr_listen_tcp(a, false, t->serve.backlog, t->iface, &action);
-        if (fd < 0 && is_absent(errno) && (i + 1 < answer->n || t->serve.listeners))
-            continue;
-        if (fd < 0 && errno == EADDRINUSE && !t->port && t->serve.listeners)
-            return false;
-        if (fd < 0)
-            die_of_listening(t, action, a);
-        port = addr_port(a);
-        serve_listener(&t->serve, fd, false);
-    }
-    t->port = port;
-    return true;
-}
-
-static void listen_by_name(struct tcpserver *t, const char *host)
-{
-    struct resolved answer;
-    int family = t->ipv4 ? AF_INET : AF_UNSPEC;
-    if (resolve_wait(host, t->port, family, clock_in(HOST_SECONDS * CLOCK_SECOND), &answer) < 0) {
-        char mem[512];
-        struct buf b = BUF(mem);
-        buf_fmt(&b, "%s: %s", host, resolve_reason(&answer));
-        msg_die(t->msg, EXIT_SYSTEM, "look up", buf_str(&b), 0);
-    }
-    for (int tries = 0; !listen_on(t, &answer); tries++) {
-        if (tries == PORT_TRIES)
-            msg_die_sys(t->msg, "find one free port for all addresses of", host);
-        while (t->serve.listeners)
-            close(t->serve.listener[--t->serve.listeners]);
-    }
-}
-
 static void listen_as_asked(struct tcpserver *t, const char *host, const char *port)
 {
-    if (!addr_parse_port(port, &t->port))
+    char why[LISTEN_TEXT];
+    struct listen l = {.host = host, .ipv4_only = t->ipv4, .backlog = t->serve.backlog, .iface = t->iface};
+    if (!addr_parse_port(port, &l.port))
         msg_usage(t->msg, "port '%s': want 0 to 65535, or a service's name", port);
-    if (!*host || !strcmp(host, "0"))
-        listen_everywhere(t);
-    else
-        listen_by_name(t, host);
+    if (listen_tcp(&l, why) < 0)
+        msg_die(t->msg, EXIT_SYSTEM, l.action, why, 0);
+    t->port = l.port;
+    for (int i = 0; i < l.n; i++)
+        serve_listener(&t->serve, l.fds[i], false);
 }
 
 static void inherit(struct tcpserver *t)
@@ -351,7 +284,8 @@ static void inherit(struct tcpserver *t)
 /* ---- looking up names: sockenv goes in front of the program ---- */
 
 /* sockenv's own words; what runs it is ourselves, or found by PATH. */
-static char **put_sockenv_in_front(const struct tcpserver *t, int argc, char **argv, const char **path, char *found)
+static char **put_sockenv_in_front(
+    const struct tcpserver *t, int argc, char **argv, const char **path, char *found)
 {
     char **words = calloc((size_t)argc + 8, sizeof *words), **to = words;
     if (!words)

@@ -15,12 +15,12 @@
 #include "sigs.h"
 #include "ucspi.h"
 
-#define UNIXCLIENT_OPTIONS(X)                                                                                          \
-    X(QUIET, 'q', "quiet", NULL, "say only what is fatal")                                                             \
-    X(ERRORS, 'Q', "errors", NULL, "say what goes wrong (default)")                                                    \
-    X(VERBOSE, 'v', "verbose", NULL, "say what is connected")                                                          \
-    X(TIMEOUT, 'T', "timeout", "TIME", "give up connecting after that long (60)")                                      \
-    X(RETRY, 0, "retry", NULL, "until then, try again when nobody answers")                                            \
+#define UNIXCLIENT_OPTIONS(X)                                                     \
+    X(QUIET, 'q', "quiet", NULL, "say only what is fatal")                        \
+    X(ERRORS, 'Q', "errors", NULL, "say what goes wrong (default)")               \
+    X(VERBOSE, 'v', "verbose", NULL, "say what is connected")                     \
+    X(TIMEOUT, 'T', "timeout", "TIME", "give up connecting after that long (60)") \
+    X(RETRY, 0, "retry", NULL, "until then, try again when nobody answers")       \
     X(PROGRESS, 0, "progress", NULL, "without PROG: say every second how far it is")
 
 enum unixclient_option { UNIXCLIENT_OPTIONS(OPT_ENUM) };
@@ -41,7 +41,8 @@ static int connect_once(const struct unixclient *u)
 {
     int64_t left = clock_left(u->deadline);
     /* 0 would be no limit; beyond what a timeval holds there is none */
-    struct timeval limit = {.tv_sec = (time_t)(left / CLOCK_SECOND), .tv_usec = left % CLOCK_SECOND / 1000 + 1};
+    struct timeval limit = {
+        .tv_sec = (time_t)(left / CLOCK_SECOND), .tv_usec = left % CLOCK_SECOND / 1000 + 1};
     if (limit.tv_usec > 999999)
         limit.tv_usec = 999999;
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);

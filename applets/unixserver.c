@@ -1,8 +1,9 @@
 /*
  * unixserver - a program per connection to a Unix socket.
  *
- * tcpserver over a path or an abstract name. Here is what is Unix: the socket file, which is made with its mode, taken
- * over from a dead server, never from a live one, and gone at the end; and the peer's credentials.
+ * tcpserver over a path or an abstract name. Here is what is Unix: the socket file, which is made with its
+ * mode, taken over from a dead server, never from a live one, and gone at the end; and the peer's
+ * credentials.
  */
 #include "applet.h"
 
@@ -24,9 +25,9 @@
 #include "serve.h"
 #include "ucspi.h"
 
-#define UNIXSERVER_OPTIONS(X)                                                                                          \
-    SERVE_OPTIONS(X)                                                                                                   \
-    X(OWNER, 'o', "owner", "USER[:GROUP]", "the socket file's owner")                                                  \
+#define UNIXSERVER_OPTIONS(X)                                         \
+    SERVE_OPTIONS(X)                                                  \
+    X(OWNER, 'o', "owner", "USER[:GROUP]", "the socket file's owner") \
     X(MODE, 'p', "mode", "MODE", "the socket file's mode (0777 less the umask)")
 
 enum unixserver_option { UNIXSERVER_OPTIONS(OPT_ENUM) };
@@ -51,8 +52,8 @@ struct unixserver {
 /* ---- the socket file ---- */
 
 /*
- * A lock on the directory, so that of two starters one at a time looks, takes over and binds; it needs no file that
- * would be left behind. An fd, or -1 with errno.
+ * A lock on the directory, so that of two starters one at a time looks, takes over and binds; it needs no
+ * file that would be left behind. An fd, or -1 with errno.
  */
 static int lock_directory(const char *path)
 {
@@ -77,8 +78,8 @@ static int lock_directory(const char *path)
 }
 
 /*
- * Whether a socket file has a server, found out without disturbing it: a datagram socket can't be connected to a
- * stream socket that lives (EPROTOTYPE), and nothing can to one that is dead (ECONNREFUSED).
+ * Whether a socket file has a server, found out without disturbing it: a datagram socket can't be connected
+ * to a stream socket that lives (EPROTOTYPE), and nothing can to one that is dead (ECONNREFUSED).
  */
 static bool is_alive(const struct addr *a)
 {
@@ -265,8 +266,8 @@ static void describe(void *owner, const struct serve_conn *c, pid_t pid, struct 
     event_num(e, "remote_uid", c->peer.uid);
     event_num(e, "remote_gid", c->peer.gid);
     event_num(e, "connections", (long long)c->same);
-    event_text(e, "ok %d %s %ld:%lu:%lu", (int)pid, buf_str(&b), (long)c->peer.pid, (unsigned long)c->peer.uid,
-        (unsigned long)c->peer.gid);
+    event_text(e, "ok %d %s %ld:%lu:%lu", (int)pid, buf_str(&b), (long)c->peer.pid,
+        (unsigned long)c->peer.uid, (unsigned long)c->peer.gid);
 }
 
 static void name_client(void *owner, const struct serve_conn *c, struct buf *name)
@@ -311,9 +312,10 @@ static const struct cli cli = {
     .summary = "run a program for each connection to a Unix socket",
     .usage = "[OPTION]... PATH [PROG [ARG]...]\n"
              "[OPTION]... --inherit[=NAME] [PROG [ARG]...]",
-    .notes = "PATH that begins with @ is an abstract name. A dead socket at PATH is replaced, nothing else is.\n"
-             "PROG has the connection on fds 0 and 1; without PROG clients get a greeting.\n"
-             "Signals: TERM stop, USR1 say the status.",
+    .notes =
+        "PATH that begins with @ is an abstract name. A dead socket at PATH is replaced, nothing else is.\n"
+        "PROG has the connection on fds 0 and 1; without PROG clients get a greeting.\n"
+        "Signals: TERM stop, USR1 say the status.",
     .options = options,
     .count = sizeof options / sizeof *options,
 };

@@ -57,8 +57,9 @@ void addr_text(const struct addr *a, char text[static ADDR_TEXT_SIZE]);
 void addr_key(const struct addr *a, unsigned char key[static ADDR_KEY_SIZE]);
 
 /*
- * A listening TCP socket, close-on-exec and non-blocking, and the caller's to close. `dual`: an IPv6 one that takes
- * IPv4 too. iface is the device to bind to, or NULL. *a is told the port that was chosen. -1 with errno and *action.
+ * A listening TCP socket, close-on-exec and non-blocking, and the caller's to close. `dual`: an IPv6 one that
+ * takes IPv4 too. iface is the device to bind to, or NULL. *a is told the port that was chosen. -1 with errno
+ * and *action.
  */
 int addr_listen_tcp(struct addr *a, bool dual, int backlog, const char *iface, const char **action);
 

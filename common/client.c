@@ -23,7 +23,8 @@ struct relay {
     int fd;
     struct pump up, down; /* stdin to the peer, the peer to stdout */
     bool up_done, down_done;
-    bool cut; /* half-closing failed: the peer will not learn that our input has ended, so its end need not come */
+    bool cut; /* half-closing failed: the peer will not learn that our input has ended, so its end need not
+                 come */
     int up_error; /* the peer would not take our input; said when all of its answer is through */
     bool progress, progress_shown;
     int64_t began, next_progress;
@@ -70,8 +71,8 @@ static void show_progress(struct relay *r, bool last)
     bool terminal = isatty(STDERR_FILENO);
     if (!r->progress || (last && !r->progress_shown && terminal))
         return;
-    buf_fmt(&b, "%s%s: sent %llu received %llu bytes in %.1f s, %.1f MiB/s%s", terminal ? "\r" : "", r->msg->applet,
-        (unsigned long long)r->up.moved, (unsigned long long)r->down.moved, seconds,
+    buf_fmt(&b, "%s%s: sent %llu received %llu bytes in %.1f s, %.1f MiB/s%s", terminal ? "\r" : "",
+        r->msg->applet, (unsigned long long)r->up.moved, (unsigned long long)r->down.moved, seconds,
         seconds > 0 ? mib / seconds : 0.0, terminal ? "\033[K" : "\n");
     if (last && terminal)
         buf_char(&b, '\n');
@@ -167,8 +168,8 @@ static int sleep_for(struct relay *r, int64_t limit)
 }
 
 /*
- * The peer has ended its side, but may still be reading: input that is at hand still goes, what would have to be
- * waited for doesn't.
+ * The peer has ended its side, but may still be reading: input that is at hand still goes, what would have to
+ * be waited for doesn't.
  */
 static int send_the_rest(struct relay *r)
 {

@@ -1,7 +1,7 @@
 /*
- * dial.c - see dial.h. Both families are looked up at once; an answer is used as soon as it is there, but IPv4 gives
- * IPv6 50 ms; attempts begin 250 ms after one another, or at once when one fails, families in turn; the first to
- * connect wins (RFC 8305, sections 3 to 5).
+ * dial.c - see dial.h. Both families are looked up at once; an answer is used as soon as it is there, but
+ * IPv4 gives IPv6 50 ms; attempts begin 250 ms after one another, or at once when one fails, families in
+ * turn; the first to connect wins (RFC 8305, sections 3 to 5).
  */
 #include "dial.h"
 

@@ -9,7 +9,7 @@
 struct dial {
     const char *host; /* a name, an address; "0" and "" are this machine */
     uint16_t port;
-    int family; /* AF_UNSPEC, AF_INET, AF_INET6 */
+    int family;        /* AF_UNSPEC, AF_INET, AF_INET6 */
     struct addr local; /* to bind to; length 0: none. With only a port set: local_port */
     uint16_t local_port;
     bool retry; /* begin again, until the deadline, when nobody answers */
@@ -19,8 +19,8 @@ struct dial {
 enum { DIAL_TEXT = 256 };
 
 /*
- * A connected socket, close-on-exec and non-blocking, the caller's to close; *peer is where. Or -1, and text says
- * what failed: `HOST (ADDRESS): reason`.
+ * A connected socket, close-on-exec and non-blocking, the caller's to close; *peer is where. Or -1, and text
+ * says what failed: `HOST (ADDRESS): reason`.
  */
 int dial_tcp(const struct dial *d, struct addr *peer, char text[static DIAL_TEXT]);
 

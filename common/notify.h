@@ -1,8 +1,8 @@
 /*
  * notify.h - readiness, said to whoever waits for it, and sockets taken from a service manager.
  *
- * Three ways: a line on stdout (-1), a newline on an fd (--ready-fd), READY=1 to $NOTIFY_SOCKET (sd_notify(3)).
- * The sockets are those of the LISTEN_FDS protocol (sd_listen_fds(3)).
+ * Three ways: a line on stdout (-1), a newline on an fd (--ready-fd), READY=1 to $NOTIFY_SOCKET
+ * (sd_notify(3)). The sockets are those of the LISTEN_FDS protocol (sd_listen_fds(3)).
  */
 #ifndef NOTIFY_H
 #define NOTIFY_H
@@ -16,8 +16,9 @@ struct notify {
 };
 
 /*
- * Says that we are ready: `line` and a newline on stdout, whose place /dev/null takes; the newline on fd, which
- * is closed; READY=1. 0, or -1 with errno and *object, what could not be told: the start has failed then.
+ * Says that we are ready: `line` and a newline on stdout, whose place /dev/null takes; the newline on fd,
+ * which is closed; READY=1. 0, or -1 with errno and *object, what could not be told: the start has failed
+ * then.
  */
 int notify_ready(const struct notify *n, const char *line, const char **object);
 
@@ -25,9 +26,9 @@ int notify_ready(const struct notify *n, const char *line, const char **object);
 void notify_stopping(void);
 
 /*
- * How many sockets LISTEN_FDS hands to this process (LISTEN_PID must be ours); they begin at fd 3 and are made
- * close-on-exec. Only those called `name` in LISTEN_FDNAMES if it is not NULL. They go to fds[0..]. -1 with
- * errno: EINVAL when the variables make no sense, E2BIG when there are more than max.
+ * How many sockets LISTEN_FDS hands to this process (LISTEN_PID must be ours); they begin at fd 3 and are
+ * made close-on-exec. Only those called `name` in LISTEN_FDNAMES if it is not NULL. They go to fds[0..]. -1
+ * with errno: EINVAL when the variables make no sense, E2BIG when there are more than max.
  */
 int notify_inherited(const char *name, int *fds, int max);
 

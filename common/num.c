@@ -33,8 +33,8 @@ static int64_t unit_ns(const char *word)
     static const struct {
         char name[3];
         int64_t ns;
-    } units[] = {{"", 1000000000},  {"s", 1000000000},     {"ms", 1000000},
-                 {"m", 60000000000}, {"h", 3600000000000}};
+    } units[] = {
+        {"", 1000000000}, {"s", 1000000000}, {"ms", 1000000}, {"m", 60000000000}, {"h", 3600000000000}};
     for (size_t i = 0; i < sizeof units / sizeof *units; i++)
         if (!strcmp(word, units[i].name))
             return units[i].ns;

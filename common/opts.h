@@ -1,10 +1,11 @@
 /*
  * opts.h - options, declared once.
  *
- * An applet lists its options as rows X(ID, 'l', "long-name", "ARG", "what it does") and expands the list to an
- * enum with OPT_ENUM and to the table with OPT_ROW. From the table come getopt_long's, --help and the completion;
- * `make check` compares the man page with it. ARG is NULL for none, "[ARG]" for an optional one (--name=ARG only).
- * Parsing stops at the first operand; abbreviated long names are refused. --help and --version are everyone's.
+ * An applet lists its options as rows X(ID, 'l', "long-name", "ARG", "what it does") and expands the list to
+ * an enum with OPT_ENUM and to the table with OPT_ROW. From the table come getopt_long's, --help and the
+ * completion; `make check` compares the man page with it. ARG is NULL for none, "[ARG]" for an optional one
+ * (--name=ARG only). Parsing stops at the first operand; abbreviated long names are refused. --help and
+ * --version are everyone's.
  */
 #ifndef OPTS_H
 #define OPTS_H
@@ -39,8 +40,8 @@ struct opts {
     const struct cli *cli;
     int argc;
     char **argv;
-    char *arg;        /* of the option that opts_next returned */
-    int first;        /* index of the first operand, once opts_next has returned -1 */
+    char *arg; /* of the option that opts_next returned */
+    int first; /* index of the first operand, once opts_next has returned -1 */
     const struct opt *now;
     struct option longs[OPTS_MAX + 3];
     char letters[2 + OPTS_MAX * 3 + 1];

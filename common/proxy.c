@@ -1,6 +1,6 @@
 /*
- * proxy.c - see proxy.h. What is there is looked at (MSG_PEEK), and as much of it as is header is taken: while the
- * header is not complete all of it is, so a poll that says "readable" is never in vain.
+ * proxy.c - see proxy.h. What is there is looked at (MSG_PEEK), and as much of it as is header is taken:
+ * while the header is not complete all of it is, so a poll that says "readable" is never in vain.
  */
 #include "proxy.h"
 
@@ -53,7 +53,8 @@ static bool parse_v1(struct proxy *p, char *line)
         return true;
     int family = !strcmp(protocol, "TCP4") ? AF_INET : !strcmp(protocol, "TCP6") ? AF_INET6 : AF_UNSPEC;
     if (!next_word(&line, &source) || !next_word(&line, &target) || !next_word(&line, &source_port) ||
-        !next_word(&line, &target_port) || *line || !parse_port(source_port, &from) || !parse_port(target_port, &to))
+        !next_word(&line, &target_port) || *line || !parse_port(source_port, &from) ||
+        !parse_port(target_port, &to))
         return false;
     if (strchr(source, '%') || strchr(target, '%') || !addr_parse_ip(&p->remote, source, from) ||
         !addr_parse_ip(&p->local, target, to))

@@ -1,6 +1,6 @@
 /*
- * proxy.h - the PROXY protocol's header, versions 1 and 2 (haproxy's proxy-protocol.txt): who is at the other end
- * of the proxy that connected to us.
+ * proxy.h - the PROXY protocol's header, versions 1 and 2 (haproxy's proxy-protocol.txt): who is at the other
+ * end of the proxy that connected to us.
  *
  * It is read to its last byte and not one further, without waiting, in as many steps as it comes in.
  */

@@ -13,11 +13,11 @@
 #include <unistd.h>
 
 enum {
-    PIECES = 16,          /* in one step, so that no direction starves another */
-    BUFFER = 128 * 1024,  /* of a pump that copies */
-    PIECE_MAX = 1 << 20,  /* asked of the kernel at a time */
-    PIECE_SMALL = 4096,   /* a piece below this was all there was */
-    PIPE_SIZE = 1 << 20,  /* asked for a pipe that is filled or emptied without a copy; what we get will do */
+    PIECES = 16,         /* in one step, so that no direction starves another */
+    BUFFER = 128 * 1024, /* of a pump that copies */
+    PIECE_MAX = 1 << 20, /* asked of the kernel at a time */
+    PIECE_SMALL = 4096,  /* a piece below this was all there was */
+    PIPE_SIZE = 1 << 20, /* asked for a pipe that is filled or emptied without a copy; what we get will do */
 };
 
 static enum pump_kind kind_of(int fd)
@@ -25,7 +25,7 @@ static enum pump_kind kind_of(int fd)
     struct stat st;
     if (fstat(fd, &st) < 0)
         return PUMP_OTHER;
-    return S_ISREG(st.st_mode) ? PUMP_FILE
+    return S_ISREG(st.st_mode)    ? PUMP_FILE
            : S_ISFIFO(st.st_mode) ? PUMP_PIPE
            : S_ISSOCK(st.st_mode) ? PUMP_SOCKET
                                   : PUMP_OTHER;
@@ -45,8 +45,8 @@ void pump_init(struct pump *p, int from, int to)
     bool to_socket = p->to_kind == PUMP_SOCKET && is_nonblocking(to);
     if (p->from_kind == PUMP_FILE && to_socket)
         p->way = PUMP_SENDFILE;
-    else if ((p->from_kind == PUMP_PIPE && (to_socket || to_pipe)) || (p->from_kind == PUMP_SOCKET && to_pipe) ||
-             (p->from_kind == PUMP_FILE && to_pipe))
+    else if ((p->from_kind == PUMP_PIPE && (to_socket || to_pipe)) ||
+             (p->from_kind == PUMP_SOCKET && to_pipe) || (p->from_kind == PUMP_FILE && to_pipe))
         p->way = PUMP_SPLICE;
     p->can_read = p->from_kind == PUMP_FILE || p->way != PUMP_COPY;
     p->can_write = p->to_kind == PUMP_FILE || p->to_kind == PUMP_SOCKET || p->way != PUMP_COPY;

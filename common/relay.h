@@ -1,9 +1,9 @@
 /*
- * relay.h - the byte pump: one direction of a conversation, from one fd to another, without a copy where the kernel
- * can (sendfile(2), splice(2)) and with the same bytes where it can't.
+ * relay.h - the byte pump: one direction of a conversation, from one fd to another, without a copy where the
+ * kernel can (sendfile(2), splice(2)) and with the same bytes where it can't.
  *
- * A pump never waits by itself and never sets O_NONBLOCK on what it was given: what may block is done only once
- * poll(2) has said that it won't, and in pieces that can't.
+ * A pump never waits by itself and never sets O_NONBLOCK on what it was given: what may block is done only
+ * once poll(2) has said that it won't, and in pieces that can't.
  */
 #ifndef RELAY_H
 #define RELAY_H

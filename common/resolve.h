@@ -43,8 +43,8 @@ void resolve_stop(struct resolve *r);
 int resolve_wait(const char *host, uint16_t port, int family, int64_t deadline, struct resolved *answer);
 
 /*
- * The host name of an address; `paranoid`: only if that name has this address too. 0; or -1: there is none, or none
- * in time, or it has characters that no host name has. A trailing dot is taken off.
+ * The host name of an address; `paranoid`: only if that name has this address too. 0; or -1: there is none,
+ * or none in time, or it has characters that no host name has. A trailing dot is taken off.
  */
 int resolve_name(const struct addr *a, bool paranoid, int64_t deadline, char name[static RESOLVE_NAME_SIZE]);
 

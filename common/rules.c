@@ -1,6 +1,6 @@
 /*
- * rules.c - see rules.h. A prefix is 16 bytes (IPv4 as mapped IPv6) and a length; a range stands for its members,
- * as in tcprules, so that it is as specific as they are.
+ * rules.c - see rules.h. A prefix is 16 bytes (IPv4 as mapped IPv6) and a length; a range stands for its
+ * members, as in tcprules, so that it is as specific as they are.
  */
 #include "rules.h"
 
@@ -52,7 +52,8 @@ static const char *add_prefix(struct rules *r, const unsigned char addr[16], uns
     return NULL;
 }
 
-static const char *add_block(struct rules *r, const unsigned char addr[16], unsigned base, const char *len, size_t n)
+static const char *add_block(
+    struct rules *r, const unsigned char addr[16], unsigned base, const char *len, size_t n)
 {
     unsigned char masked[16];
     uint64_t bits;
@@ -159,7 +160,8 @@ static const char *add_ipv6(struct rules *r, const char *text, size_t n)
         return groups ? add_prefix(r, addr, 16 * groups) : "the address is not IPv6";
     }
     if (!slash)
-        return close == text + n - 1 ? add_prefix(r, addr, ALL_BITS) : "there is something behind the bracket";
+        return close == text + n - 1 ? add_prefix(r, addr, ALL_BITS)
+                                     : "there is something behind the bracket";
     const char *stop = slash < close ? close : text + n;
     bool whole = slash < close ? close == text + n - 1 : slash == close + 1;
     return whole ? add_block(r, addr, 0, slash + 1, (size_t)(stop - slash) - 1)

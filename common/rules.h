@@ -1,9 +1,10 @@
 /*
  * rules.h - access rules in the source syntax of tcprules(1), read directly.
  *
- *     ADDRESS:allow|deny[,NAME="VALUE"]...      ADDRESS is 1.2.3.4, a prefix 1.2., a range 1.2.3.4-9 or 1.2-5.,
- * a block 10.0.0.0/8, [2001:db8::1], [2001:db8::]/32, a prefix [2001:db8:], or nothing (all). The longest match decides, the first
- * among equals. A line that can't be understood is an error: no rule is ever silently left out.
+ *     ADDRESS:allow|deny[,NAME="VALUE"]...      ADDRESS is 1.2.3.4, a prefix 1.2., a range 1.2.3.4-9
+ * or 1.2-5., a block 10.0.0.0/8, [2001:db8::1], [2001:db8::]/32, a prefix [2001:db8:], or nothing (all). The
+ * longest match decides, the first among equals. A line that can't be understood is an error: no rule is ever
+ * silently left out.
  */
 #ifndef RULES_H
 #define RULES_H
@@ -40,7 +41,8 @@ struct rules_error {
 struct rules *rules_read(const char *path, struct rules_error *error);
 void rules_free(struct rules *r);
 
-/* Whether the file at path is another one than was read: by device, inode, size, times. -1 with errno: it's gone. */
+/* Whether the file at path is another one than was read: by device, inode, size, times. -1 with errno: it's
+ * gone. */
 int rules_changed(const struct rules *r, const char *path);
 
 /* The rule that decides for an address; NULL: none, which allows. */

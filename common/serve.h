@@ -1,9 +1,10 @@
 /*
  * serve.h - what tcpserver and unixserver share: a program per connection, within limits.
  *
- * One process, one loop: it accepts while it may, starts programs, reaps them, and takes signals at one safe point.
- * After it is ready nothing that happens to one connection, and no shortage of fds, memory or processes, ends it:
- * it says so once, waits, and goes on; a connection that was accepted is kept until its program can be started.
+ * One process, one loop: it accepts while it may, starts programs, reaps them, and takes signals at one safe
+ * point. After it is ready nothing that happens to one connection, and no shortage of fds, memory or
+ * processes, ends it: it says so once, waits, and goes on; a connection that was accepted is kept until its
+ * program can be started.
  */
 #ifndef SERVE_H
 #define SERVE_H
@@ -17,23 +18,23 @@
 #include "user.h"
 
 /* The options of both, first in each applet's list and in this order. */
-#define SERVE_OPTIONS(X)                                                                                               \
-    X(PRINT_PORT, '1', "print-port", NULL, "print the port or path once ready, close stdout")                          \
-    X(BACKLOG, 'b', "backlog", "N", "let N connections wait to be accepted (4096)")                                    \
-    X(BANNER, 'B', "banner", "TEXT", "write TEXT to every client at once")                                             \
-    X(LIMIT, 'c', "concurrency", "N", "at most N programs at a time, others wait (40)")                                \
-    X(PER_CLIENT, 'C', "per-client", "N[:MSG]", "at most N for one client; send others MSG")                           \
-    X(GROUP, 'g', "group", "GROUP", "change to GROUP once listening")                                                  \
-    X(USER, 'u', "user", "USER[:GROUP]", "change to USER and its groups once listening")                               \
-    X(USER_ENV, 'U', "user-from-env", NULL, "change to $UID and $GID")                                                 \
-    X(QUIET, 'q', "quiet", NULL, "say only what is fatal")                                                             \
-    X(ERRORS, 'Q', "errors", NULL, "say what goes wrong (default)")                                                    \
-    X(VERBOSE, 'v', "verbose", NULL, "say what happens to every connection")                                           \
-    X(RATE, 0, "rate", "N/TIME", "accept at most N connections in any TIME")                                           \
-    X(DRAIN, 0, "drain", "TIME", "on TERM wait TIME for programs, then TERM them")                                     \
-    X(MAX, 0, "max", "N", "end after N connections")                                                                   \
-    X(INHERIT, 0, "inherit", "[NAME]", "take listening sockets from LISTEN_FDS")                                       \
-    X(READY_FD, 0, "ready-fd", "FD", "write a newline to FD once ready")                                               \
+#define SERVE_OPTIONS(X)                                                                      \
+    X(PRINT_PORT, '1', "print-port", NULL, "print the port or path once ready, close stdout") \
+    X(BACKLOG, 'b', "backlog", "N", "let N connections wait to be accepted (4096)")           \
+    X(BANNER, 'B', "banner", "TEXT", "write TEXT to every client at once")                    \
+    X(LIMIT, 'c', "concurrency", "N", "at most N programs at a time, others wait (40)")       \
+    X(PER_CLIENT, 'C', "per-client", "N[:MSG]", "at most N for one client; send others MSG")  \
+    X(GROUP, 'g', "group", "GROUP", "change to GROUP once listening")                         \
+    X(USER, 'u', "user", "USER[:GROUP]", "change to USER and its groups once listening")      \
+    X(USER_ENV, 'U', "user-from-env", NULL, "change to $UID and $GID")                        \
+    X(QUIET, 'q', "quiet", NULL, "say only what is fatal")                                    \
+    X(ERRORS, 'Q', "errors", NULL, "say what goes wrong (default)")                           \
+    X(VERBOSE, 'v', "verbose", NULL, "say what happens to every connection")                  \
+    X(RATE, 0, "rate", "N/TIME", "accept at most N connections in any TIME")                  \
+    X(DRAIN, 0, "drain", "TIME", "on TERM wait TIME for programs, then TERM them")            \
+    X(MAX, 0, "max", "N", "end after N connections")                                          \
+    X(INHERIT, 0, "inherit", "[NAME]", "take listening sockets from LISTEN_FDS")              \
+    X(READY_FD, 0, "ready-fd", "FD", "write a newline to FD once ready")                      \
     X(LOG_FORMAT, 0, "log-format", "FORMAT", "messages as text or json")
 
 /* A connection on its way to its program. */
@@ -53,8 +54,8 @@ struct serve_kind {
     /* Fills local, remote, peer. False: hang up; why has been said. */
     bool (*identify)(void *owner, struct serve_conn *c);
     /*
-     * Reads what comes before the program's own data, without waiting: 1 when it is whole, 0 when there is more to
-     * come, -1 when it is wrong (said). NULL: nothing comes.
+     * Reads what comes before the program's own data, without waiting: 1 when it is whole, 0 when there is
+     * more to come, -1 when it is wrong (said). NULL: nothing comes.
      */
     int (*preamble)(void *owner, struct serve_conn *c);
     const char *preamble_name;
@@ -103,7 +104,7 @@ struct serve {
     struct table children, clients;
     struct serve_conn *waiting; /* for their preamble */
     size_t waiting_n, waiting_room;
-    struct pollfd *polls; /* room for all of these and the listeners */
+    struct pollfd *polls;   /* room for all of these and the listeners */
     struct serve_conn held; /* accepted, but there was no process for it yet; fd -1: none */
     unsigned long accepted, refused, denied;
     int64_t *rate_times; /* the last rate_n accepts, a ring */
@@ -112,7 +113,7 @@ struct serve {
     int64_t paused_until, backoff;
     bool shortage_said;
     int accept_errors; /* one after the other */
-    int stop; /* the signal that ends us, 0: none yet */
+    int stop;          /* the signal that ends us, 0: none yet */
     int64_t drain_until;
 };
 
@@ -122,8 +123,8 @@ void serve_init(struct serve *s, struct msg *m, const struct serve_kind *kind, v
 void serve_option(struct serve *s, int row, const struct opts *o);
 
 /*
- * With --inherit, takes the listening sockets of that family; ends the process if there are none. The number of
- * listeners.
+ * With --inherit, takes the listening sockets of that family; ends the process if there are none. The number
+ * of listeners.
  */
 int serve_inherit(struct serve *s, int family, int other_family);
 
@@ -131,15 +132,16 @@ int serve_inherit(struct serve *s, int family, int other_family);
 void serve_listener(struct serve *s, int fd, bool blocking);
 
 /*
- * Takes the signals over: from here on none ends us before serve_run has returned. Before anything is made that must
- * be taken away again.
+ * Takes the signals over: from here on none ends us before serve_run has returned. Before anything is made
+ * that must be taken away again.
  */
 void serve_catch_signals(void);
 
 /*
- * Drops privileges, finds the program (argv may be empty: greet), prepares its environment, says that we are ready
- * (`where` goes to stdout) and serves until it is told to end. `path`: the file to run for argv, NULL: found by PATH.
- * Returns the exit status, or -signal when that signal must end us once all is cleaned up.
+ * Drops privileges, finds the program (argv may be empty: greet), prepares its environment, says that we are
+ * ready
+ * (`where` goes to stdout) and serves until it is told to end. `path`: the file to run for argv, NULL: found
+ * by PATH. Returns the exit status, or -signal when that signal must end us once all is cleaned up.
  */
 int serve_run(struct serve *s, const char *where, const char *path, char **argv);
 

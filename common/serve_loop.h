@@ -1,5 +1,6 @@
 /*
- * serve_loop.h - the inside of serve.h: the loop, and what it keeps of each child and client.
+ * serve_loop.h - the inside of serve.h: the loop (serve_loop.c), what becomes of a connection
+ * (serve_conn.c), and what is kept of each child and client.
  */
 #ifndef SERVE_LOOP_H
 #define SERVE_LOOP_H
@@ -18,5 +19,30 @@ struct serve_client {
 
 /* From readiness to the end; what serve_run returns. */
 int serve_loop(struct serve *s);
+
+/* A new connection, whose fd becomes ours: goes as far as it can without waiting. */
+void serve_welcome(struct serve *s, struct serve_conn *c);
+
+/* One whose preamble, if any, has been read: admits it and starts its program. */
+void serve_take_on(struct serve *s, struct serve_conn *c);
+
+/* Starts the program of an admitted connection, or keeps the connection until it can. */
+void serve_start(struct serve *s, struct serve_conn *c);
+
+/* Hangs up. */
+void serve_drop(struct serve_conn *c);
+
+/* Takes note of all programs that have ended. */
+void serve_reap(struct serve *s);
+
+/* Connections that we have taken on and not seen the end of. */
+unsigned long serve_active(const struct serve *s);
+
+/* After a shortage (errno) that time or the end of a program will mend: says it once, accepts nothing for a
+ * while. */
+void serve_pause(struct serve *s, const char *action);
+
+/* The counters, when they were asked for or with -v. */
+void serve_say_status(const struct serve *s, bool asked);
 
 #endif

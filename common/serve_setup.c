@@ -19,13 +19,15 @@
 enum {
     LIMIT_DEFAULT = 40,
     LIMIT_MAX = 1000000,
-    BACKLOG_DEFAULT = 4096, /* what Linux's net.core.somaxconn allows; the kernel takes less where that is less */
+    BACKLOG_DEFAULT =
+        4096, /* what Linux's net.core.somaxconn allows; the kernel takes less where that is less */
     RATE_MAX = 1000000,
 };
 
 void serve_init(struct serve *s, struct msg *m, const struct serve_kind *kind, void *owner)
 {
-    *s = (struct serve){.msg = m, .kind = kind, .owner = owner, .limit = LIMIT_DEFAULT, .backlog = BACKLOG_DEFAULT};
+    *s = (struct serve){
+        .msg = m, .kind = kind, .owner = owner, .limit = LIMIT_DEFAULT, .backlog = BACKLOG_DEFAULT};
     s->notify.fd = -1;
     s->held.fd = -1;
     s->children = (struct table){.entry_size = sizeof(struct serve_child), .key_size = sizeof(pid_t)};

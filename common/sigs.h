@@ -1,9 +1,9 @@
 /*
  * sigs.h - deferred signals. The only module that touches dispositions and masks.
  *
- * A handler notes that its signal came and nothing else. A caught signal is blocked from sigs_catch on and let in
- * only while sigs_sleep sleeps, so none is lost between a test and a sleep (perlipc's deferred signals; ppoll(2)).
- * What was inherited is kept, so that a program can be given it back untouched.
+ * A handler notes that its signal came and nothing else. A caught signal is blocked from sigs_catch on and
+ * let in only while sigs_sleep sleeps, so none is lost between a test and a sleep (perlipc's deferred
+ * signals; ppoll(2)). What was inherited is kept, so that a program can be given it back untouched.
  */
 #ifndef SIGS_H
 #define SIGS_H
@@ -16,8 +16,9 @@
 void sigs_catch(int sig);
 
 /*
- * Catches every signal whose default is to end the process and that can be caught, but for faults (SIGSEGV ...)
- * and for those that were inherited as ignored (a background job of a script keeps its deaf ear for SIGINT).
+ * Catches every signal whose default is to end the process and that can be caught, but for faults (SIGSEGV
+ * ...) and for those that were inherited as ignored (a background job of a script keeps its deaf ear for
+ * SIGINT).
  */
 void sigs_catch_ending(void);
 

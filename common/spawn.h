@@ -1,8 +1,8 @@
 /*
  * spawn.h - starting programs. The only module that forks and execs.
  *
- * The child shares our memory until it execs (vfork semantics: no page tables are copied, and exec's errno is simply
- * there when we go on); posix_spawn(3) can't tell a child its own pid or set its ids.
+ * The child shares our memory until it execs (vfork semantics: no page tables are copied, and exec's errno is
+ * simply there when we go on); posix_spawn(3) can't tell a child its own pid or set its ids.
  */
 #ifndef SPAWN_H
 #define SPAWN_H
@@ -24,14 +24,14 @@ struct spawn {
 enum { SPAWN_PID_SIZE = 12, SPAWN_PATH_SIZE = 4096 };
 
 /*
- * The child's pid; our fds stay ours to close. -1 with errno and *failed: "fork" when there is no child (EAGAIN
- * and ENOMEM may pass), "dup2" or "exec" when there was one, whose end is for the caller to reap.
+ * The child's pid; our fds stay ours to close. -1 with errno and *failed: "fork" when there is no child
+ * (EAGAIN and ENOMEM may pass), "dup2" or "exec" when there was one, whose end is for the caller to reap.
  */
 pid_t spawn_program(const struct spawn *s, const char **failed);
 
 /*
- * Finds the file that `name` runs: itself if it has a slash, else by $PATH (environ(7), execvp(3)). 0, or -1 with
- * errno: ENOENT, EACCES (found, but not to be run), ENAMETOOLONG.
+ * Finds the file that `name` runs: itself if it has a slash, else by $PATH (environ(7), execvp(3)). 0, or -1
+ * with errno: ENOENT, EACCES (found, but not to be run), ENAMETOOLONG.
  */
 int spawn_find(const char *name, char path[static SPAWN_PATH_SIZE]);
 
@@ -42,8 +42,8 @@ int spawn_exit_status(int err);
 void spawn_become(const char *path, char *const *argv, char *const *envp);
 
 /*
- * A process that runs `work(arg)` and exits with what that returns; it dies with us. Its pid, or -1 with errno.
- * Its signals are as we found them; its memory is a copy.
+ * A process that runs `work(arg)` and exits with what that returns; it dies with us. Its pid, or -1 with
+ * errno. Its signals are as we found them; its memory is a copy.
  */
 pid_t spawn_function(int (*work)(void *), void *arg);
 

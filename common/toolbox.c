@@ -18,13 +18,13 @@
 
 enum { TEXT_SIZE = 128 * 1024 };
 
-#define TOOLBOX_OPTIONS(X)                                                                                             \
-    X(LIST, 0, "list", NULL, "print the applets' names, one a line")                                                   \
-    X(HELP_OF, 0, "help", "[APPLET]", "print this, or an applet's help")                                               \
-    X(VERSION, 0, "version", NULL, "print the version")                                                                \
-    X(INSTALL, 0, "install", NULL, "make a hard link in DIR for every applet")                                         \
-    X(SYMBOLIC, 's', "symbolic", NULL, "with --install: symbolic links")                                               \
-    X(FORCE, 'f', "force", NULL, "with --install: replace what is there")                                              \
+#define TOOLBOX_OPTIONS(X)                                                     \
+    X(LIST, 0, "list", NULL, "print the applets' names, one a line")           \
+    X(HELP_OF, 0, "help", "[APPLET]", "print this, or an applet's help")       \
+    X(VERSION, 0, "version", NULL, "print the version")                        \
+    X(INSTALL, 0, "install", NULL, "make a hard link in DIR for every applet") \
+    X(SYMBOLIC, 's', "symbolic", NULL, "with --install: symbolic links")       \
+    X(FORCE, 'f', "force", NULL, "with --install: replace what is there")      \
     X(COMPLETION, 0, "completion", "SHELL", "print completion for bash, zsh or fish")
 
 static const struct opt options[] = {TOOLBOX_OPTIONS(OPT_ROW)};
@@ -123,7 +123,8 @@ static int install_one(const struct install *in, const char *name)
     char temporary[NAME_MAX];
     snprintf(temporary, sizeof temporary, ".%s.%ld", name, (long)getpid());
     const char *first = in->force ? temporary : name;
-    int made = in->symbolic ? symlinkat(in->self, in->dir, first) : linkat(AT_FDCWD, in->self, in->dir, first, 0);
+    int made =
+        in->symbolic ? symlinkat(in->self, in->dir, first) : linkat(AT_FDCWD, in->self, in->dir, first, 0);
     if (made < 0 || !in->force)
         return made;
     struct stat ours, there;
@@ -254,7 +255,8 @@ static void add_zsh(struct buf *out)
             add_quoted(out, opt->help);
             buf_fmt(out, "]%s'", must ? value : "");
         }
-        buf_text(out, " \\\n    '--help[print help]' '--version[print the version]' '*::program:_normal' ;;\n");
+        buf_text(
+            out, " \\\n    '--help[print help]' '--version[print the version]' '*::program:_normal' ;;\n");
     }
     buf_text(out, "  esac\n}\n"
                   "_ipcbox() {\n"

@@ -1,5 +1,6 @@
 /*
- * toolbox.h - what `ipcbox` itself does when it is not called as an applet: --list, --help, --version, --install,
+ * toolbox.h - what `ipcbox` itself does when it is not called as an applet: --list, --help, --version,
+ * --install,
  * --completion, and the suggestion for a name that is none.
  */
 #ifndef TOOLBOX_H

@@ -56,7 +56,8 @@ int ucspi_tcp(struct ucspi *u, struct env *e, const struct addr *local, const st
     bool tcp6 = six || addr_family(remote) == AF_INET6;
     if (PUT_TEXT(e, u->proto, "PROTO=", tcp6 ? "TCP6" : "TCP") < 0)
         return -1;
-    if (put_end(e, u->local_ip, sizeof u->local_ip, "TCPLOCALIP=", u->local_port, "TCPLOCALPORT=", local, six) < 0)
+    if (put_end(e, u->local_ip, sizeof u->local_ip, "TCPLOCALIP=", u->local_port, "TCPLOCALPORT=", local,
+            six) < 0)
         return -1;
     return put_end(
         e, u->remote_ip, sizeof u->remote_ip, "TCPREMOTEIP=", u->remote_port, "TCPREMOTEPORT=", remote, six);
@@ -68,8 +69,7 @@ int ucspi_unix(struct ucspi *u, struct env *e, const char *path_name, const stru
     char text[ADDR_TEXT_SIZE] = "";
     if (path->len)
         addr_text(path, text);
-    if (PUT_TEXT(e, u->proto, "PROTO=", "UNIX") < 0 ||
-        (*text && PUT_TEXT(e, u->path, path_name, text) < 0) ||
+    if (PUT_TEXT(e, u->proto, "PROTO=", "UNIX") < 0 || (*text && PUT_TEXT(e, u->path, path_name, text) < 0) ||
         PUT_NUM(e, u->local_uid, "UNIXLOCALUID=", getuid()) < 0 ||
         PUT_NUM(e, u->local_gid, "UNIXLOCALGID=", getgid()) < 0 ||
         PUT_NUM(e, u->local_pid, LOCAL_PID, (unsigned long long)pid) < 0)

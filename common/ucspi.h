@@ -2,8 +2,9 @@
  * ucspi.h - the environment that tells a program who is at the other end of its connection (UCSPI-1996,
  * tcp-environ(5) of ucspi-tcp, ucspi-unix).
  *
- * What is unknown is unset, never inherited: ucspi_drop takes away all that we found, ucspi_tcp and ucspi_unix put
- * what is known. Their strings live in the struct, which must live until the program has been started.
+ * What is unknown is unset, never inherited: ucspi_drop takes away all that we found, ucspi_tcp and
+ * ucspi_unix put what is known. Their strings live in the struct, which must live until the program has been
+ * started.
  */
 #ifndef UCSPI_H
 #define UCSPI_H
@@ -29,15 +30,15 @@ struct ucspi {
 void ucspi_drop(struct env *e);
 
 /*
- * PROTO (TCP, or TCP6 for IPv6), TCPLOCALIP, TCPLOCALPORT, TCPREMOTEIP, TCPREMOTEPORT. With `six`, IPv4 is shown
- * as mapped IPv6 and PROTO is TCP6 (-6). An address of length 0 is unknown. 0, or -1 with ENOMEM.
+ * PROTO (TCP, or TCP6 for IPv6), TCPLOCALIP, TCPLOCALPORT, TCPREMOTEIP, TCPREMOTEPORT. With `six`, IPv4 is
+ * shown as mapped IPv6 and PROTO is TCP6 (-6). An address of length 0 is unknown. 0, or -1 with ENOMEM.
  */
 int ucspi_tcp(struct ucspi *u, struct env *e, const struct addr *local, const struct addr *remote, bool six);
 
 /*
  * PROTO=UNIX, the path under path_name ("UNIXLOCALPATH=" for a server, "UNIXREMOTEPATH=" for a client),
- * UNIXLOCALUID, GID and PID, and UNIXREMOTEPID, EUID and EGID where the kernel knows them (SO_PEERCRED, unix(7)).
- * pid 0: the local pid is written by the child (ucspi_pid_text).
+ * UNIXLOCALUID, GID and PID, and UNIXREMOTEPID, EUID and EGID where the kernel knows them (SO_PEERCRED,
+ * unix(7)). pid 0: the local pid is written by the child (ucspi_pid_text).
  */
 int ucspi_unix(struct ucspi *u, struct env *e, const char *path_name, const struct addr *path,
     const struct ucred *peer, pid_t pid);

@@ -1,9 +1,9 @@
 /*
  * user.h - giving up privileges for good: -u USER[:GROUP] and -g GROUP.
  *
- * Names are looked up when the words are parsed, before any chroot or drop; what is dropped is the supplementary
- * groups, then the group ids, then the user ids, real, effective and saved, and then it is verified that there is
- * no way back (setresuid(2), credentials(7)).
+ * Names are looked up when the words are parsed, before any chroot or drop; what is dropped is the
+ * supplementary groups, then the group ids, then the user ids, real, effective and saved, and then it is
+ * verified that there is no way back (setresuid(2), credentials(7)).
  */
 #ifndef USER_H
 #define USER_H

@@ -1,0 +1,76 @@
+#!/bin/sh
+# all.sh BUILD: everything `make check` looks at. A linter that is not installed is named and left out, unless
+# CHECK_ALL is set (CI), where it must be there.
+set -eu
+build=$1
+bad=
+
+step() {
+  echo "check: $*"
+}
+have() {
+  command -v "$1" >/dev/null && return
+  echo "check: $1 is not installed, left out" >&2
+  [ -z "${CHECK_ALL:-}" ] || exit 1
+  return 1
+}
+must() {
+  "$@" || {
+    echo "check: FAILED: $*" >&2
+    bad=1
+  }
+}
+jobs=$(getconf _NPROCESSORS_ONLN)
+flags='-std=c11 -D_GNU_SOURCE -Icommon'
+
+step "floors and house rules"
+must sh check/floors.sh
+must sh check/house.sh "$build"
+
+step "manual pages, --help and README agree"
+must sh check/manpages.sh "$build"
+
+if have clang-format; then
+  step "layout of the code"
+  must clang-format --dry-run -Werror applets/*.c common/*.[ch] bench/*.c
+fi
+if have shellcheck; then
+  step "shell scripts"
+  must shellcheck -s sh check/*.sh bench/*.sh contrib/*.sh bats/helper/*.sh
+  must shellcheck -s bash -e SC2030,SC2031,SC2154,SC2034 bats/helper/*.bash
+fi
+if have cppcheck; then
+  step "cppcheck"
+  must cppcheck --quiet --error-exitcode=1 --enable=warning,performance,portability --inline-suppr \
+    --suppress=missingIncludeSystem -D_GNU_SOURCE -Icommon -I"$build" -j "$jobs" applets common
+fi
+if have clang-tidy; then
+  step "clang-tidy"
+  # shellcheck disable=SC2086,SC2016
+  must sh -c 'printf "%s\n" applets/*.c common/*.c | xargs -P "$1" -I FILE clang-tidy --quiet FILE -- '"$flags"' -I"$2" \
+    2>"$2/clang-tidy.err" || { cat "$2/clang-tidy.err"; exit 1; }' tidy "$jobs" "$build"
+fi
+for compiler in gcc clang; do
+  if have "$compiler"; then
+    step "no warnings with $compiler"
+    must make -s -j "$jobs" B="$build/check-$compiler" CC="$compiler" CFLAGS='-O2 -Wconversion -Wno-sign-conversion'
+  fi
+done
+if have musl-gcc; then
+  step "static build with musl"
+  must make -s -j "$jobs" B="$build" static
+fi
+if have systemd-analyze; then
+  step "systemd units"
+  must sh check/units.sh "$build"
+fi
+
+step "tests under AddressSanitizer and UndefinedBehaviorSanitizer"
+must make -s -j "$jobs" B="$build/sanitized" HARDEN='-fPIE' \
+  CFLAGS='-O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer'
+# long and measuring tests are for the ordinary build
+must env ASAN_OPTIONS=detect_stack_use_after_return=0 UBSAN_OPTIONS=print_stacktrace=1 IPCBOX_SANITIZED=1 \
+  sh bats/helper/run.sh "$build/sanitized"
+
+[ -z "$bad" ] || exit 1
+echo "check: all is well"

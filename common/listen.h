@@ -1,0 +1,26 @@
+/*
+ * listen.h - listening TCP sockets for a HOST and a PORT as a user writes them.
+ */
+#ifndef LISTEN_H
+#define LISTEN_H
+
+#include "resolve.h"
+
+struct listen {
+    const char *host; /* "0" or "": all addresses of both families; else all addresses that it has */
+    uint16_t port;    /* 0: the kernel's choice, the same for all; listen_tcp puts it here */
+    bool ipv4_only;
+    int backlog;
+    const char *iface; /* a network device to listen on, or NULL */
+    /* the result */
+    int fds[RESOLVE_MAX]; /* close-on-exec, non-blocking, the caller's to close */
+    int n;
+    const char *action; /* what failed */
+};
+
+enum { LISTEN_TEXT = 512 };
+
+/* 0, or -1 with l->action and text, `ADDRESS: reason`; then nothing is left open. */
+int listen_tcp(struct listen *l, char text[static LISTEN_TEXT]);
+
+#endif
