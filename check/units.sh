@@ -1,0 +1,18 @@
+#!/bin/sh
+# units.sh BUILD: the units of contrib/systemd as systemd-analyze(1) sees them, with the applets where BUILD has them.
+set -eu
+dir=$(mktemp -d "$1/units.XXXXXX")
+trap 'rm -rf "$dir"' EXIT
+binary=$(readlink -f "$1/ipcbox")
+mkdir "$dir/bin"
+"$binary" --install -s "$dir/bin"
+bin=$(readlink -f "$dir/bin")
+units=
+for unit in contrib/systemd/*; do
+  # a template is verified as an instance
+  name=$(basename "$unit" | sed 's/@\./@7./')
+  sed "s|/usr/local/bin/|$bin/|" "$unit" >"$dir/$name"
+  units="$units $dir/$name"
+done
+# shellcheck disable=SC2086 # a list of words
+SYSTEMD_LOG_LEVEL=warning systemd-analyze verify --man=no $units
