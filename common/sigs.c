@@ -25,9 +25,25 @@ static struct {
 
 static volatile sig_atomic_t noted[NSIG];
 static volatile sig_atomic_t unslept; /* one came outside sigs_sleep: the next sleep is none */
+static volatile sig_atomic_t leaving; /* between sigs_reset and exec(2), which makes caught signals default */
+
+static void set_handler(int sig, void (*handler)(int), struct sigaction *old)
+{
+    struct sigaction action;
+    memset(&action, 0, sizeof action);
+    action.sa_handler = handler;
+    sigfillset(&action.sa_mask);
+    if (sigaction(sig, &action, old) < 0 && old)
+        memset(old, 0, sizeof *old);
+}
 
 static void note(int sig)
 {
+    if (leaving) { /* the signal is the program's, and does to it what it does by default */
+        set_handler(sig, SIG_DFL, NULL);
+        kill(getpid(), sig);
+        return;
+    }
     noted[sig] = 1;
     unslept = 1;
 }
@@ -42,16 +58,6 @@ static void start(void)
     sigemptyset(&state.found_ignored);
     sigemptyset(&state.caught);
     sigemptyset(&state.ending);
-}
-
-static void set_handler(int sig, void (*handler)(int), struct sigaction *old)
-{
-    struct sigaction action;
-    memset(&action, 0, sizeof action);
-    action.sa_handler = handler;
-    sigfillset(&action.sa_mask);
-    if (sigaction(sig, &action, old) < 0 && old)
-        memset(old, 0, sizeof *old);
 }
 
 void sigs_catch(int sig)
@@ -178,14 +184,20 @@ void sigs_reset(enum sigs_legacy legacy)
     start();
     bool clean = legacy == SIGS_CLEAN;
     for (int sig = 1; sig < NSIG; sig++) {
-        bool ours = sigismember(&state.caught, sig) == 1;
-        bool ignored = sigismember(&state.found_ignored, sig) == 1;
-        if (ours || (ignored && clean))
-            set_handler(sig, ignored && !clean ? SIG_IGN : SIG_DFL, NULL);
+        if (sigismember(&state.found_ignored, sig) != 1)
+            continue;
+        if (clean || sigismember(&state.caught, sig) == 1)
+            set_handler(sig, clean ? SIG_DFL : SIG_IGN, NULL);
     }
+    leaving = 1;
     sigset_t none;
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, clean ? &none : &state.found_mask, NULL);
+}
+
+void sigs_reset_is_over(void)
+{
+    leaving = 0;
 }
 
 bool sigs_found_ignored(int sig)

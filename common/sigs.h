@@ -53,8 +53,13 @@ void sigs_learn_ignored(void);
 /* Whether a signal that we caught was ignored when we were started. */
 bool sigs_found_ignored(int sig);
 
-/* For the process that is about to exec, a vfork(2) child too: it changes nothing in our memory. */
+/*
+ * For the process that is about to exec, a vfork(2) child too: from here on signals have the effect that they
+ * have on the program. A parent that shares its memory with such a child calls sigs_reset_is_over when it
+ * goes on.
+ */
 void sigs_reset(enum sigs_legacy legacy);
+void sigs_reset_is_over(void);
 
 /* Lets no signal in any more, but those that can't be kept out. */
 void sigs_block_all(void);

@@ -76,6 +76,7 @@ pid_t spawn_program(const struct spawn *s, const char **failed)
         *failed = "fork";
         return -1;
     }
+    sigs_reset_is_over();
     if (!shared.err)
         return pid;
     *failed = shared.failed;
