@@ -57,8 +57,9 @@ struct tcpserver {
     bool ipv4, ipv6_env, no_delay, lookup, keep_options, paranoid, per_net;
     const char *iface, *local_name, *explain;
     const char *rules_path;
-    bool rules_optional, rules_trouble_said;
+    bool rules_optional;
     struct rules *rules;
+    struct stat rules_seen; /* the file that was read last, also in vain */
     struct ucspi ucspi;
     uint16_t port;
 };
@@ -76,9 +77,7 @@ static void complain_of_rules(struct tcpserver *t, const struct rules_error *err
         buf_fmt(&b, ": %s", error->why);
     if (fatal)
         msg_die(t->msg, error->why ? EXIT_USAGE : EXIT_SYSTEM, "rules", buf_str(&b), error->why ? 0 : err);
-    if (!t->rules_trouble_said)
-        msg_error(t->msg, "rules stay as they were:", buf_str(&b), error->why ? 0 : err);
-    t->rules_trouble_said = true;
+    msg_error(t->msg, "rules stay as they were:", buf_str(&b), error->why ? 0 : err);
 }
 
 /* Reads the rules at the start, where a fault is fatal, or again, where the old ones stay. */
@@ -95,7 +94,6 @@ static void read_rules(struct tcpserver *t, bool fatal)
         complain_of_rules(t, &error, errno, fatal);
         return;
     }
-    t->rules_trouble_said = false;
     rules_free(t->rules);
     t->rules = fresh;
 }
@@ -106,9 +104,7 @@ static void refresh(void *owner, bool asked)
     struct tcpserver *t = owner;
     if (!t->rules_path)
         return;
-    if (asked)
-        t->rules_trouble_said = false;
-    if (asked || !t->rules || rules_changed(t->rules, t->rules_path))
+    if (rules_is_new(t->rules_path, &t->rules_seen) || asked)
         read_rules(t, false);
 }
 
@@ -319,8 +315,10 @@ static int serve(struct tcpserver *t, int argc, char **argv)
     for (int i = 0; t->no_delay && i < t->serve.listeners; i++) /* connections inherit it */
         if (setsockopt(t->serve.listener[i], IPPROTO_TCP, TCP_NODELAY, &on, sizeof on) < 0)
             msg_die_sys(t->msg, "setsockopt", "TCP_NODELAY");
-    if (t->rules_path)
+    if (t->rules_path) {
+        rules_is_new(t->rules_path, &t->rules_seen);
         read_rules(t, true);
+    }
     if (argc && t->lookup) {
         if (spawn_find(argv[0], found) < 0)
             msg_die(t->msg, spawn_exit_status(errno), "find", argv[0], errno);

@@ -99,7 +99,7 @@ static int ask(struct resolve *r, int (*work)(void *), struct question *q)
         return -1;
     q->fd = pipe_fds[1];
     r->fd = pipe_fds[0];
-    r->pid = spawn_function(work, q);
+    r->pid = spawn_function(work, q, true);
     fd_close(&pipe_fds[1]);
     if (r->pid < 0)
         fd_close(&r->fd);

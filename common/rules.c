@@ -273,17 +273,17 @@ static bool same_file(const struct stat *a, const struct stat *b)
            a->st_ctim.tv_sec == b->st_ctim.tv_sec && a->st_ctim.tv_nsec == b->st_ctim.tv_nsec;
 }
 
-/* The whole file into r->mem, with as much room again for the variables. *why or errno on error. */
-static int read_all(struct rules *r, int fd, const char **why)
+/* The whole file into r->mem, with as much room again for the variables: its size. -1 with *why or errno. */
+static ssize_t read_all(struct rules *r, int fd, const char **why)
 {
-    struct stat after;
-    if (fstat(fd, &r->seen) < 0)
+    struct stat before, after;
+    if (fstat(fd, &before) < 0)
         return -1;
-    if (!S_ISREG(r->seen.st_mode) || r->seen.st_size > FILE_MAX) {
-        *why = S_ISREG(r->seen.st_mode) ? "is too large" : "is not a regular file";
+    if (!S_ISREG(before.st_mode) || before.st_size > FILE_MAX) {
+        *why = S_ISREG(before.st_mode) ? "is too large" : "is not a regular file";
         return -1;
     }
-    size_t size = (size_t)r->seen.st_size, got = 0;
+    size_t size = (size_t)before.st_size, got = 0;
     r->mem = malloc(size * 2 + 2);
     if (!r->mem)
         return -1;
@@ -297,7 +297,7 @@ static int read_all(struct rules *r, int fd, const char **why)
     }
     if (fstat(fd, &after) < 0)
         return -1;
-    if (got < size || !same_file(&r->seen, &after)) {
+    if (got < size || !same_file(&before, &after)) {
         *why = "is being written (put it in place with mv)";
         return -1;
     }
@@ -306,7 +306,7 @@ static int read_all(struct rules *r, int fd, const char **why)
         *why = "has NUL bytes: if it is compiled by tcprules, give its source instead";
         return -1;
     }
-    return 0;
+    return (ssize_t)size;
 }
 
 struct rules *rules_read(const char *path, struct rules_error *error)
@@ -319,10 +319,10 @@ struct rules *rules_read(const char *path, struct rules_error *error)
         return NULL;
     }
     r->by_prefix = (struct table){.entry_size = sizeof(struct prefix), .key_size = PREFIX_KEY};
-    int got = read_all(r, fd, &error->why);
+    ssize_t size = read_all(r, fd, &error->why);
     fd_close(&fd);
-    if (got == 0) {
-        error->why = parse_text(r, r->mem, r->mem + r->seen.st_size + 1, &error->line);
+    if (size >= 0) {
+        error->why = parse_text(r, r->mem, r->mem + size + 1, &error->line);
         if (!error->why)
             return r;
     }
@@ -342,12 +342,12 @@ void rules_free(struct rules *r)
     free(r);
 }
 
-int rules_changed(const struct rules *r, const char *path)
+bool rules_is_new(const char *path, struct stat *seen)
 {
-    struct stat now;
-    if (stat(path, &now) < 0)
-        return -1;
-    return !same_file(&r->seen, &now);
+    struct stat before = *seen;
+    if (stat(path, seen) < 0)
+        memset(seen, 0, sizeof *seen);
+    return !same_file(&before, seen);
 }
 
 const struct rule *rules_find(const struct rules *r, const struct addr *a)

@@ -24,7 +24,6 @@ struct rule {
 };
 
 struct rules {
-    struct stat seen; /* the file as it was read */
     struct rule *rule;
     size_t count, room;
     struct table by_prefix; /* the prefixes: look-up tries the lengths in use, longest first */
@@ -41,9 +40,11 @@ struct rules_error {
 struct rules *rules_read(const char *path, struct rules_error *error);
 void rules_free(struct rules *r);
 
-/* Whether the file at path is another one than was read: by device, inode, size, times. -1 with errno: it's
- * gone. */
-int rules_changed(const struct rules *r, const char *path);
+/*
+ * Whether the file at path is another than *seen, by device, inode, size and times; *seen becomes it, all
+ * zero when there is none. Costs one stat(2).
+ */
+bool rules_is_new(const char *path, struct stat *seen);
 
 /* The rule that decides for an address; NULL: none, which allows. */
 const struct rule *rules_find(const struct rules *r, const struct addr *a);

@@ -118,7 +118,7 @@ static pid_t start_process(struct serve *s, struct serve_conn *c, const char **f
     if (!s->program.path) {
         struct greeting g = {s, c};
         *failed = "fork";
-        return spawn_function(greet, &g);
+        return spawn_function(greet, &g, false);
     }
     struct spawn program = s->program;
     const int fds[2] = {c->fd, c->fd};

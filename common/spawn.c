@@ -137,15 +137,16 @@ void spawn_become(const char *path, char *const *argv, char *const *envp)
     execve(path, argv, envp);
 }
 
-pid_t spawn_function(int (*work)(void *), void *arg)
+pid_t spawn_function(int (*work)(void *), void *arg, bool tied)
 {
     pid_t parent = getpid();
     pid_t pid = fork();
     if (pid != 0)
         return pid;
     sigs_reset(SIGS_INHERITED);
-    prctl(PR_SET_PDEATHSIG, SIGKILL);
-    if (getppid() != parent)
+    if (tied)
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (tied && getppid() != parent)
         _exit(EXIT_SYSTEM);
     _exit(work(arg));
 }

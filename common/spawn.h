@@ -7,6 +7,7 @@
 #ifndef SPAWN_H
 #define SPAWN_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <sys/types.h>
 
@@ -42,14 +43,12 @@ int spawn_exit_status(int err);
 void spawn_become(const char *path, char *const *argv, char *const *envp);
 
 /*
- * A process that runs `work(arg)` and exits with what that returns; it dies with us. Its pid, or -1 with
- * errno. Its signals are as we found them; its memory is a copy.
+ * A process that runs `work(arg)` and exits with what that returns. Its pid, or -1 with errno. Its memory is
+ * a copy, its signals are as we found them; with `tied` it dies when we do.
  */
-pid_t spawn_function(int (*work)(void *), void *arg);
+pid_t spawn_function(int (*work)(void *), void *arg, bool tied);
 
-/*
- * The same, but it outlives us: in a session of its own and deaf to every signal, it ends when it likes.
- */
+/* A process that outlives us: in a session of its own and deaf to every signal, it ends when it likes. */
 pid_t spawn_keeper(int (*work)(void *), void *arg);
 
 #endif
