@@ -6,14 +6,22 @@ build=$1
 shift
 [ $# -gt 0 ] || set -- bats/*.bats
 
+# From Debian's package: downloaded and unpacked only. Lists of packages that this machine may lack are fetched, too,
+# but into our own directory.
+unpack_package() {
+  private="-o Dir::State=$PWD/state -o Dir::Cache=$PWD/cache -o Debug::NoLocking=1 -o APT::Sandbox::User="
+  mkdir -p state/lists/partial cache/archives/partial
+  # shellcheck disable=SC2086 # words
+  apt-get download bats >/dev/null 2>&1 ||
+    { apt-get $private update && apt-get $private download bats; } >/dev/null 2>&1 || return
+  dpkg-deb -x bats_*.deb root
+}
+
 fetch_bats() {
   mkdir -p "$build/bats.tmp"
-  if command -v apt-get >/dev/null && command -v dpkg-deb >/dev/null; then
-    # as nobody in particular: download and unpack only
-    if (cd "$build/bats.tmp" && apt-get download bats >/dev/null 2>&1 && dpkg-deb -x bats_*.deb root); then
-      mv "$build/bats.tmp/root/usr" "$build/bats.copy"
-      return
-    fi
+  if command -v apt-get >/dev/null && command -v dpkg-deb >/dev/null && (cd "$build/bats.tmp" && unpack_package); then
+    mv "$build/bats.tmp/root/usr" "$build/bats.copy"
+    return
   fi
   if command -v npm >/dev/null; then
     npm install --silent --no-audit --no-fund --prefix "$build/bats.tmp" bats >/dev/null
@@ -38,4 +46,5 @@ else
   [ ! -d "$build/bats.copy/lib/bats-core" ] || export BATS_ROOT="$PWD/$build/bats.copy"
 fi
 
+# shellcheck disable=SC2086 # the options are words
 IPCBOX=$(readlink -f "$build/ipcbox") BATS_TEST_TIMEOUT=${BATS_TEST_TIMEOUT:-120} exec "$bats" ${BATS_FLAGS:-} "$@"
