@@ -63,7 +63,13 @@ static int put_unix(struct sockenv *s)
 /* Derives everything from the socket. */
 static void derive(struct sockenv *s)
 {
+    int type = 0;
+    socklen_t len = sizeof type;
     ucspi_drop(&s->env);
+    if (getsockopt(STDIN_FILENO, SOL_SOCKET, SO_TYPE, &type, &len) < 0)
+        msg_die_sys(s->msg, "getsockopt", "fd 0");
+    if (type != SOCK_STREAM)
+        msg_die(s->msg, EXIT_SYSTEM, "describe", "fd 0", ESOCKTNOSUPPORT);
     if (addr_local(&s->local, STDIN_FILENO) < 0)
         msg_die_sys(s->msg, "getsockname", "fd 0");
     /* the peer may have gone already; then its address is unknown */
@@ -140,6 +146,10 @@ static int sockenv_main(struct msg *m, int argc, char **argv)
     if (spawn_find(*argv, path) < 0)
         msg_die(m, spawn_exit_status(errno), "find", *argv, errno);
     if (s.keep) {
+        if (s.lookup) { /* what is not found is unknown, whoever said it before */
+            env_drop(&s.env, "TCPREMOTEHOST");
+            env_drop(&s.env, "TCPLOCALHOST");
+        }
         take_from_environment(&s.remote, "TCPREMOTEIP", "TCPREMOTEPORT");
         take_from_environment(&s.local, "TCPLOCALIP", "TCPLOCALPORT");
     } else {

@@ -91,7 +91,10 @@ static void read_rules(struct tcpserver *t, bool fatal)
         return;
     }
     if (!fresh) {
-        complain_of_rules(t, &error, errno, fatal);
+        int err = errno;
+        if (err == EMFILE || err == ENFILE || err == ENOMEM)
+            memset(&t->rules_seen, 0, sizeof t->rules_seen); /* not the file's fault: try again */
+        complain_of_rules(t, &error, err, fatal);
         return;
     }
     rules_free(t->rules);
@@ -305,6 +308,20 @@ static char **put_sockenv_in_front(
     return words;
 }
 
+/* What can be found out before anything is bound. */
+static void check(struct tcpserver *t, char **prog)
+{
+    if (t->rules_optional && !t->rules_path)
+        msg_usage(t->msg, "-X needs -x FILE");
+    if (t->per_net && !t->serve.per_client)
+        msg_usage(t->msg, "--per-net needs -C N");
+    serve_check(&t->serve, prog);
+    if (!t->rules_path)
+        return;
+    rules_is_new(t->rules_path, &t->rules_seen);
+    read_rules(t, true);
+}
+
 static int serve(struct tcpserver *t, int argc, char **argv)
 {
     char where[8], found[SPAWN_PATH_SIZE];
@@ -315,15 +332,8 @@ static int serve(struct tcpserver *t, int argc, char **argv)
     for (int i = 0; t->no_delay && i < t->serve.listeners; i++) /* connections inherit it */
         if (setsockopt(t->serve.listener[i], IPPROTO_TCP, TCP_NODELAY, &on, sizeof on) < 0)
             msg_die_sys(t->msg, "setsockopt", "TCP_NODELAY");
-    if (t->rules_path) {
-        rules_is_new(t->rules_path, &t->rules_seen);
-        read_rules(t, true);
-    }
-    if (argc && t->lookup) {
-        if (spawn_find(argv[0], found) < 0)
-            msg_die(t->msg, spawn_exit_status(errno), "find", argv[0], errno);
+    if (argc && t->lookup)
         argv = put_sockenv_in_front(t, argc, argv, &path, found);
-    }
     serve_catch_signals();
     int status = serve_run(&t->serve, buf_str(&b), path, argv);
     if (status < 0)
@@ -425,18 +435,15 @@ static int tcpserver_main(struct msg *m, int argc, char **argv)
         return explain(&t);
     argv += o.first;
     argc -= o.first;
-    if (t.rules_optional && !t.rules_path)
-        msg_usage(m, "-X needs -x FILE");
-    if (t.per_net && !t.serve.per_client)
-        msg_usage(m, "--per-net needs -C N");
-    if (t.serve.inherit) {
-        inherit(&t);
-        return serve(&t, argc, argv);
-    }
-    if (argc < 2)
+    if (!t.serve.inherit && argc < 2)
         msg_usage(m, "want HOST and PORT");
-    listen_as_asked(&t, argv[0], argv[1]);
-    return serve(&t, argc - 2, argv + 2);
+    int operands = t.serve.inherit ? 0 : 2;
+    check(&t, argv + operands);
+    if (t.serve.inherit)
+        inherit(&t);
+    else
+        listen_as_asked(&t, argv[0], argv[1]);
+    return serve(&t, argc - operands, argv + operands);
 }
 
 const struct applet applet_tcpserver = {.cli = &cli, .theme = THEME_SOCKETS, .main = tcpserver_main};

@@ -343,6 +343,7 @@ static int unixserver_main(struct msg *m, int argc, char **argv)
         msg_usage(m, "want PATH");
     const char *where = u.serve.inherit ? "" : *argv++;
     char inherited[ADDR_TEXT_SIZE];
+    serve_check(&u.serve, argv);
     serve_catch_signals(); /* what ends us from here on finds its way past clean_up */
     if (u.serve.inherit) {
         struct addr a = {0};

@@ -45,6 +45,7 @@ struct race {
     /* the failure to be reported: the last one */
     int err, lookup_error;
     struct addr failed;
+    bool timed_out; /* it was cut short */
 };
 
 static const int families[2] = {AF_INET6, AF_INET};
@@ -230,8 +231,9 @@ static int race_once(struct race *r, struct addr *peer)
     while (fd < 0 && !over) {
         fd = race_round(r, peer, &over);
         if (fd < 0 && !over && !clock_left(r->dial->deadline)) {
-            r->err = ETIMEDOUT;
-            over = true;
+            r->timed_out = over = true;
+            if (!r->err && !r->lookup_error)
+                r->err = ETIMEDOUT;
         }
     }
     end_race(r);
@@ -256,13 +258,16 @@ static void describe_failure(const struct race *r, char text[static DIAL_TEXT])
 int dial_tcp(const struct dial *d, struct addr *peer, char text[static DIAL_TEXT])
 {
     int64_t pause = RETRY_MIN_MS * CLOCK_MS;
+    struct race last = {.timed_out = true};
     for (;;) {
         struct race r = {.dial = d};
         int fd = race_once(&r, peer);
         if (fd >= 0)
             return fd;
+        if (!r.timed_out || last.timed_out) /* a race that was run to its end tells more */
+            last = r;
         if (!d->retry || !clock_left(d->deadline)) {
-            describe_failure(&r, text);
+            describe_failure(&last, text);
             return -1;
         }
         int64_t left = clock_left(d->deadline);

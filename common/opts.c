@@ -67,8 +67,8 @@ static _Noreturn void complain(const struct opts *o, int problem)
 {
     const char *word = o->argv[optind - 1];
     if (optopt >= FIRST_VALUE || strncmp(word, "--", 2) == 0)
-        msg_usage(o->msg, "option %.*s %s an argument", (int)strcspn(word, "="), word,
-            problem == ':' ? "needs" : "takes no");
+        msg_usage(o->msg, "option %.*s %s argument", (int)strcspn(word, "="), word,
+            problem == ':' ? "needs an" : "takes no");
     if (problem == ':')
         msg_usage(o->msg, "option -%c needs an argument", optopt);
     msg_usage(o->msg, "unknown option -%c", optopt);

@@ -123,6 +123,12 @@ void serve_init(struct serve *s, struct msg *m, const struct serve_kind *kind, v
 void serve_option(struct serve *s, int row, const struct opts *o);
 
 /*
+ * Ends the process when the options, taken together, or the program can never work; before anything is bound.
+ * Whether the user of -u may run the program is seen later.
+ */
+void serve_check(const struct serve *s, char **argv);
+
+/*
  * With --inherit, takes the listening sockets of that family; ends the process if there are none. The number
  * of listeners.
  */

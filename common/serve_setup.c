@@ -175,7 +175,8 @@ int serve_inherit(struct serve *s, int family, int other_family)
     int fds[SERVE_LISTENERS];
     int n = notify_inherited(s->inherit_name, fds, SERVE_LISTENERS);
     if (n < 0)
-        msg_die_sys(s->msg, "inherit", "LISTEN_FDS");
+        msg_die(s->msg, errno == EINVAL || errno == E2BIG ? EXIT_USAGE : EXIT_SYSTEM, "inherit", "LISTEN_FDS",
+            errno);
     if (n == 0)
         msg_die(s->msg, EXIT_USAGE, "inherit: no socket was passed in LISTEN_FDS under the name",
             s->inherit_name ? s->inherit_name : "(any)", 0);
@@ -215,6 +216,15 @@ static int prepare_program(struct serve *s, const char *path, char **argv)
     else if (*argv)
         return msg_fatal(s->msg, spawn_exit_status(errno), "find", *argv, errno);
     return 0;
+}
+
+void serve_check(const struct serve *s, char **argv)
+{
+    char path[SPAWN_PATH_SIZE];
+    if (s->user.has_uid && !s->user.has_gid)
+        msg_usage(s->msg, "option -u: the user has no name and so no group; want USER:GROUP, or -g GROUP");
+    if (*argv && spawn_find(*argv, path) < 0)
+        msg_die(s->msg, spawn_exit_status(errno), "find", *argv, errno);
 }
 
 void serve_catch_signals(void)

@@ -12,8 +12,8 @@ static const char LOCAL_PID[] = "UNIXLOCALPID=";
 
 void ucspi_drop(struct env *e)
 {
-    static const char *const ours[] = {"PROTO", "TCPLOCAL*", "TCPREMOTE*", "TCPCONNNUM", "TCP6LOCAL*",
-        "TCP6REMOTE*", "UNIXLOCAL*", "UNIXREMOTE*", "UNIXCONNNUM"};
+    static const char *const ours[] = {"PROTO", "TCPLOCAL*", "TCPREMOTE*", "TCPCONNNUM", "TCP6*",
+        "UNIXLOCAL*", "UNIXREMOTE*", "UNIXCONNNUM"};
     for (size_t i = 0; i < sizeof ours / sizeof *ours; i++)
         env_drop(e, ours[i]);
 }
