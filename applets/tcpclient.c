@@ -106,15 +106,15 @@ static int become(
 static int connect_and_go(struct tcpclient *t, char **argv)
 {
     struct addr local, remote;
-    char why[DIAL_TEXT];
+    struct dial_failure failure;
     const int on = 1;
     int missing = *argv ? client_check(t->msg, *argv) : 0;
     if (missing)
         return missing;
     t->dial.deadline = clock_in(t->timeout);
-    int fd = dial_tcp(&t->dial, &remote, why);
+    int fd = dial_tcp(&t->dial, &remote, &failure);
     if (fd < 0)
-        return msg_fatal(t->msg, EXIT_SYSTEM, "connect to", why, 0);
+        return msg_fatal_why(t->msg, EXIT_SYSTEM, "connect to", failure.object, failure.why);
     if (t->no_delay && setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on) < 0)
         msg_die_sys(t->msg, "setsockopt", "TCP_NODELAY");
     if (addr_local(&local, fd) < 0)

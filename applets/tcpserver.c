@@ -73,11 +73,10 @@ static void complain_of_rules(struct tcpserver *t, const struct rules_error *err
     buf_text(&b, t->rules_path);
     if (error->line)
         buf_fmt(&b, " line %lu", error->line);
-    if (error->why)
-        buf_fmt(&b, ": %s", error->why);
+    const char *why = error->why ? error->why : strerror(err);
     if (fatal)
-        msg_die(t->msg, error->why ? EXIT_USAGE : EXIT_SYSTEM, "rules", buf_str(&b), error->why ? 0 : err);
-    msg_error(t->msg, "rules stay as they were:", buf_str(&b), error->why ? 0 : err);
+        exit(msg_fatal_why(t->msg, error->why ? EXIT_USAGE : EXIT_SYSTEM, "rules", buf_str(&b), why));
+    msg_error_why(t->msg, "rules stay as they were:", buf_str(&b), why);
 }
 
 /* Reads the rules at the start, where a fault is fatal, or again, where the old ones stay. */
@@ -185,7 +184,7 @@ static int read_proxy(void *owner, struct serve_conn *c)
     }
     struct proxy *p = c->preamble;
     int ready = proxy_read(p, c->fd);
-    if (ready < 0)
+    if (ready < 0 && (errno != ENODATA || t->msg->level >= MSG_VERBOSE))
         complain_of_client(t, "read PROXY header from", c, errno);
     if (ready > 0 && p->remote.len) {
         c->remote = p->remote;
@@ -261,12 +260,11 @@ static void name_client(void *owner, const struct serve_conn *c, struct buf *nam
 
 static void listen_as_asked(struct tcpserver *t, const char *host, const char *port)
 {
-    char why[LISTEN_TEXT];
     struct listen l = {.host = host, .ipv4_only = t->ipv4, .backlog = t->serve.backlog, .iface = t->iface};
     if (!addr_parse_port(port, &l.port))
         msg_usage(t->msg, "port '%s': want 0 to 65535, or a service's name", port);
-    if (listen_tcp(&l, why) < 0)
-        msg_die(t->msg, EXIT_SYSTEM, l.action, why, 0);
+    if (listen_tcp(&l) < 0)
+        exit(msg_fatal_why(t->msg, EXIT_SYSTEM, l.action, l.object, l.why));
     t->port = l.port;
     for (int i = 0; i < l.n; i++)
         serve_listener(&t->serve, l.fds[i], false);

@@ -154,7 +154,7 @@ static int unixclient_main(struct msg *m, int argc, char **argv)
         msg_usage(m, "want PATH");
     u.path = *argv++;
     if (!addr_parse_unix(&u.address, u.path))
-        msg_usage(m, "path '%s': want 1 to %d bytes", u.path, ADDR_UNIX_MAX);
+        msg_usage(m, "path '%s': want 1 to %d bytes, or a name behind @", u.path, ADDR_UNIX_MAX);
     if (u.progress && *argv)
         msg_usage(m, "--progress is for the relay, without PROG");
     u.deadline = clock_in(timeout);

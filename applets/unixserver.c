@@ -194,7 +194,7 @@ static void bind_file(struct unixserver *u, int fd, const char *path)
 static void listen_at(struct unixserver *u, const char *path)
 {
     if (!addr_parse_unix(&u->address, path))
-        msg_usage(u->msg, "path '%s': want 1 to %d bytes", path, ADDR_UNIX_MAX);
+        msg_usage(u->msg, "path '%s': want 1 to %d bytes, or a name behind @", path, ADDR_UNIX_MAX);
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd < 0)
         msg_die_sys(u->msg, "socket", NULL);

@@ -16,7 +16,7 @@
 #include "sigs.h"
 #include "spawn.h"
 
-enum { FROM_NETWORK = 6, TO_NETWORK = 7 };
+enum { FROM_NETWORK = 6, TO_NETWORK = 7, LINGER_MS = 500 };
 
 struct relay {
     const struct msg *msg;
@@ -36,8 +36,7 @@ int client_check(const struct msg *m, const char *name)
     if (spawn_find(name, path) == 0)
         return 0;
     int err = errno;
-    msg_error(m, "find", name, err);
-    return spawn_exit_status(err);
+    return msg_fatal(m, spawn_exit_status(err), "find", name, err);
 }
 
 int client_become(const struct msg *m, int fd, char **argv, char *const *envp)
@@ -45,8 +44,7 @@ int client_become(const struct msg *m, int fd, char **argv, char *const *envp)
     char path[SPAWN_PATH_SIZE];
     if (spawn_find(*argv, path) < 0) {
         int err = errno;
-        msg_error(m, "find", *argv, err);
-        return spawn_exit_status(err);
+        return msg_fatal(m, spawn_exit_status(err), "find", *argv, err);
     }
     if (fd_set_nonblock(fd, false) < 0)
         msg_die_sys(m, "fcntl", "connection");
@@ -58,8 +56,7 @@ int client_become(const struct msg *m, int fd, char **argv, char *const *envp)
         fd_close(&fd);
     spawn_become(path, argv, envp);
     int err = errno;
-    msg_error(m, "exec", path, err);
-    return spawn_exit_status(err);
+    return msg_fatal(m, spawn_exit_status(err), "exec", path, err);
 }
 
 static void show_progress(struct relay *r, bool last)
@@ -85,8 +82,7 @@ static int abort_connection(struct relay *r, const char *action, const char *obj
 {
     const struct linger reset = {.l_onoff = 1, .l_linger = 0};
     setsockopt(r->fd, SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
-    msg_error(r->msg, action, object, err);
-    return EXIT_SYSTEM;
+    return msg_fatal(r->msg, EXIT_SYSTEM, action, object, err);
 }
 
 /* stdout is gone: die as any filter does, or say it where SIGPIPE was ignored. */
@@ -137,8 +133,7 @@ static int step_down(struct relay *r, bool *again)
     case PUMP_ERROR:
         if (r->down.failed == PUMP_TARGET)
             return lose_output(r, errno);
-        msg_error(r->msg, "receive", NULL, errno);
-        return EXIT_SYSTEM;
+        return msg_fatal(r->msg, EXIT_SYSTEM, "receive", NULL, errno);
     }
     return 0;
 }
@@ -168,8 +163,8 @@ static int sleep_for(struct relay *r, int64_t limit)
 }
 
 /*
- * The peer has ended its side, but may still be reading: input that is at hand still goes, what would have to
- * be waited for doesn't.
+ * The peer has ended its side, but may still be reading: input that goes on coming still goes there, as long
+ * as the peer takes to read it. Half a second without any is the end (socat's -t).
  */
 static int send_the_rest(struct relay *r)
 {
@@ -180,13 +175,13 @@ static int send_the_rest(struct relay *r)
             return failed;
         if (again || r->up_done)
             continue;
-        /* is there input? and if so, wait as long as the peer takes to read it */
-        sleep_for(r, 0);
         struct pollfd polls[2];
+        sleep_for(r, 0); /* which of the two is it that we wait for? */
         pump_polls(&r->up, polls);
-        if (polls[0].fd >= 0 && pump_is_empty(&r->up))
+        bool input = polls[0].fd >= 0 && pump_is_empty(&r->up);
+        if (input && sleep_for(r, LINGER_MS * CLOCK_MS) == 0)
             return 0;
-        if (polls[1].fd >= 0)
+        if (!input && polls[1].fd >= 0)
             sleep_for(r, CLOCK_NEVER);
     }
     return 0;
@@ -228,8 +223,7 @@ int client_relay(const struct msg *m, int fd, bool progress)
     fd_close(&fd);
     /* where a write is only promised (NFS), close says whether it was kept */
     if (!status && close(STDOUT_FILENO) < 0 && errno != EBADF) {
-        msg_error(m, "close", "stdout", errno);
-        status = EXIT_SYSTEM;
+        status = msg_fatal(m, EXIT_SYSTEM, "close", "stdout", errno);
     }
     return status;
 }

@@ -19,7 +19,7 @@ int client_check(const struct msg *m, const char *name);
 
 /*
  * Relays stdin to the connection and the connection to stdout. The end of stdin half-closes; the peer's end
- * is the end, once all input that is at hand has been sent. A reset is an error. Returns the exit status.
+ * is the end, once input has not come for half a second. A reset is an error. Returns the exit status.
  * `progress`: tells on stderr every second how far it is.
  */
 int client_relay(const struct msg *m, int fd, bool progress);

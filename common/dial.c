@@ -240,22 +240,21 @@ static int race_once(struct race *r, struct addr *peer)
     return fd;
 }
 
-static void describe_failure(const struct race *r, char text[static DIAL_TEXT])
+static void describe_failure(const struct dial *d, const struct race *r, struct dial_failure *failure)
 {
-    struct buf b = {.mem = text, .size = DIAL_TEXT};
+    struct buf b = BUF(failure->object);
     char where[ADDR_TEXT_SIZE];
-    buf_escaped(&b, r->dial->host, strlen(r->dial->host));
-    buf_fmt(&b, " port %u", r->dial->port);
+    buf_fmt(&b, "%s port %u", d->host, d->port);
     if (r->err != ETIMEDOUT && r->failed.len) {
         addr_text(&r->failed, where);
         buf_fmt(&b, " (%s)", where);
     }
-    bool name = !r->err && r->lookup_error && r->lookup_error != EAI_SYSTEM;
-    buf_fmt(&b, ": %s", name ? gai_strerror(r->lookup_error) : strerror(r->err ? r->err : EADDRNOTAVAIL));
     buf_str(&b);
+    bool name = !r->err && r->lookup_error && r->lookup_error != EAI_SYSTEM;
+    failure->why = name ? gai_strerror(r->lookup_error) : strerror(r->err ? r->err : EADDRNOTAVAIL);
 }
 
-int dial_tcp(const struct dial *d, struct addr *peer, char text[static DIAL_TEXT])
+int dial_tcp(const struct dial *d, struct addr *peer, struct dial_failure *failure)
 {
     int64_t pause = RETRY_MIN_MS * CLOCK_MS;
     struct race last = {.timed_out = true};
@@ -266,12 +265,12 @@ int dial_tcp(const struct dial *d, struct addr *peer, char text[static DIAL_TEXT
             return fd;
         if (!r.timed_out || last.timed_out) /* a race that was run to its end tells more */
             last = r;
-        if (!d->retry || !clock_left(d->deadline)) {
-            describe_failure(&last, text);
+        bool hopeless = r.err == EAFNOSUPPORT && !r.failed.len;
+        if (!d->retry || hopeless || !clock_left(d->deadline)) {
+            describe_failure(d, &last, failure);
             return -1;
         }
-        int64_t left = clock_left(d->deadline);
-        sigs_sleep(NULL, 0, pause < left ? pause : left);
-        pause = pause * 2 < RETRY_MAX_MS * CLOCK_MS ? pause * 2 : RETRY_MAX_MS * CLOCK_MS;
+        sigs_sleep(NULL, 0, clock_first(pause, clock_left(d->deadline)));
+        pause = clock_first(pause * 2, RETRY_MAX_MS * CLOCK_MS);
     }
 }

@@ -16,12 +16,17 @@ struct dial {
     int64_t deadline;
 };
 
-enum { DIAL_TEXT = 256 };
+enum { DIAL_TEXT = 512 };
+
+struct dial_failure {
+    char object[DIAL_TEXT]; /* HOST port PORT (ADDRESS) */
+    const char *why;
+};
 
 /*
- * A connected socket, close-on-exec and non-blocking, the caller's to close; *peer is where. Or -1, and text
- * says what failed: `HOST (ADDRESS): reason`.
+ * A connected socket, close-on-exec and non-blocking, the caller's to close; *peer is where. Or -1, and
+ * *failure says what the matter was.
  */
-int dial_tcp(const struct dial *d, struct addr *peer, char text[static DIAL_TEXT]);
+int dial_tcp(const struct dial *d, struct addr *peer, struct dial_failure *failure);
 
 #endif

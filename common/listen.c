@@ -18,13 +18,10 @@ static void close_all(struct listen *l)
         fd_close(&l->fds[--l->n]);
 }
 
-static int fail(struct listen *l, const struct addr *a, char text[static LISTEN_TEXT])
+static int fail(struct listen *l, const struct addr *a)
 {
-    struct buf b = {.mem = text, .size = LISTEN_TEXT};
-    char where[ADDR_TEXT_SIZE];
-    addr_text(a, where);
-    buf_fmt(&b, "%s: %s", where, strerror(errno));
-    buf_str(&b);
+    l->why = strerror(errno);
+    addr_text(a, l->object);
     close_all(l);
     return -1;
 }
@@ -36,7 +33,7 @@ static bool is_absent(int err)
 }
 
 /* All addresses of both families on one socket; IPv4 alone where there is no IPv6. */
-static int listen_everywhere(struct listen *l, char text[static LISTEN_TEXT])
+static int listen_everywhere(struct listen *l)
 {
     struct addr a;
     addr_parse_ip(&a, l->ipv4_only ? "0.0.0.0" : "::", l->port);
@@ -46,7 +43,7 @@ static int listen_everywhere(struct listen *l, char text[static LISTEN_TEXT])
         fd = addr_listen_tcp(&a, true, l->backlog, l->iface, &l->action);
     }
     if (fd < 0)
-        return fail(l, &a, text);
+        return fail(l, &a);
     l->port = addr_port(&a);
     l->fds[l->n++] = fd;
     return 0;
@@ -56,7 +53,7 @@ static int listen_everywhere(struct listen *l, char text[static LISTEN_TEXT])
  * All addresses of the answer on one port; one that this host has not (::1 without IPv6) is left out as long
  * as there is another. 1: the port that the kernel chose for the first is taken on another.
  */
-static int listen_on(struct listen *l, struct resolved *answer, char text[static LISTEN_TEXT])
+static int listen_on(struct listen *l, struct resolved *answer)
 {
     uint16_t port = l->port;
     for (int i = 0; i < answer->n; i++) {
@@ -67,7 +64,7 @@ static int listen_on(struct listen *l, struct resolved *answer, char text[static
             continue;
         if (fd < 0) {
             int again = errno == EADDRINUSE && !l->port && l->n;
-            fail(l, a, text);
+            fail(l, a);
             return again ? 1 : -1;
         }
         port = addr_port(a);
@@ -77,22 +74,23 @@ static int listen_on(struct listen *l, struct resolved *answer, char text[static
     return 0;
 }
 
-int listen_tcp(struct listen *l, char text[static LISTEN_TEXT])
+int listen_tcp(struct listen *l)
 {
     struct resolved answer;
-    struct buf b = {.mem = text, .size = LISTEN_TEXT};
+    struct buf b = BUF(l->object);
     l->n = 0;
     if (!*l->host || !strcmp(l->host, "0"))
-        return listen_everywhere(l, text);
+        return listen_everywhere(l);
     int family = l->ipv4_only ? AF_INET : AF_UNSPEC;
     if (resolve_wait(l->host, l->port, family, clock_in(HOST_SECONDS * CLOCK_SECOND), &answer) < 0) {
         l->action = "look up";
-        buf_fmt(&b, "%s: %s", l->host, resolve_reason(&answer));
+        l->why = resolve_reason(&answer);
+        buf_text(&b, l->host);
         buf_str(&b);
         return -1;
     }
     int done = 1;
     for (int tries = 0; done > 0 && tries < PORT_TRIES; tries++)
-        done = listen_on(l, &answer, text);
+        done = listen_on(l, &answer);
     return done ? -1 : 0;
 }

@@ -6,6 +6,8 @@
 
 #include "resolve.h"
 
+enum { LISTEN_TEXT = 512 };
+
 struct listen {
     const char *host; /* "0" or "": all addresses of both families; else all addresses that it has */
     uint16_t port;    /* 0: the kernel's choice, the same for all; listen_tcp puts it here */
@@ -15,12 +17,12 @@ struct listen {
     /* the result */
     int fds[RESOLVE_MAX]; /* close-on-exec, non-blocking, the caller's to close */
     int n;
-    const char *action; /* what failed */
+    /* or what failed */
+    const char *action, *why;
+    char object[LISTEN_TEXT];
 };
 
-enum { LISTEN_TEXT = 512 };
-
-/* 0, or -1 with l->action and text, `ADDRESS: reason`; then nothing is left open. */
-int listen_tcp(struct listen *l, char text[static LISTEN_TEXT]);
+/* 0, or -1 with action, object and why; then nothing is left open. */
+int listen_tcp(struct listen *l);
 
 #endif

@@ -95,35 +95,45 @@ void event_send(struct event *e)
     fd_write(STDERR_FILENO, whole.mem, whole.len);
 }
 
-static void say(const struct msg *m, const char *action, const char *object, int err)
+static void say(const struct msg *m, const char *action, const char *object, const char *why)
 {
     struct event e;
     event_begin(&e, m, "error");
     event_str(&e, "action", action);
     if (object)
         event_str(&e, "object", object);
-    if (err)
-        event_str(&e, "reason", strerror(err));
+    if (why)
+        event_str(&e, "reason", why);
     event_text(&e, "%s", action);
     if (object && !m->json) {
         buf_char(&e.line, ' ');
         buf_escaped(&e.line, object, strlen(object));
     }
-    if (err)
-        event_text(&e, ": %s", strerror(err));
+    if (why)
+        event_text(&e, ": %s", why);
     event_send(&e);
+}
+
+void msg_error_why(const struct msg *m, const char *action, const char *object, const char *why)
+{
+    if (m->level > MSG_QUIET)
+        say(m, action, object, why);
 }
 
 void msg_error(const struct msg *m, const char *action, const char *object, int err)
 {
-    if (m->level > MSG_QUIET)
-        say(m, action, object, err);
+    msg_error_why(m, action, object, err ? strerror(err) : NULL);
+}
+
+int msg_fatal_why(const struct msg *m, int status, const char *action, const char *object, const char *why)
+{
+    say(m, action, object, why);
+    return status;
 }
 
 int msg_fatal(const struct msg *m, int status, const char *action, const char *object, int err)
 {
-    say(m, action, object, err);
-    return status;
+    return msg_fatal_why(m, status, action, object, err ? strerror(err) : NULL);
 }
 
 void msg_die(const struct msg *m, int status, const char *action, const char *object, int err)

@@ -24,6 +24,10 @@ void msg_error(const struct msg *m, const char *action, const char *object, int 
 /* The same whatever the level: what ends the process with that status, which it returns. */
 int msg_fatal(const struct msg *m, int status, const char *action, const char *object, int err);
 
+/* msg_error and msg_fatal with a reason that is no errno, or NULL. */
+void msg_error_why(const struct msg *m, const char *action, const char *object, const char *why);
+int msg_fatal_why(const struct msg *m, int status, const char *action, const char *object, const char *why);
+
 /* msg_fatal, then exit. */
 _Noreturn void msg_die(const struct msg *m, int status, const char *action, const char *object, int err);
 

@@ -4,6 +4,7 @@
 #include "notify.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -54,7 +55,15 @@ int notify_ready(const struct notify *n, const char *line, const char **object)
         }
         memcpy(mem, line, len);
         mem[len] = '\n';
-        if (fd_write_all(STDOUT_FILENO, mem, len + 1) < 0 || fd_to_null(STDOUT_FILENO) < 0)
+        /* whoever reads the line may count on all being done, so nothing is opened after it */
+        int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+        if (null < 0)
+            return -1;
+        int done = fd_write_all(STDOUT_FILENO, mem, len + 1);
+        if (done == 0)
+            done = dup2(null, STDOUT_FILENO);
+        fd_close(&null);
+        if (done < 0)
             return -1;
     }
     if (n->fd >= 0) {

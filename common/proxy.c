@@ -175,6 +175,8 @@ int proxy_read(struct proxy *p, int fd)
 {
     while (!p->complete) {
         ssize_t n = receive(fd, p->bytes + p->len, sizeof p->bytes - p->len, MSG_PEEK);
+        if (n < 0 && errno == EPROTO && !p->len)
+            errno = ENODATA;
         if (n < 0)
             return errno == EAGAIN ? 0 : -1;
         int header = scan(p, p->len + (size_t)n);

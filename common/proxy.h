@@ -17,7 +17,10 @@ struct proxy {
     struct addr local, remote;
 };
 
-/* Reads on. 1 when the header is complete, 0 when more is to come, -1 with errno: EPROTO when it is none. */
+/*
+ * Reads on. 1 when the header is complete, 0 when more is to come, -1 with errno: EPROTO when it is none,
+ * ENODATA when the peer hung up without having sent a byte, as health checks do.
+ */
 int proxy_read(struct proxy *p, int fd);
 
 #endif

@@ -222,14 +222,18 @@ static void add_bash(struct buf *out)
     buf_char(out, '\n');
 }
 
-/* A help text inside '...[...]' of zsh, or inside quotes of fish. */
-static void add_quoted(struct buf *out, const char *text)
+/* A help text inside single quotes, with a backslash before each of `special`; an apostrophe becomes a
+ * typographic one. */
+static void add_quoted(struct buf *out, const char *text, const char *special)
 {
     for (; *text; text++) {
-        if (strchr("[]:'\\", *text))
-            buf_char(out, *text == '\'' ? ' ' : '\\');
-        if (*text != '\'')
-            buf_char(out, *text);
+        if (*text == '\'') {
+            buf_text(out, "\u2019");
+            continue;
+        }
+        if (strchr(special, *text))
+            buf_char(out, '\\');
+        buf_char(out, *text);
     }
 }
 
@@ -248,12 +252,12 @@ static void add_zsh(struct buf *out)
             bool must = opt->arg && *opt->arg != '[';
             if (opt->letter && (!opt->arg || must)) {
                 buf_fmt(out, " \\\n    '-%c[", opt->letter);
-                add_quoted(out, opt->help);
+                add_quoted(out, opt->help, "[]:\\");
                 buf_fmt(out, "]%s'", value);
             }
-            buf_fmt(out, " \\\n    '--%s%s[", opt->name, must ? "=" : "");
-            add_quoted(out, opt->help);
-            buf_fmt(out, "]%s'", must ? value : "");
+            buf_fmt(out, " \\\n    '--%s%s[", opt->name, must ? "=" : opt->arg ? "=-" : "");
+            add_quoted(out, opt->help, "[]:\\");
+            buf_fmt(out, "]%s%s'", opt->arg && !must ? ":" : "", value);
         }
         buf_text(
             out, " \\\n    '--help[print help]' '--version[print the version]' '*::program:_normal' ;;\n");
@@ -271,22 +275,31 @@ static void add_zsh(struct buf *out)
                   "_ipcbox \"$@\"\n");
 }
 
+/* One option, for an applet called by its name or through ipcbox. */
+static void add_fish_option(struct buf *out, const char *applet, const struct opt *opt, bool through_ipcbox)
+{
+    if (through_ipcbox)
+        buf_fmt(out, "complete -c ipcbox -n '__fish_seen_subcommand_from %s'", applet);
+    else
+        buf_fmt(out, "complete -c %s", applet);
+    if (opt->letter)
+        buf_fmt(out, " -s %c", opt->letter);
+    buf_fmt(out, " -l %s%s -d '", opt->name, opt->arg && *opt->arg != '[' ? " -r" : "");
+    add_quoted(out, opt->help, "\\");
+    buf_text(out, "'\n");
+}
+
 static void add_fish(struct buf *out)
 {
     buf_text(out, "# fish completion for ipcbox and its applets\n");
     for (size_t i = 0; i < applet_count(); i++) {
         const struct cli *cli = applet_at(i)->cli;
         buf_fmt(out, "complete -c ipcbox -n __fish_use_subcommand -f -a %s -d '", cli->name);
-        add_quoted(out, cli->summary);
+        add_quoted(out, cli->summary, "\\");
         buf_text(out, "'\n");
         for (size_t j = 0; j < cli->count; j++) {
-            const struct opt *opt = &cli->options[j];
-            buf_fmt(out, "complete -c %s", cli->name);
-            if (opt->letter)
-                buf_fmt(out, " -s %c", opt->letter);
-            buf_fmt(out, " -l %s%s -d '", opt->name, opt->arg && *opt->arg != '[' ? " -r" : "");
-            add_quoted(out, opt->help);
-            buf_text(out, "'\n");
+            add_fish_option(out, cli->name, &cli->options[j], false);
+            add_fish_option(out, cli->name, &cli->options[j], true);
         }
     }
 }

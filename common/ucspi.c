@@ -53,7 +53,7 @@ static int put_end(struct env *e, char *ip_slot, size_t size, const char *ip_nam
 
 int ucspi_tcp(struct ucspi *u, struct env *e, const struct addr *local, const struct addr *remote, bool six)
 {
-    bool tcp6 = six || addr_family(remote) == AF_INET6;
+    bool tcp6 = six || addr_family(remote->len ? remote : local) == AF_INET6;
     if (PUT_TEXT(e, u->proto, "PROTO=", tcp6 ? "TCP6" : "TCP") < 0)
         return -1;
     if (put_end(e, u->local_ip, sizeof u->local_ip, "TCPLOCALIP=", u->local_port, "TCPLOCALPORT=", local,

@@ -19,6 +19,23 @@ static bool parse_id(const char *word, uint64_t *id)
     return num_u64(word, 0, UINT32_MAX - 1, id);
 }
 
+/* The user's own groups, with `gid` first. */
+static const char *find_groups(struct user *u)
+{
+    int n = 64;
+    for (int tries = 0; tries < 2; tries++) {
+        gid_t *groups = realloc(u->groups, (size_t)n * sizeof *groups);
+        if (!groups)
+            return strerror(ENOMEM);
+        u->groups = groups;
+        if (getgrouplist(u->name, u->gid, groups, &n) >= 0) {
+            u->ngroups = n;
+            return NULL;
+        }
+    }
+    return "too many groups";
+}
+
 const char *user_parse_group(struct user *u, const char *word)
 {
     uint64_t id;
@@ -30,24 +47,7 @@ const char *user_parse_group(struct user *u, const char *word)
     else
         return "no such group";
     u->has_gid = u->gid_is_given = true;
-    return NULL;
-}
-
-/* The user's own groups, with `gid` first. */
-static const char *find_groups(struct user *u, const char *name)
-{
-    int n = 64;
-    for (int tries = 0; tries < 2; tries++) {
-        gid_t *groups = realloc(u->groups, (size_t)n * sizeof *groups);
-        if (!groups)
-            return strerror(ENOMEM);
-        u->groups = groups;
-        if (getgrouplist(name, u->gid, groups, &n) >= 0) {
-            u->ngroups = n;
-            return NULL;
-        }
-    }
-    return "too many groups";
+    return *u->name ? find_groups(u) : NULL;
 }
 
 const char *user_parse(struct user *u, const char *spec)
@@ -65,18 +65,15 @@ const char *user_parse(struct user *u, const char *spec)
         return "no such user";
     u->uid = pw ? pw->pw_uid : (uid_t)id;
     u->has_uid = true;
-    if (spec[len] == ':') {
-        const char *wrong = user_parse_group(u, spec + len + 1);
-        if (wrong)
-            return wrong;
-    }
-    if (!pw) /* a bare number: its group must come from GROUP or -g, user_become insists */
-        return NULL;
-    if (!u->gid_is_given)
+    u->name[0] = '\0';
+    if (pw)
+        strncpy(u->name, pw->pw_name, sizeof u->name - 1);
+    if (pw && !u->gid_is_given)
         u->gid = pw->pw_gid;
-    u->has_gid = true;
-    strncpy(name, pw->pw_name, sizeof name - 1);
-    return find_groups(u, name);
+    u->has_gid = u->gid_is_given || pw; /* a bare number: its group must come from GROUP or -g */
+    if (spec[len] == ':')
+        return user_parse_group(u, spec + len + 1);
+    return pw ? find_groups(u) : NULL;
 }
 
 const char *user_from_env(struct user *u)

@@ -15,7 +15,8 @@ struct user {
     bool has_uid, has_gid, gid_is_given;
     uid_t uid;
     gid_t gid;
-    gid_t *groups; /* supplementary; NULL: only gid. Lives as long as the process. */
+    char name[256]; /* of a user that has one */
+    gid_t *groups;  /* supplementary; NULL: only gid. Lives as long as the process. */
     int ngroups;
 };
 
