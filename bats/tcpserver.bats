@@ -1,5 +1,5 @@
-# tcpserver: what its programs find, where it listens, how it gets ready and ends, what it says. Its limits, access
-# rules and the PROXY protocol have files of their own.
+# tcpserver: where it listens, what its programs find, which calls are wrong. Its life from readiness to the end, its
+# limits, its access rules and the PROXY protocol have files of their own.
 
 load helper/tcpserver
 
@@ -31,7 +31,7 @@ TCPREMOTEPORT=${lines[0]}" ]
 }
 
 @test "over IPv6, PROTO is TCP6 and the addresses are IPv6" {
-  needs_ipv6
+  need_ipv6
   start srv tcpserver ::1 0 tell
   run -0 tcpclient ::1 "$srv_at" sh -c 'echo "$TCPLOCALPORT"; cat <&6'
   [ "$(tail -n +2 <<<"$output")" = "PROTO=TCP6
@@ -78,7 +78,8 @@ TCPREMOTEPORT=${lines[0]}" ]
 @test "what another server has left in the environment is not passed on" {
   local stale=(PROTO TCPREMOTEHOST TCPREMOTEINFO TCPREMOTEIP TCPLOCALHOST TCP6REMOTEIP TCP6REMOTEHOST TCP6LOCALPORT
     TCP6INTERFACE UNIXREMOTEEUID UNIXREMOTEPID UNIXLOCALPATH UNIXCONNNUM LISTEN_FDS LISTEN_PID LISTEN_FDNAMES)
-  start srv env "${stale[@]/%/=stale}" KEPT=kept tcpserver 127.0.0.1 0 sh -c 'tell; echo "$KEPT"'
+  wrap after env "${stale[@]/%/=stale}" KEPT=kept
+  start srv after 127.0.0.1 0 sh -c 'tell; echo "$KEPT"'
   run -0 call "$srv_at"
   [[ $output != *stale* ]]
   [ "${#lines[@]}" -eq 7 ]
@@ -178,7 +179,7 @@ greeted() {
     [[ $output == *PROTO=TCP$'\n'* ]]
     [[ $output == *TCPLOCALIP=127.0.0.1$'\n'* ]]
     [[ $output == *TCPREMOTEIP=127.0.0.1$'\n'* ]]
-    [ -s /proc/net/if_inet6 ] || continue
+    grep -qs . /proc/net/if_inet6 || continue
     run -0 tcpclient ::1 "$srv_at" </dev/null
     [[ $output == *PROTO=TCP6$'\n'* ]]
     [[ $output == *TCPREMOTEIP=::1$'\n'* ]]
@@ -195,7 +196,7 @@ greeted() {
 }
 
 @test "one IPv6 address doesn't take IPv4 clients" {
-  needs_ipv6
+  need_ipv6
   start srv tcpserver :: 0 tell
   run -0 tcpclient ::1 "$srv_at" </dev/null
   [[ $output == *PROTO=TCP6$'\n'* ]]
@@ -299,9 +300,9 @@ PERL
     $SIG{$_} = "IGNORE" for qw(PIPE CHLD HUP USR1 USR2 TERM);
     sigprocmask(SIG_BLOCK, POSIX::SigSet->new(SIGTERM, SIGHUP, SIGCHLD, SIGUSR2, SIGALRM)) or die;
     exec @ARGV'
-  start srv deaf 127.0.0.1 0 grep -E '^Sig(Blk|Ign|Cgt)' /proc/self/status
+  start srv deaf 127.0.0.1 0 grep -E '^Sig(Blk|Ign)' /proc/self/status
   run -0 call "$srv_at"
-  [ "$output" = $'SigBlk:\t0000000000000000\nSigIgn:\t0000000000000000\nSigCgt:\t0000000000000000' ]
+  [ "$output" = $'SigBlk:\t0000000000000000\nSigIgn:\t0000000000000000' ]
 }
 
 @test "a blocked TERM still ends the server" {
@@ -361,10 +362,114 @@ PERL
 
 @test "programs leave no zombies, and the server no fds" {
   start srv tcpserver 127.0.0.1 0 true
+  around srv
   before=$(fd_count "$srv")
-  for ((i = 0; i < 20; i++)); do
+  for ((turn = 0; turn < 20; turn++)); do
     call "$srv_at"
   done
   until_true no_children "$srv"
+  around srv
   [ "$(fd_count "$srv")" -eq "$before" ]
+}
+
+# ---- wrong calls ----
+
+@test "a wrong call is refused, and nothing is bound" {
+  start busy tcpserver 127.0.0.1 0 true
+  : >rules
+  while IFS= read -r call; do
+    eval "words=($call)"
+    echo "tcpserver $call"
+    wrong_call tcpserver "${words[@]}" 127.0.0.1 "$busy_at" true
+  done <<'END'
+-Z
+--nope
+--verb
+--verbose=1
+-c 0
+-c -1
+-c foo
+-c 5x
+-c 0x10
+-c ''
+-c 1000001
+-C 0
+-C foo
+-C ''
+-C ':full'
+-C '1:\q'
+-C '1:\'
+--rate 5
+--rate 5/
+--rate /5
+--rate 0/1
+--rate 5/0
+--rate x/1
+--rate -1/1
+--drain x
+--drain -1
+--drain 5d
+--drain ''
+--max 0
+--max -1
+--max x
+-b -1
+-b x
+-t x
+--ready-fd x
+--ready-fd -1
+--ready-fd 77
+--log-format=xml
+--proxy=x
+--proxy=
+-X
+--per-net
+--explain 127.0.0.1
+-x rules --explain localhost
+-x rules --explain ''
+-x rules --explain 127.0.0
+-u nosuchuser
+-u ''
+-u :nogroup
+-u 0:nosuchgroup
+-u 4294967295
+-g nosuchgroup
+-g ''
+END
+}
+
+@test "a wrong call: an option's argument is missing" {
+  for option in -c -C --rate --drain --max -b -B -x -u -g -l -I -t --explain --ready-fd --log-format; do
+    wrong_call tcpserver "$option"
+  done
+}
+
+@test "a wrong call: HOST and PORT are wanted, and the port must be one" {
+  wrong_call tcpserver
+  wrong_call tcpserver -v
+  wrong_call tcpserver 127.0.0.1
+  for port in 65536 70000 -1 +1 0x10 5x ' 5' '' nosuchservice 99999999999999999999; do
+    wrong_call tcpserver -- 127.0.0.1 "$port" true
+  done
+}
+
+@test "a wrong call: -U without numbers in UID and GID" {
+  for ids in 'UID=x GID=1' 'UID=1 GID=' 'UID=-1 GID=1' 'UID=1'; do
+    run -100 --separate-stderr env -u GID $ids tcpserver -U 127.0.0.1 0 true
+    [ "${#stderr_lines[@]}" -eq 2 ]
+    [ "${stderr_lines[1]}" = "Try 'tcpserver --help'." ]
+  done
+}
+
+@test "access rules that can't be understood are refused before anything is bound" {
+  start busy tcpserver 127.0.0.1 0 true
+  echo nonsense >rules
+  run -100 --separate-stderr tcpserver -x rules 127.0.0.1 "$busy_at" true
+  [[ $stderr == "tcpserver: rules rules line 1: "* ]]
+}
+
+@test "--help goes to stdout" {
+  run -0 --separate-stderr tcpserver --help
+  [[ ${lines[0]} == "Usage: tcpserver "* ]]
+  [ -z "$stderr" ]
 }

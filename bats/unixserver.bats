@@ -52,12 +52,9 @@ UNIXLOCALPATH=sock" ]
 }
 
 @test "a program starts clean: fds 0 to 2 alone, no signal ignored or blocked" {
-  local names=(env --ignore-signal=PIPE,USR1 --block-signal=TERM,USR2)
-  # shellcheck disable=SC2016
-  "${names[@]}" "$IPCBOX" unixserver -1 sock sh -c 'grep -E "^Sig(Blk|Ign)" /proc/self/status; ls /proc/$$/fd' \
-    >ready 2>server.err 9<common 3>&- </dev/null 9</dev/null &
-  started+=("$!")
-  until_line ready sock
+  printf '#!/bin/sh\nexec env --ignore-signal=PIPE,USR1 --block-signal=TERM,USR2 unixserver "$@" 9</dev/null' >dirty
+  chmod +x dirty
+  start server ./dirty sock sh -c 'grep -E "^Sig(Blk|Ign)" /proc/self/status; ls /proc/$$/fd'
   run -0 unixclient sock </dev/null
   [ "$output" = "SigBlk:	0000000000000000
 SigIgn:	0000000000000000
@@ -76,7 +73,6 @@ SigIgn:	0000000000000000
 
 @test "UNIXCONNNUM counts the connections that one user has open" {
   start server unixserver sock sh -c 'echo $UNIXCONNNUM; cat'
-  background one unixclient sock cat <&6
   background one unixclient sock sh -c 'exec cat <&6'
   until_line one.out 1
   background two unixclient sock sh -c 'exec cat <&6'
@@ -158,7 +154,7 @@ SigIgn:	0000000000000000
   local name
   name=$(abstract_name)
   start server unixserver "$name" cat
-  run -111 unixserver "$name" true
+  run -111 timeout 60 unixserver "$name" true
   [ "$output" = "unixserver: bind $name: Address already in use" ]
   answers "$name" "still here"
 }
@@ -177,7 +173,7 @@ SigIgn:	0000000000000000
 }
 
 @test "a directory that is not there is said with the path" {
-  run -111 unixserver no/such/sock cat
+  run -111 timeout 60 unixserver no/such/sock cat
   [[ $output == "unixserver: "*"no/such/sock: No such file or directory" ]]
 }
 
@@ -186,7 +182,7 @@ SigIgn:	0000000000000000
 @test "the file of a killed server is taken over at once" {
   start server unixserver -p 600 sock cat
   kill -KILL "$server"
-  run -137 wait "$server"
+  ends_with 137 "$server"
   [ -S sock ]
   start again unixserver -p 660 sock cat
   [ "$(stat -c %a sock)" = 660 ]
@@ -197,7 +193,7 @@ SigIgn:	0000000000000000
   start server unixserver sock sh -c 'echo ran >>runs; cat'
   local before
   before=$(stat -c %i sock)
-  run -111 unixserver sock true
+  run -111 timeout 60 unixserver sock true
   [ "$output" = "unixserver: refuse to replace a live socket: sock: Address already in use" ]
   [ "$(stat -c %i sock)" = "$before" ]
   answers sock "still here"
@@ -208,7 +204,7 @@ SigIgn:	0000000000000000
 @test "a live server whose backlog is full is a live server" {
   peer server -b 0 sock "$never_accept"
   until_line server.err full
-  run -111 unixserver sock true
+  run -111 timeout 60 unixserver sock true
   [[ $output == *"refuse to replace a live socket: sock: "* ]]
   [ -S sock ]
 }
@@ -222,7 +218,7 @@ SigIgn:	0000000000000000
       listen $s, 5 if $type eq "SEQPACKET";
       print STDERR "bound\n"; sleep' "$type" "$type"
     until_line owner.err bound
-    run -111 unixserver "$type" true
+    run -111 timeout 60 unixserver "$type" true
     [[ $output == *"refuse to replace a live socket: $type: "* ]]
     [ -S "$type" ]
   done
@@ -235,9 +231,10 @@ SigIgn:	0000000000000000
   ln -s nowhere dangling
   start server unixserver dead true
   kill -KILL "$server"
+  ends_with 137 "$server"
   ln -s dead link
   for path in file directory fifo dangling link; do
-    run -111 unixserver "$path" true
+    run -111 timeout 60 unixserver "$path" true
     [ "$output" = "unixserver: refuse to replace what is not a socket: $path: File exists" ]
   done
   [ "$(cat file)" = precious ]
@@ -265,14 +262,14 @@ race() {
     if [ -s "s$i.out" ]; then
       ready+=("${pids[i]}")
     else
-      run -111 wait "${pids[i]}"
+      ends_with 111 "${pids[i]}"
       grep -q 'refuse to replace a live socket' "s$i.err"
     fi
   done
   [ "${#ready[@]}" -eq 1 ]
   answers sock "one of $1"
   kill -KILL "${ready[0]}"
-  run -137 wait "${ready[0]}"
+  ends_with 137 "${ready[0]}"
   [ -S sock ]
   rm s*.out s*.err
 }
@@ -280,7 +277,7 @@ race() {
 @test "of two and of ten that start at once on a dead socket, one wins" {
   start server unixserver sock cat
   kill -KILL "$server"
-  run -137 wait "$server"
+  ends_with 137 "$server"
   local round
   for round in 1 2 3; do
     race 2
@@ -304,7 +301,7 @@ race() {
     start server unixserver sock cat
     [ -S sock ]
     kill -"$signal" "$server"
-    run -$((128 + $(kill -l "$signal"))) wait "$server"
+    ends_with $((128 + $(kill -l "$signal"))) "$server"
     [ ! -e sock ]
   done
 }
@@ -362,16 +359,16 @@ race() {
 }
 
 @test "a failure after bind leaves no file" {
-  run -127 unixserver sock ./no-such-program
+  run -127 timeout 60 unixserver sock ./no-such-program
   [ "$output" = "unixserver: find ./no-such-program: No such file or directory" ]
   [ ! -e sock ]
   touch plain
-  run -126 unixserver sock ./plain
+  run -126 timeout 60 unixserver sock ./plain
   [ ! -e sock ]
-  run -111 bash -c 'unixserver -1 sock cat >/dev/full'
+  run -111 timeout 60 bash -c 'exec unixserver -1 sock cat >/dev/full'
   [[ $output == "unixserver: tell readiness to "*": No space left on device" ]]
   [ ! -e sock ]
-  run -111 bash -c 'unixserver --ready-fd 5 sock cat 5</dev/null'
+  run -111 timeout 60 bash -c 'exec unixserver --ready-fd 5 sock cat 5</dev/null'
   [ ! -e sock ]
 }
 
@@ -398,7 +395,7 @@ race() {
 @test "with -u a program that is not found leaves no file either" {
   need_root
   mkdir -m 755 owned
-  run -127 unixserver -u nobody owned/sock ./no-such-program
+  run -127 timeout 60 unixserver -u nobody owned/sock ./no-such-program
   [ ! -e owned/sock ]
 }
 
@@ -406,7 +403,6 @@ race() {
   need_root
   mkdir -m 755 owned
   # bash keeps UID for itself
-  start server env UID=65534 GID=1 true unixserver || :
   env UID=65534 GID=1 unixserver -1 -U -p 666 owned/sock id >ready 2>server.err 3>&- </dev/null &
   server=$!
   started+=("$server")
@@ -464,6 +460,6 @@ hello" ]
 }
 
 @test "--inherit with nothing inherited, or under another name, is a wrong configuration" {
-  run -100 unixserver --inherit cat
+  run -100 timeout 60 unixserver --inherit cat
   [[ $output == "unixserver: inherit"* ]]
 }

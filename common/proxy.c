@@ -28,9 +28,10 @@ static bool next_word(char **rest, char **word)
     if (!n)
         return false;
     *rest += n;
-    if (**rest)
-        *(*rest)++ = '\0';
-    return true;
+    if (!**rest)
+        return true;
+    *(*rest)++ = '\0';
+    return **rest != '\0'; /* a blank stands between two words */
 }
 
 static bool parse_port(const char *word, uint16_t *port)

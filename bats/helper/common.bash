@@ -26,31 +26,32 @@ common_teardown() {
 }
 
 # background VAR COMMAND...: runs it in the background with stdout, stderr in VAR.out, VAR.err; its pid in $VAR.
-# SIGINT and SIGQUIT, which a shell ignores for background jobs, are at their defaults.
+# SIGINT and SIGQUIT, which a shell ignores for background jobs, are at their defaults. (_names: VAR may be any other.)
 background() {
-  local name=$1
+  local _name=$1
   shift
-  env --default-signal=INT,QUIT "$@" >"$name.out" 2>"$name.err" 3>&- </dev/null &
-  printf -v "$name" %s "$!"
+  : >"$_name.out" >"$_name.err" # here, lest a test that waits for a line finds an earlier run's
+  env --default-signal=INT,QUIT "$@" >"$_name.out" 2>"$_name.err" 3>&- </dev/null &
+  printf -v "$_name" %s "$!"
   started+=("$!")
 }
 
 # start VAR SERVER [ARG...]: runs SERVER with -1 as its first option; waits for the line it prints, which goes to
 # $VAR_at (port or path); pid in $VAR, stderr in VAR.err. Fails with stderr when the server ends first.
 start() {
-  local name=$1 server=$2 line
+  local _name=$1 _server=$2 _line
   shift 2
-  rm -f "$name.ready"
-  mkfifo "$name.ready"
-  env --default-signal=INT,QUIT "$server" -1 "$@" >"$name.ready" 2>"$name.err" 3>&- </dev/null &
-  printf -v "$name" %s "$!"
+  rm -f "$_name.ready"
+  mkfifo "$_name.ready"
+  env --default-signal=INT,QUIT "$_server" -1 "$@" >"$_name.ready" 2>"$_name.err" 3>&- </dev/null &
+  printf -v "$_name" %s "$!"
   started+=("$!")
-  if ! read -r line <"$name.ready"; then
-    echo "$server did not start:" >&2
-    cat "$name.err" >&2
+  if ! read -r _line <"$_name.ready"; then
+    echo "$_server did not start:" >&2
+    cat "$_name.err" >&2
     return 1
   fi
-  printf -v "${name}_at" %s "$line"
+  printf -v "${_name}_at" %s "$_line"
 }
 
 # finish PID: TERMs it and waits; its status is $status.
@@ -84,9 +85,10 @@ fd_count() {
   echo "${#fds[@]}"
 }
 
-# wrong_call WORDS...: the call is refused with 100, one line that says what is wrong, and the hint.
+# wrong_call WORDS...: the call is refused with 100, one line that says what is wrong, and the hint. (timeout: a server
+# that starts instead would outlive the test.)
 wrong_call() {
-  run -100 --separate-stderr "$@"
+  run -100 --separate-stderr timeout --foreground 60 "$@"
   [ -z "$output" ]
   [ "${#stderr_lines[@]}" -eq 2 ]
   [[ ${stderr_lines[0]} == "$1: "* ]]

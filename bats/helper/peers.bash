@@ -56,3 +56,13 @@ need_own_hosts() {
 random_bytes() {
   head -c "$1" /dev/urandom
 }
+
+# ends_with STATUS PID: waits for a process that the test has started.
+ends_with() {
+  status=0
+  wait "$2" || status=$?
+  [ "$status" -eq "$1" ] || {
+    echo "status $status, expected $1" >&2
+    return 1
+  }
+}

@@ -1,6 +1,7 @@
 # What the tcpserver files share: clients, wrappers around the server, a look at what is left behind.
 
 load helper/common
+load helper/peers
 
 server_setup() {
   common_setup
@@ -11,28 +12,31 @@ server_setup() {
 
 # Hangs up, ends the servers, and fails if any process of the test (its directory is theirs) is still there.
 server_teardown() {
-  local fd tries
+  local fd tries pid
   for fd in "${connected[@]}"; do
     exec {fd}>&-
   done
   common_teardown
+  cd /
   for ((tries = 0; tries < 500; tries++)); do
     [ -n "$(left_behind)" ] || return 0
     read -rt 0.01 <> <(:) || :
   done
-  echo "left behind: $(left_behind)" >&2
-  left_behind | xargs -r kill -KILL
+  left_behind | while read -r pid; do
+    echo "left behind: $pid $(tr '\0' ' ' <"/proc/$pid/cmdline")" >&2
+    kill -KILL "$pid"
+  done
   return 1
 }
 
-# The pids of all but the test itself that work in its directory.
-left_behind() (
-  cd / && find /proc -maxdepth 2 -name cwd -lname "$BATS_TEST_TMPDIR*" 2>/dev/null | cut -d/ -f3 | grep -vx "$$"
-)
+# The pids of those that work in the test's directory.
+left_behind() {
+  find /proc -maxdepth 2 -name cwd -lname "$BATS_TEST_TMPDIR*" 2>/dev/null | cut -d/ -f3
+}
 
-# script FILE TEXT: an executable shell script.
+# script FILE TEXT: an executable bash script.
 script() {
-  printf '#!/bin/sh\n%s\n' "$2" >"$1.new"
+  printf '#!/bin/bash\n%s\n' "$2" >"$1.new"
   chmod +x "$1.new"
   mv "$1.new" "$1"
 }
@@ -44,9 +48,9 @@ wrap() {
   script "bin/$name" "exec ${*@Q} tcpserver \"\$@\""
 }
 
-# traced LOG STRACE-OPTION...: the same, as `traced`, under strace; the server is the parent of its tracer.
-traced() {
-  needs strace strace
+# with_strace LOG STRACE-OPTION...: `traced` is a command that runs tcpserver under strace, which is its child.
+with_strace() {
+  need strace strace
   wrap traced strace -D -qq -o "$@"
 }
 
@@ -77,14 +81,14 @@ hang_up() {
 
 # refuses PORT [HOST]: nothing listens there.
 refuses() {
-  ! (exec {connected[0]}<>"/dev/tcp/${2:-127.0.0.1}/$1") 2>/dev/null
+  ! (exec 9<>"/dev/tcp/${2:-127.0.0.1}/$1") 2>/dev/null
 }
 
 # around VAR: until the server that start or background has put into VAR has been around its loop, twice, so that it
 # has seen all that was there before.
 around() {
-  local n i
-  for i in 1 2; do
+  local n twice
+  for twice in 1 2; do
     n=$(grep -c ' accepted ' "$1.err") || :
     kill -USR1 "${!1}"
     until_true more_than "$n" "$1.err"
@@ -95,28 +99,12 @@ more_than() {
   [ "$(grep -c ' accepted ' "$2")" -gt "$1" ]
 }
 
-is_gone() {
-  [ ! -e "/proc/$1" ]
-}
-
-needs() {
-  command -v "$1" >/dev/null || skip "$1 is not installed (Debian: $2)"
-}
-
-needs_root() {
-  [ "$(id -u)" -eq 0 ] || skip "not root"
-}
-
-needs_ipv6() {
-  [ -s /proc/net/if_inet6 ] || skip "no IPv6 here"
-}
-
-# activated KINDS [NAME=VALUE]...: `activated` is a command that runs tcpserver with sockets as systemd passes them
-# (helper/activate.pl).
-activated() {
+# with_sockets KINDS [NAME=VALUE]...: `activated` is a command that runs tcpserver (or $TCPSERVER) with sockets as systemd
+# passes them, in fd 3 and on (helper/perl/activate).
+with_sockets() {
   local kinds=$1
   shift
-  script bin/activated "exec env ${*@Q} perl '$BATS_TEST_DIRNAME/helper/activate.pl' $kinds tcpserver \"\$@\""
+  script bin/activated "exec env ${*@Q} '$PERL/activate' '$kinds' '${TCPSERVER:-tcpserver}' \"\$@\""
 }
 
 # ended VAR N: the log of the server in VAR, under -v, has seen N programs end.

@@ -1,0 +1,416 @@
+# What the multi-call binary does, and what every applet must do. The applets and their options are taken from --list
+# and --help, so that a new one is tested from its first day.
+
+load helper/common
+load helper/peers
+
+setup() {
+  common_setup
+  mapfile -t applets < <("$IPCBOX" --list)
+}
+
+teardown() {
+  common_teardown
+}
+
+# options_of APPLET: a line for each option: its long name, then what --help says of its argument: NUM, [=NUM], or -.
+options_of() {
+  "$1" --help | sed -nE 's/^ +(-.,)? +--([a-z0-9-]+)(\[=[^ ]+|=[^ ]+)?( .*)?$/\2 \3/p' | sed -E 's/ =/ /; s/ $/ -/'
+}
+
+# ---- the binary ----
+
+@test "alone it lists the applets by theme, with a line on each" {
+  run -0 --separate-stderr "$IPCBOX"
+  [ -z "$stderr" ]
+  [[ $output == *$'\nSockets\n'* ]]
+  [[ $output == *"Usage: ipcbox APPLET"* ]]
+  local applet
+  for applet in "${applets[@]}"; do
+    grep -qE "^  $applet +[a-z]" <<<"$output"
+  done
+  run -0 --separate-stderr "$IPCBOX" --help
+  [ "$output" = "$("$IPCBOX")" ]
+}
+
+@test "--list has each applet once, in order, and nothing else" {
+  [ "${#applets[@]}" -ge 5 ]
+  run -0 --separate-stderr "$IPCBOX" --list
+  [ -z "$stderr" ]
+  [ "$output" = "$(sort -u <<<"$output")" ]
+  local applet
+  for applet in tcpserver tcpclient unixserver unixclient sockenv; do
+    grep -qx "$applet" <<<"$output"
+  done
+}
+
+@test "--version is one line, the same for all applets" {
+  run -0 --separate-stderr "$IPCBOX" --version
+  [ -z "$stderr" ]
+  local form='^ipcbox [0-9]+\.[0-9]+(\.[0-9]+)?$'
+  [[ $output =~ $form ]]
+  local applet version=${output#ipcbox }
+  for applet in "${applets[@]}"; do
+    run -0 --separate-stderr "$applet" --version
+    [ "$output" = "$applet (ipcbox) $version" ]
+    [ -z "$stderr" ]
+  done
+}
+
+@test "--help APPLET, APPLET --help, and --help=APPLET are one, on stdout alone" {
+  local applet help
+  for applet in "${applets[@]}"; do
+    run -0 --separate-stderr "$applet" --help
+    [ -z "$stderr" ]
+    help=$output
+    [[ $help == "Usage: $applet "* ]]
+    [[ $help == *"--help "*"--version "* ]]
+    [[ $help == *"$applet(1)"* ]]
+    run -0 --separate-stderr "$IPCBOX" "$applet" --help
+    [ "$output" = "$help" ]
+    run -0 --separate-stderr "$IPCBOX" --help "$applet"
+    [ "$output" = "$help" ]
+    run -0 --separate-stderr "$IPCBOX" "--help=$applet"
+    [ "$output" = "$help" ]
+  done
+}
+
+@test "--help fits a terminal of 100 columns" {
+  local applet
+  for applet in "${applets[@]}"; do
+    run -0 "$applet" --help
+    run ! grep -E '.{101}' <<<"$output"
+  done
+}
+
+@test "an unknown applet is 127, with the nearest name" {
+  run -127 --separate-stderr "$IPCBOX" tcpservr
+  [ "$stderr" = "ipcbox: unknown applet 'tcpservr', did you mean 'tcpserver'?" ]
+  [ -z "$output" ]
+  run -127 --separate-stderr "$IPCBOX" --help unixclint
+  [ "$stderr" = "ipcbox: unknown applet 'unixclint', did you mean 'unixclient'?" ]
+  run -127 --separate-stderr "$IPCBOX" zzzzzzzzzzzzzzzz
+  [ "$stderr" = "ipcbox: unknown applet 'zzzzzzzzzzzzzzzz'; see 'ipcbox --list'" ]
+  run -127 --separate-stderr "$IPCBOX" ''
+  run -127 --separate-stderr "$IPCBOX" $'a\e[1m\nb'
+  [ "${#stderr_lines[@]}" -eq 1 ]
+  [[ $stderr != *$'\e'* ]]
+}
+
+@test "an option that it doesn't know is a wrong call" {
+  ln -s "$IPCBOX" bin/ipcbox
+  wrong_call ipcbox --lists
+  wrong_call ipcbox --lis
+  wrong_call ipcbox -x
+  wrong_call ipcbox --completion
+  wrong_call ipcbox --completion tcsh
+  wrong_call ipcbox --install
+  wrong_call ipcbox --install one two
+  wrong_call ipcbox -s
+}
+
+@test "it is called through hard and symbolic links, by any path, and as ipcbox APPLET" {
+  mkdir links
+  ln "$IPCBOX" links/sockenv 2>/dev/null || cp "$IPCBOX" links/sockenv
+  ln -s "$IPCBOX" links/tcpclient
+  run -0 links/sockenv -e echo hard
+  [ "$output" = hard ]
+  wrong_call_of tcpclient "$PWD/links/tcpclient"
+  run -0 "$IPCBOX" sockenv -e echo by-name
+  [ "$output" = by-name ]
+  run -0 bash -c 'exec -a /no/such/dir/sockenv "$0" -e echo by-argv' "$IPCBOX"
+  [ "$output" = by-argv ]
+}
+
+# wrong_call_of NAME COMMAND
+wrong_call_of() {
+  run -100 "$2"
+  [[ $output == "$1: "* ]]
+}
+
+# ---- installing links ----
+
+@test "--install makes hard links, --install -s symbolic ones" {
+  mkdir hard symbolic
+  cp "$IPCBOX" box
+  ./box --install hard
+  ./box --install -s symbolic
+  local applet
+  for applet in "${applets[@]}"; do
+    [ "hard/$applet" -ef box ]
+    [ ! -L "hard/$applet" ]
+    [ "$(readlink "symbolic/$applet")" = "$PWD/box" ]
+  done
+  [ "$(find hard | wc -l)" -eq $((${#applets[@]} + 1)) ]
+  run -0 hard/sockenv -e echo works
+  [ "$output" = works ]
+}
+
+@test "--install refuses a name that exists, and changes nothing" {
+  local kind
+  for kind in 'touch taken/tcpserver' 'mkdir taken/tcpserver' 'ln -s nowhere taken/tcpserver'; do
+    mkdir taken
+    $kind
+    for option in '' -s; do
+      # shellcheck disable=SC2086
+      run -111 "$IPCBOX" --install $option taken
+      [ "$output" = "ipcbox: install tcpserver: File exists" ]
+      [ "$(ls -A taken)" = tcpserver ]
+    done
+    rm -r taken
+  done
+}
+
+@test "--install -f replaces what is there, but no directory" {
+  mkdir taken
+  cp "$IPCBOX" box
+  echo old >taken/tcpserver
+  ln -s nowhere taken/sockenv
+  ./box --install -f taken
+  [ taken/tcpserver -ef box ]
+  ./box --install -f -s taken
+  ./box --install -s -f taken
+  [ "$(readlink taken/sockenv)" = "$PWD/box" ]
+  ./box --install -f taken
+  ./box --install -f taken
+  [ "$(find taken | wc -l)" -eq $((${#applets[@]} + 1)) ]
+  rm taken/unixclient
+  mkdir taken/unixclient
+  run -111 ./box --install -f taken
+  [ "$output" = "ipcbox: install unixclient: Is a directory" ]
+  [ -d taken/unixclient ]
+  [ -z "$(find taken -name '.*')" ]
+}
+
+@test "--install into what can't be written is 111 and leaves nothing" {
+  run -111 "$IPCBOX" --install nowhere
+  [ "$output" = "ipcbox: open nowhere: No such file or directory" ]
+  : >file
+  run -111 "$IPCBOX" --install -s file
+  [ "$output" = "ipcbox: open file: Not a directory" ]
+  mkdir -m 555 locked
+  [ ! -w locked ] || locked=/sys # root may write everywhere but there
+  run -111 "$IPCBOX" --install -s "${locked:-locked}"
+  [[ $output == "ipcbox: install ${applets[0]}: "* ]]
+  [ -z "$(ls -A locked)" ]
+}
+
+@test "--install on another file system makes no hard links, and leaves nothing" {
+  [ -w /dev/shm ] && [ "$(stat -c %d /dev/shm)" != "$(stat -c %d "$IPCBOX")" ] || skip "needs another file system"
+  local dir
+  dir=$(mktemp -d /dev/shm/ipcbox.XXXXXX)
+  run "$IPCBOX" --install "$dir"
+  local left
+  left=$(ls -A "$dir")
+  rm -r "$dir"
+  [ "$status" -eq 111 ]
+  [ "$output" = "ipcbox: install ${applets[0]}: Invalid cross-device link" ]
+  [ -z "$left" ]
+}
+
+# ---- completion ----
+
+# complete_line WORD...: what bash offers for the last word.
+complete_line() {
+  bash --norc -c '
+    . ./completion
+    COMP_WORDS=("$@") COMP_CWORD=$(($# - 1)) COMPREPLY=()
+    spec=$(complete -p "$1") && function=${spec#*-F } && function=${function%% *}
+    "$function" "$1" "${@: -1}" "${@: -2:1}"
+    printf "%s\n" "${COMPREPLY[@]}"' bash "$@"
+}
+
+@test "bash completes applets, every option of every applet, and files after them" {
+  "$IPCBOX" --completion bash >completion
+  bash -n completion
+  run -0 complete_line ipcbox tcps
+  [ "$output" = tcpserver ]
+  local applet name kind
+  for applet in "${applets[@]}"; do
+    run -0 complete_line "$applet" --
+    local all=$output
+    run -0 complete_line ipcbox "$applet" --
+    [ "$output" = "$all" ]
+    while read -r name kind; do
+      grep -qx -- "--$name" <<<"$all"
+    done < <(options_of "$applet")
+  done
+  : >unmistakable-file
+  run -0 complete_line sockenv unmistak
+  [ "$output" = unmistakable-file ]
+}
+
+@test "zsh takes its completion" {
+  "$IPCBOX" --completion zsh >completion
+  head -n 1 completion | grep -q '^#compdef ipcbox'
+  need zsh zsh
+  zsh -n completion
+}
+
+@test "fish takes its completion" {
+  "$IPCBOX" --completion fish >completion
+  grep -q '^complete -c tcpserver -s c -l concurrency -r ' completion
+  need fish fish
+  fish --no-execute completion
+}
+
+# ---- options ----
+
+@test "every applet has options that can be read from its help" {
+  local applet
+  for applet in "${applets[@]}"; do
+    run -0 options_of "$applet"
+    grep -qx 'help -' <<<"$output"
+    grep -qx 'version -' <<<"$output"
+  done
+  run -0 options_of tcpserver
+  grep -qx 'concurrency N' <<<"$output"
+  grep -qx 'proxy \[=TIME\]' <<<"$output"
+}
+
+@test "abbreviated long options are refused" {
+  local applet name kind short
+  for applet in "${applets[@]}"; do
+    options_of "$applet" >options
+    while read -r name kind; do
+      short=${name%?}
+      grep -q "^$short " options && continue
+      wrong_call "$applet" "--$short"
+      [ "${stderr_lines[0]}" = "$applet: unknown option --$short" ]
+      wrong_call "$applet" "--$short=1"
+    done <options
+  done
+}
+
+@test "an unknown option, a missing argument, and one too many are named" {
+  local applet name kind
+  for applet in "${applets[@]}"; do
+    wrong_call "$applet" --no-such-option
+    [ "${stderr_lines[0]}" = "$applet: unknown option --no-such-option" ]
+    wrong_call "$applet" -%
+    [ "${stderr_lines[0]}" = "$applet: unknown option -%" ]
+    while read -r name kind; do
+      if [ "$kind" = - ]; then
+        wrong_call "$applet" "--$name=x"
+        [ "${stderr_lines[0]}" = "$applet: option --$name takes no argument" ]
+      elif [[ $kind != \[* ]]; then
+        wrong_call "$applet" "--$name"
+        [ "${stderr_lines[0]}" = "$applet: option --$name needs an argument" ]
+      fi
+    done < <(options_of "$applet")
+  done
+}
+
+@test "every number, time, size, mode, port and fd is checked: '', -1, 0x10, 5x, 99999999999999999999" {
+  local applet name kind value
+  local numeric='^(\[=)?(N|NUM|COUNT|LINES|PORT|TIME|SECS|DURATION|DELAY|SIZE|BYTES|MODE|FD|PID|PGID|MIN)([^A-Z]|$)' checked=0
+  for applet in "${applets[@]}"; do
+    options_of "$applet" >options
+    while read -r name kind; do
+      [[ $kind =~ $numeric ]] || continue
+      for value in '' -1 0x10 5x 99999999999999999999; do
+        wrong_call "$applet" "--$name=$value"
+        [[ ${stderr_lines[0]} == *"--$name"*"'$value'"* ]]
+        checked=$((checked + 1))
+      done
+    done <options
+  done
+  [ "$checked" -gt 100 ]
+}
+
+@test "every short option that wants a value checks it as its long form does" {
+  local applet letter name
+  for applet in "${applets[@]}"; do
+    while read -r letter name; do
+      wrong_call "$applet" "-${letter}0x10"
+      [[ ${stderr_lines[0]} == *"-$letter (--$name) '0x10'"* ]]
+    done < <("$applet" --help | sed -nE 's/^ +-(.), --([a-z0-9-]+)=(N|TIME|PORT|MODE|SECS)( .*|\[.*)?$/\1 \2/p')
+  done
+}
+
+@test "-- ends the options" {
+  start server tcpserver -- 127.0.0.1 0 echo here
+  run -0 tcpclient -- 127.0.0.1 "$server_at" cat </dev/null
+  run -0 tcpclient -q -- 127.0.0.1 "$server_at" </dev/null
+  [ "$output" = here ]
+  start local unixserver -- -sock echo there
+  run -0 unixclient -- -sock </dev/null
+  [ "$output" = there ]
+  run -0 sockenv -e -- echo -- -e
+  [ "$output" = "-- -e" ]
+}
+
+@test "a program's own options are not eaten" {
+  local words=(sh -c 'echo "$*"' -- -q --help --version -c 5 -- -1)
+  local given="-q --help --version -c 5 -- -1"
+  run -0 sockenv -e "${words[@]}"
+  [ "$output" = "$given" ]
+  start server tcpserver 127.0.0.1 0 "${words[@]}"
+  run -0 tcpclient 127.0.0.1 "$server_at" </dev/null
+  [ "$output" = "$given" ]
+  run -0 tcpclient 127.0.0.1 "$server_at" "${words[@]}"
+  [ "$output" = "$given" ]
+  start local unixserver sock "${words[@]}"
+  run -0 unixclient sock </dev/null
+  [ "$output" = "$given" ]
+  run -0 unixclient sock "${words[@]}"
+  [ "$output" = "$given" ]
+}
+
+@test "later options win, long or short, in one word or two" {
+  start server tcpserver -lfirst --local-name second --local-name=third -l last 127.0.0.1 0 sh -c 'echo $TCPLOCALHOST'
+  run -0 tcpclient 127.0.0.1 "$server_at" </dev/null
+  [ "$output" = last ]
+  start strict unixserver -p 644 --mode=600 sock true
+  [ "$(stat -c %a sock)" = 600 ]
+}
+
+# ---- messages, and fds that are closed ----
+
+@test "--help, --version and --list into a full disk are 111 with a message" {
+  local applet option
+  for applet in "${applets[@]}"; do
+    for option in --help --version; do
+      run -111 sh -c '"$0" "$1" >/dev/full' "$applet" "$option"
+      [ "$output" = "$applet: write stdout: No space left on device" ]
+    done
+  done
+  for option in --help --list --version --completion=bash --completion=zsh --completion=fish; do
+    run -111 sh -c '"$0" "$1" >/dev/full' "$IPCBOX" "$option"
+    [ "$output" = "ipcbox: write stdout: No space left on device" ]
+  done
+}
+
+@test "a message is one write" {
+  need strace strace
+  local calls=("tcpclient" "tcpclient 127.0.0.1 1" "unixclient nowhere" "sockenv ./no-such-program" "ipcbox tcpservr"
+    "unixserver no/such/dir cat" "tcpserver 127.0.0.1 0 ./no-such-program" "tcpserver --concurrency")
+  ln -s "$IPCBOX" bin/ipcbox
+  local call
+  for call in "${calls[@]}"; do
+    # shellcheck disable=SC2086
+    strace -f -qq -o trace -e trace=write,writev $call </dev/null 2>/dev/null || :
+    [ "$(grep -c 'write[v]*(2,' trace)" -eq 1 ]
+    [ "$(grep -cE '^[0-9]+ +write' trace)" -eq 1 ]
+  done
+}
+
+@test "started with fds 0, 1 or 2 closed, nothing breaks" {
+  local applet
+  for applet in "${applets[@]}"; do
+    run -0 sh -c '"$0" --help <&-' "$applet"
+    [[ $output == "Usage: $applet "* ]]
+    run -111 sh -c '"$0" --help >&-' "$applet"
+    [ "$output" = "$applet: write stdout: Bad file descriptor" ]
+    run -100 sh -c '"$0" --no-such-option <&- >&- 2>&-' "$applet"
+    [ -z "$output" ]
+  done
+}
+
+@test "a server started with fds 0 to 2 closed serves" {
+  sh -c 'exec unixserver --ready-fd 5 sock sh -c "echo \$UNIXCONNNUM; ls /proc/self/fd >list" <&- >&- 2>&- 5>ready' 3>&- &
+  started+=("$!")
+  until_true test -s ready
+  run -0 unixclient sock </dev/null
+  [ "$output" = 1 ]
+}

@@ -1,0 +1,485 @@
+# tcpserver's life: how it gets its sockets and its ids, says that it is ready, ends, and what it says meanwhile.
+
+load helper/tcpserver
+
+setup() {
+  server_setup
+}
+
+teardown() {
+  server_teardown
+}
+
+# ---- readiness ----
+
+@test "-1 prints the port and closes stdout, and the server goes on" {
+  mkfifo out
+  tcpserver -1 127.0.0.1 0 tell >out 2>srv.err 3>&- </dev/null &
+  started+=($!)
+  port=$(cat out)
+  [[ $port =~ ^[0-9]+$ ]]
+  run -0 call "$port"
+  [[ $output == *PROTO=TCP* ]]
+}
+
+@test "--ready-fd gets a newline and is closed, and the server goes on" {
+  mkfifo ready
+  tcpserver --ready-fd 5 127.0.0.1 0 true 5>ready >out 2>srv.err 3>&- </dev/null &
+  started+=($!)
+  [ "$(od -An -tx1 <ready)" = " 0a" ]
+  kill -0 "${started[0]}"
+  [ ! -s out ]
+}
+
+@test "--ready-fd 2 leaves fd 2 in its place, so that no connection takes it" {
+  start srv tcpserver --ready-fd 2 127.0.0.1 0 true
+  [ "$(readlink "/proc/$srv/fd/2")" = /dev/null ]
+}
+
+# manager NAME: a service manager's end of NOTIFY_SOCKET; what it receives goes to manager.out, a line each.
+manager() {
+  cat >manager.pl <<'PERL'
+use Socket;
+$| = 1;
+socket my $s, AF_UNIX, SOCK_DGRAM, 0 or die;
+bind $s, pack 'S a*', AF_UNIX, $ARGV[0] =~ s/^@/\0/r or die "bind: $!";
+print "up\n";
+print "$got\n" while defined recv $s, $got, 4096, 0;
+PERL
+  background manager perl manager.pl "$1"
+  until_line manager.out '^up$'
+  wrap managed env NOTIFY_SOCKET="$1"
+}
+
+@test "a service manager is told READY=1 and, at the end, STOPPING=1; programs don't see its socket" {
+  for name in "$PWD/notify" "@ipcbox-test-$$"; do
+    manager "$name"
+    start srv managed 127.0.0.1 0 tell
+    until_line manager.out '^READY=1$'
+    run -0 call "$srv_at"
+    [[ $output != *NOTIFY_SOCKET* ]]
+    [ "$(cat manager.out)" = $'up\nREADY=1' ]
+    finish "$srv"
+    [ "$status" -eq 0 ]
+    until_line manager.out '^STOPPING=1$'
+    [ "$(cat manager.out)" = $'up\nREADY=1\nSTOPPING=1' ]
+  done
+}
+
+@test "STOPPING=1 is said when draining begins" {
+  manager "$PWD/notify"
+  start srv managed --drain 1h 127.0.0.1 0 sh -c 'echo up; cat'
+  connect c "$srv_at"
+  hear "$c"
+  kill -TERM "$srv"
+  until_line manager.out '^STOPPING=1$'
+  kill -0 "$srv"
+}
+
+@test "STOPPING=1 is said when --max is reached" {
+  manager "$PWD/notify"
+  start srv managed --max 1 127.0.0.1 0 printf served
+  call "$srv_at"
+  ends_with 0 "$srv"
+  until_line manager.out '^STOPPING=1$'
+}
+
+@test "readiness that can't be told is a failure" {
+  run -111 --separate-stderr env NOTIFY_SOCKET="$PWD/nobody" tcpserver 127.0.0.1 0 true
+  [ "$stderr" = "tcpserver: tell readiness to NOTIFY_SOCKET: No such file or directory" ]
+  run -111 bash -c 'exec tcpserver -1 127.0.0.1 0 true >/dev/full'
+  [ "$output" = "tcpserver: tell readiness to stdout: No space left on device" ]
+}
+
+@test "all readiness is told before the first connection is accepted" {
+  manager "$PWD/notify"
+  with_strace trace -e trace=accept4,write,sendto
+  TCPSERVER=traced with_sockets l CALLED=1 NOTIFY_SOCKET="$PWD/notify"
+  start srv activated --inherit --ready-fd 2 true
+  until_line trace '^accept4\('
+  sed -n '1,4s/(.*//p' trace >calls
+  [ "$(cat calls)" = $'write\nwrite\nsendto\naccept4' ]
+}
+
+# ---- inherited sockets ----
+
+@test "--inherit takes all sockets that a service manager passes; they don't reach the programs" {
+  with_sockets ll
+  start srv activated --inherit perl -e 'print join " ", grep { -e "/proc/self/fd/$_" } 0 .. 255'
+  read -r first second <ports
+  [ "$srv_at" = "$first" ]
+  for port in "$first" "$second"; do
+    run -0 call "$port"
+    [ "$output" = '0 1 2' ]
+  done
+}
+
+@test "--inherit: LISTEN_* were for the server, programs don't see them" {
+  with_sockets l NAMES=web
+  start srv activated --inherit tell
+  run -0 call "$srv_at"
+  [[ $output != *LISTEN_* ]]
+  [[ $output == *"TCPLOCALPORT=$srv_at"* ]]
+}
+
+@test "--inherit=NAME takes those of that name" {
+  with_sockets lll NAMES=web:admin:web
+  start srv activated --inherit=admin printf served
+  read -r web admin web2 <ports
+  [ "$srv_at" = "$admin" ]
+  [ "$(call "$admin")" = served ]
+  start srv activated --inherit=web printf served
+  read -r web admin web2 <ports
+  [ "$(call "$web")" = served ]
+  [ "$(call "$web2")" = served ]
+}
+
+@test "--inherit serves a connection that came before the server" {
+  with_sockets l CALLED=1
+  start srv activated --inherit -v printf served
+  until_true ended srv 1
+}
+
+@test "--inherit leaves the flags of a listener, which others may share, alone" {
+  with_sockets l
+  start srv activated --inherit printf served
+  [ "$(call "$srv_at")" = served ]
+  [ $(($(awk '$1 == "flags:" {print $2}' "/proc/$srv/fdinfo/3") & 04000)) -eq 0 ]
+}
+
+@test "--inherit refuses sockets that are not for it, or none, or that are no TCP listeners" {
+  for how in 'l WRONG_PID=1' u d x f lf 'l NAMES=web' 'l NAMES=' 'l WRONG_PID=x' 'l WRONG_PID='; do
+    with_sockets $how
+    echo "$how"
+    case $how in *NAMES*) option=--inherit=admin ;; *) option=--inherit ;; esac
+    run -100 --separate-stderr activated "$option" true
+    [[ $stderr == "tcpserver: inherit"* ]]
+  done
+  run -100 --separate-stderr tcpserver --inherit true
+  [[ $stderr == "tcpserver: inherit"* ]]
+}
+
+@test "--inherit works under systemd-socket-activate, with and without the socket's name" {
+  need systemd-socket-activate systemd
+  for option in --inherit --inherit=web; do
+    port=$(free_port)
+    background srv systemd-socket-activate -l "127.82.67.3:$port" --fdname=web \
+      "$BATS_TEST_TMPDIR/bin/tcpserver" "$option" "$BATS_TEST_TMPDIR/bin/tell"
+    until_line srv.err '^Listening on'
+    for ((turn = 0; turn < 2; turn++)); do
+      run -0 tcpclient 127.82.67.3 "$port" </dev/null
+      [[ $output == *"TCPLOCALPORT=$port"* ]]
+      [[ $output != *LISTEN_* ]]
+    done
+    finish "$srv"
+    [ "$status" -eq 0 ]
+  done
+}
+
+# ---- privileges ----
+
+# ids TEXT: of a program's /proc/self/status, as `uids: r e s f`, `gids: ...`, `groups: ...`
+ids() {
+  awk '/^(Uid|Gid|Groups):/ { $1 = $1; print tolower($0) }' <<<"$1"
+}
+
+@test "-u drops uid, gid and groups for good, the server's and its programs'" {
+  need_root
+  uid=$(id -u nobody) gid=$(id -g nobody)
+  wrap grouped setpriv --groups 4,5,6
+  start srv grouped -u nobody 127.0.0.1 0 cat /proc/self/status
+  run -0 call "$srv_at"
+  want="uid: $uid $uid $uid $uid
+gid: $gid $gid $gid $gid
+groups: $(id -G nobody)"
+  [ "$(ids "$output")" = "$want" ]
+  [ "$(ids "$(cat "/proc/$srv/status")")" = "$want" ]
+}
+
+@test "-u USER:GROUP and -g GROUP choose another group; numbers will do" {
+  need_root
+  uid=$(id -u nobody) gid=$(getent group daemon | cut -d: -f3)
+  for options in '-u nobody:daemon' '-u nobody -g daemon' '-g daemon -u nobody' "-u $uid:$gid" "-u $uid -g $gid"; do
+    start srv tcpserver $options 127.0.0.1 0 cat /proc/self/status
+    run -0 call "$srv_at"
+    [[ $(ids "$output") == "uid: $uid $uid $uid $uid"$'\n'"gid: $gid $gid $gid $gid"$'\n'* ]]
+  done
+}
+
+@test "-u takes the number of a user that has no name, if the group is given" {
+  need_root
+  start srv tcpserver -u 54321:12345 127.0.0.1 0 cat /proc/self/status
+  run -0 call "$srv_at"
+  [ "$(ids "$output")" = $'uid: 54321 54321 54321 54321\ngid: 12345 12345 12345 12345\ngroups: 12345' ]
+  run -100 tcpserver -u 54321 127.0.0.1 0 true
+}
+
+@test "-g alone drops group and supplementary groups, and leaves the user" {
+  need_root
+  wrap grouped setpriv --groups 4,5,6
+  start srv grouped -g 12345 127.0.0.1 0 cat /proc/self/status
+  run -0 call "$srv_at"
+  [ "$(ids "$output")" = $'uid: 0 0 0 0\ngid: 12345 12345 12345 12345\ngroups: 12345' ]
+}
+
+@test "-U takes the ids from UID and GID" {
+  need_root
+  wrap given env UID=54321 GID=12345
+  start srv given -U 127.0.0.1 0 cat /proc/self/status
+  run -0 call "$srv_at"
+  [ "$(ids "$output")" = $'uid: 54321 54321 54321 54321\ngid: 12345 12345 12345 12345\ngroups: 12345' ]
+}
+
+@test "a port below 1024 is bound before the ids are dropped" {
+  need_root
+  [ "$(cat /proc/sys/net/ipv4/ip_unprivileged_port_start)" -gt 7 ] || skip "all ports are everybody's here"
+  start srv tcpserver -u nobody 127.82.67.2 echo cat /proc/self/status
+  [ "$srv_at" = 7 ]
+  run -0 tcpclient 127.82.67.2 7 </dev/null
+  [[ $(ids "$output") == "uid: $(id -u nobody) "* ]]
+}
+
+@test "-u by somebody who may not is a failure, before readiness is told" {
+  need_root
+  wrap weak setpriv --bounding-set -setuid,-setgid
+  run -111 --separate-stderr weak -1 -u nobody 127.0.0.1 0 true
+  [ -z "$output" ]
+  [ "$stderr" = "tcpserver: change user: Operation not permitted" ]
+}
+
+@test "the program is looked up as the user who will run it" {
+  need_root
+  mkdir -m 700 private
+  script private/prog 'echo never'
+  run -126 --separate-stderr tcpserver -u nobody 127.0.0.1 0 "$PWD/private/prog"
+  [ "$stderr" = "tcpserver: find $PWD/private/prog: Permission denied" ]
+}
+
+# ---- signals ----
+
+@test "TERM ends the server with 0; its programs go on" {
+  start srv tcpserver 127.0.0.1 0 sh -c 'echo up; cat'
+  connect c "$srv_at"
+  hear "$c"
+  finish "$srv"
+  [ "$status" -eq 0 ]
+  [ ! -s srv.err ]
+  refuses "$srv_at"
+  echo still >&"$c"
+  hear "$c"
+  [ "$heard" = still ]
+}
+
+@test "INT ends the server by INT, so that a shell's loop stops too; its programs go on" {
+  cat >watch.pl <<'PERL'
+my $pid = fork // die;
+exec 'tcpserver', @ARGV if !$pid;
+open my $f, '>', 'pid.new'; print $f "$pid\n"; close $f; rename 'pid.new', 'pid';
+waitpid $pid, 0;
+print STDERR 'signal ', $? & 127, ' status ', $? >> 8, "\n";
+PERL
+  wrap watched perl watch.pl
+  sed -i 's/ tcpserver / /' bin/watched
+  start srv watched 127.0.0.1 0 sh -c 'echo up; cat'
+  connect c "$srv_at"
+  hear "$c"
+  until_true [ -e pid ]
+  kill -INT "$(cat pid)"
+  wait "$srv"
+  [ "$(cat srv.err)" = 'signal 2 status 0' ]
+  echo still >&"$c"
+  hear "$c"
+  [ "$heard" = still ]
+}
+
+@test "a signal that the server was started to ignore stays ignored" {
+  wrap nohup perl -e '$SIG{INT} = "IGNORE"; exec @ARGV'
+  start srv nohup 127.0.0.1 0 true
+  kill -INT "$srv"
+  around srv
+  finish "$srv"
+  [ "$status" -eq 0 ]
+}
+
+@test "PIPE doesn't end the server" {
+  start srv tcpserver 127.0.0.1 0 true
+  kill -PIPE "$srv"
+  around srv
+  finish "$srv"
+  [ "$status" -eq 0 ]
+}
+
+@test "USR1 says how it goes" {
+  start srv tcpserver -c 7 127.0.0.1 0 sh -c 'echo up; cat'
+  connect c "$srv_at"
+  hear "$c"
+  kill -USR1 "$srv"
+  until_true [ -s srv.err ]
+  [ "$(cat srv.err)" = "tcpserver: status: 1/7 accepted 1 denied 0 refused 0" ]
+}
+
+@test "--drain: TERM closes the listener and waits for the programs" {
+  start srv tcpserver --drain 1h 127.0.0.1 0 sh -c 'echo up; cat'
+  connect c "$srv_at"
+  hear "$c"
+  kill -TERM "$srv"
+  until_true refuses "$srv_at"
+  echo still >&"$c"
+  hear "$c"
+  [ "$heard" = still ]
+  kill -0 "$srv"
+  hang_up "$c"
+  ends_with 0 "$srv"
+  [ ! -s srv.err ]
+}
+
+@test "--drain with nothing to wait for ends at once" {
+  start srv tcpserver --drain 1h 127.0.0.1 0 true
+  finish "$srv"
+  [ "$status" -eq 0 ]
+}
+
+@test "--drain: a program that doesn't end in time is TERMed, and the status is 124" {
+  start srv tcpserver --drain 100ms 127.0.0.1 0 perl -e '
+    $SIG{TERM} = sub { open my $f, ">", "termed"; exit };
+    $| = 1; print "up\n"; select undef, undef, undef, undef'
+  connect c "$srv_at"
+  hear "$c"
+  finish "$srv"
+  [ "$status" -eq 124 ]
+  until_true [ -e termed ]
+  [[ $(cat srv.err) == "tcpserver: drain: "* ]]
+}
+
+@test "--drain: a second TERM ends the wait" {
+  start srv tcpserver --drain 1h 127.0.0.1 0 sh -c 'echo up; cat'
+  connect c "$srv_at"
+  hear "$c"
+  kill -TERM "$srv"
+  until_true refuses "$srv_at"
+  finish "$srv"
+  [ "$status" -eq 124 ]
+}
+
+@test "--drain is TERM's: INT ends at once" {
+  start srv tcpserver --drain 1h 127.0.0.1 0 sh -c 'echo up; cat'
+  connect c "$srv_at"
+  hear "$c"
+  kill -INT "$srv"
+  ends_with 130 "$srv"
+}
+
+# ---- messages ----
+
+@test "-v says the start and the end of each connection, in ucspi-tcp's words" {
+  start srv tcpserver -v -l here 127.0.0.1 0 sh -c 'echo $$; exit 3'
+  run -0 tcpclient 127.0.0.1 "$srv_at" sh -c 'echo "$TCPLOCALPORT"; cat <&6'
+  until_true ended srv 1
+  finish "$srv"
+  [ "$(cat srv.err)" = "tcpserver: status: 0/40
+tcpserver: ok ${lines[1]} here:127.0.0.1:$srv_at :127.0.0.1::${lines[0]}
+tcpserver: status: 1/40
+tcpserver: end ${lines[1]} status 768
+tcpserver: status: 0/40" ]
+}
+
+@test "without -v nothing is said of what goes well" {
+  start srv tcpserver 127.0.0.1 0 sh -c 'exit 3'
+  call "$srv_at"
+  until_true no_children "$srv"
+  finish "$srv"
+  [ ! -s srv.err ]
+}
+
+@test "-q says only what is fatal; the last of -q, -Q and -v counts" {
+  script prog true
+  for options in -q -vq -qQ; do
+    start srv tcpserver "$options" 127.0.0.1 0 ./prog
+    mv prog away
+    call "$srv_at"
+    mv away prog
+    around srv
+    finish "$srv"
+    grep -v ' accepted ' srv.err >said || :
+    case $options in
+      -qQ) [ "$(cat said)" = "tcpserver: exec ./prog: No such file or directory" ] ;;
+      *) [ ! -s said ] ;;
+    esac
+  done
+  run -127 tcpserver -q 127.0.0.1 0 ./nowhere
+  [ "$output" = "tcpserver: find ./nowhere: No such file or directory" ]
+}
+
+# events FILE: each line is an object with ts, applet, pid and event; prints the events with their fields, sorted.
+events() {
+  srv=$srv perl -MJSON::PP -ne '
+    my $o = decode_json $_;
+    $o->{ts} =~ /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z$/ or die "ts in $_";
+    $o->{applet} eq "tcpserver" or die "applet in $_";
+    $o->{pid} == $ENV{srv} or die "pid in $_";
+    my $event = delete $o->{event} or die "event in $_";
+    delete @$o{qw(ts applet pid)};
+    print join(" ", $event, map "$_=$o->{$_}", sort keys %$o), "\n"' "$1"
+}
+
+@test "--log-format=json makes every line an object with the event and its fields" {
+  script prog 'echo $$; cat; exit 3'
+  printf '127.0.0.3:deny\n:allow\n' >rules
+  start srv tcpserver -v --log-format=json -x rules -C 1 127.0.0.1 0 ./prog
+  connect c "$srv_at"
+  hear "$c"
+  call "$srv_at"
+  call "$srv_at" -i 127.0.0.3
+  kill -USR1 "$srv"
+  until_line srv.err '"event":"status"'
+  hang_up "$c"
+  until_line srv.err '"event":"end"'
+  mv prog away
+  call "$srv_at" -i 127.0.0.2
+  until_line srv.err '"event":"error"'
+  finish "$srv"
+  run -0 events srv.err
+  local number='[0-9]+'
+  [[ ${lines[0]} =~ ^"ok active="$number" child=$heard connections=1 local_ip=127.0.0.1 local_port=$srv_at \
+remote_ip=127.0.0.1 remote_port="$number$ ]]
+  [[ ${lines[1]} =~ ^"refuse client=127.0.0.1:"$number" limit=1"$ ]]
+  [[ ${lines[2]} =~ ^"deny line=1 remote=127.0.0.3:"$number$ ]]
+  [ "${lines[3]}" = "status accepted=3 active=1 denied=1 limit=40 refused=1" ]
+  [ "${lines[4]}" = "end active=0 child=$heard exit=3 signal=0" ]
+  [ "${lines[5]}" = "error action=exec object=./prog reason=No such file or directory" ]
+  [ "${#lines[@]}" -eq 6 ]
+}
+
+@test "--log-format=json: an end by a signal" {
+  start srv tcpserver -v --log-format=json 127.0.0.1 0 sh -c 'kill -KILL $$'
+  call "$srv_at"
+  until_line srv.err '"event":"end"'
+  run -0 events srv.err
+  [[ ${lines[1]} =~ ^"end active=0 child="[0-9]+" exit=137 signal=9"$ ]]
+}
+
+@test "--log-format=json is for fatal errors too, whatever the bytes in them" {
+  run -127 --separate-stderr tcpserver --log-format=json 127.0.0.1 0 $'./no\n"where"\xff'
+  [ "${#stderr_lines[@]}" -eq 1 ]
+  perl -MJSON::PP -e '
+    my $o = decode_json shift;
+    exit !($o->{event} eq "error" && $o->{action} eq "find" && $o->{object} =~ /^\.\/no\n"where"/)' "$stderr"
+}
+
+@test "a message is one line, whatever the bytes in it" {
+  run -127 --separate-stderr tcpserver 127.0.0.1 0 $'./no\n\e[31mwhere'
+  [ "$stderr" = 'tcpserver: find ./no\n\x1b[31mwhere: No such file or directory' ]
+}
+
+@test "a log whose reader is gone doesn't end the server" {
+  mkfifo log
+  head -n 1 <log >first 3>&- &
+  reader=$!
+  script bin/piped 'exec tcpserver "$@" 2>log'
+  start srv piped -v 127.0.0.1 0 printf served
+  wait "$reader"
+  for ((turn = 0; turn < 3; turn++)); do
+    run -0 call "$srv_at"
+    [ "$output" = served ]
+  done
+}

@@ -1,0 +1,321 @@
+# tcpserver --proxy: the PROXY protocol's header, versions 1 and 2 (haproxy's proxy-protocol.txt), and the wrong ones.
+
+load helper/tcpserver
+
+setup() {
+  server_setup
+  # says who is there, then what came behind the header
+  script bin/who 'echo "$PROTO $TCPREMOTEIP $TCPREMOTEPORT $TCPLOCALIP $TCPLOCALPORT"; exec cat'
+}
+
+teardown() {
+  server_teardown
+}
+
+v1='PROXY TCP4 192.0.2.1 198.51.100.2 40000 25\r\n'
+v1_says='TCP 192.0.2.1 40000 198.51.100.2 25'
+# printf's: version 2's signature; PROXY over TCP4, TCP6; the addresses and ports of both
+v2='\r\n\r\n\0\r\nQUIT\n'
+v2_tcp4='\300\0\2\1\306\63\144\2\234\100\0\31'
+v2_tcp6='\40\1\15\270\0\0\0\0\0\0\0\0\0\0\0\1\40\1\15\270\0\0\0\0\0\0\0\0\0\0\0\2\234\100\0\31'
+v2_tcp6_says='TCP6 2001:db8::1 40000 2001:db8::2 25'
+
+# sends BYTES [TCPCLIENT-OPTION...]: what srv answers to these bytes, printf's way.
+sends() {
+  local bytes=$1
+  shift
+  printf "$bytes" | tcpclient "$@" 127.0.0.1 "$srv_at"
+}
+
+# says WANT BYTES: the program says who is there and what came behind the header.
+says() {
+  local got
+  got=$(sends "$2") || :
+  [ "$got" = "$1" ] || { echo "to $2: '$got', not '$1'"; return 1; }
+}
+
+# own BYTES: it is the connection itself that counts.
+own() {
+  local got
+  got=$(sends "$1" | head -n 1)
+  [[ $got =~ ^"TCP 127.0.0.1 "[0-9]+" 127.0.0.1 $srv_at"$ ]] || { echo "to $1: '$got'"; return 1; }
+}
+
+# hangs_up_on BYTES: it answers nothing, says why in one line, and lives.
+hangs_up_on() {
+  local got before
+  echo "to $1"
+  before=$(wc -l <srv.err)
+  got=$(sends "$1" 2>/dev/null) || :
+  [ -z "$got" ]
+  around srv
+  tail -n +$((before + 1)) srv.err | grep -v ' accepted ' >said
+  grep -qE '^tcpserver: read PROXY header from 127\.0\.0\.1:[0-9]+: ' said
+  [ "$(wc -l <said)" -eq 1 ]
+}
+
+# ---- version 1 ----
+
+@test "version 1 says who is there; what comes behind it is the program's" {
+  start srv tcpserver --proxy 127.0.0.1 0 who
+  says "$v1_says" "$v1"
+  says "$v1_says"$'\nHELO me\nPROXY TCP4 again' "$v1"'HELO me\nPROXY TCP4 again\r\n' ||
+    says "$v1_says"$'\nHELO me\nPROXY TCP4 again\r' "$v1"'HELO me\nPROXY TCP4 again\r\n'
+  says 'TCP6 2001:db8::1 1 2001:db8::2 65535' 'PROXY TCP6 2001:db8::1 2001:DB8:0:0::2 1 65535\r\n'
+  says 'TCP 0.0.0.0 0 255.255.255.255 65535' 'PROXY TCP4 0.0.0.0 255.255.255.255 0 65535\r\n'
+}
+
+@test "version 1, UNKNOWN: the connection itself counts" {
+  start srv tcpserver --proxy 127.0.0.1 0 who
+  own 'PROXY UNKNOWN\r\n'
+  own 'PROXY UNKNOWN ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff 65535 65535\r\n'
+}
+
+@test "a wrong version 1 line is hung up on, and said" {
+  start srv tcpserver --proxy 127.0.0.1 0 who
+  long=$(printf '%0120d' 0)
+  while IFS= read -r line; do
+    hangs_up_on "$line"
+  done <<END
+PROXY\r\n
+PROXY \r\n
+PROXY TCP4\r\n
+PROXY TCP4 192.0.2.1 198.51.100.2 40000\r\n
+PROXY TCP4 192.0.2.1 198.51.100.2 40000 25 26\r\n
+PROXY  TCP4 192.0.2.1 198.51.100.2 40000 25\r\n
+PROXY TCP4  192.0.2.1 198.51.100.2 40000 25\r\n
+PROXY TCP4 192.0.2.1 198.51.100.2 40000 25\n
+PROXY TCP4 192.0.2.1 198.51.100.2 40000 65536\r\n
+PROXY TCP4 192.0.2.1 198.51.100.2 -1 25\r\n
+PROXY TCP4 192.0.2.1 198.51.100.2 040000 25\r\n
+PROXY TCP4 192.0.2.256 198.51.100.2 40000 25\r\n
+PROXY TCP4 192.0.2.1 host 40000 25\r\n
+PROXY TCP4 2001:db8::1 2001:db8::2 40000 25\r\n
+PROXY TCP6 192.0.2.1 198.51.100.2 40000 25\r\n
+PROXY TCP6 2001:db8::1 198.51.100.2 40000 25\r\n
+PROXY TCP6 fe80::1%%lo fe80::2%%lo 40000 25\r\n
+PROXY TCP5 192.0.2.1 198.51.100.2 40000 25\r\n
+PROXY UDP4 192.0.2.1 198.51.100.2 40000 25\r\n
+PROXY UNKNOWNS\r\n
+PROXY TCP4 192.0.2.1 198.51.100.2 40000 25\0\r\n
+PROXY UNKNOWN $long\r\n
+PROXY UNKNOWN $long
+proxy TCP4 192.0.2.1 198.51.100.2 40000 25\r\n
+ PROXY TCP4 192.0.2.1 198.51.100.2 40000 25\r\n
+PROXY TCP4 192.0.2.1 198.51.100.2 40000 25 \r\n
+END
+}
+
+# ---- version 2 ----
+
+@test "version 2 says who is there; what comes behind it is the program's" {
+  start srv tcpserver --proxy 127.0.0.1 0 who
+  says "$v1_says" "$v2"'\x21\x11\0\14'"$v2_tcp4"
+  says "$v1_says"$'\nHELO me' "$v2"'\x21\x11\0\14'"$v2_tcp4"'HELO me\n'
+  says "$v2_tcp6_says"$'\nHELO me' "$v2"'\x21\x21\0\44'"$v2_tcp6"'HELO me\n'
+}
+
+@test "version 2: an IPv4 address that is mapped into IPv6 is shown as IPv4" {
+  start srv tcpserver --proxy 127.0.0.1 0 who
+  mapped='\0\0\0\0\0\0\0\0\0\0\377\377'
+  says "$v1_says" "$v2"'\x21\x21\0\44'"$mapped"'\300\0\2\1'"$mapped"'\306\63\144\2\234\100\0\31'
+}
+
+@test "version 2: extensions are skipped, however long" {
+  start srv tcpserver --proxy 127.0.0.1 0 who
+  says "$v1_says"$'\nHELO me' "$v2"'\x21\x11\0\24'"$v2_tcp4"'\3\0\5TLVTLHELO me\n'
+  many=$(head -c 65523 /dev/zero | tr '\0' x)
+  says "$v1_says"$'\nHELO me' "$v2"'\x21\x11\377\377'"$v2_tcp4${many}HELO me\n"
+  says "$v2_tcp6_says"$'\nHELO me' "$v2"'\x21\x21\1\0'"$v2_tcp6${many:0:220}HELO me\n"
+}
+
+@test "version 2, LOCAL, no address, or a Unix socket's: the connection itself counts" {
+  start srv tcpserver --proxy 127.0.0.1 0 who
+  own "$v2"'\x20\x00\0\0'
+  own "$v2"'\x20\x11\0\14'"$v2_tcp4"
+  own "$v2"'\x20\x00\0\5hello'
+  own "$v2"'\x21\x00\0\0'
+  own "$v2"'\x21\x00\0\3xyz'
+  own "$v2"'\x21\x31\0\330'"$(printf '%0216d' 0)"
+}
+
+@test "a wrong version 2 header is hung up on, and said" {
+  start srv tcpserver --proxy 127.0.0.1 0 who
+  hangs_up_on "$v2"'\x11\x11\0\14'"$v2_tcp4"     # version 1
+  hangs_up_on "$v2"'\x31\x11\0\14'"$v2_tcp4"     # version 3
+  hangs_up_on "$v2"'\x22\x11\0\14'"$v2_tcp4"     # an unknown command
+  hangs_up_on "$v2"'\x21\x12\0\14'"$v2_tcp4"     # UDP
+  hangs_up_on "$v2"'\x21\x41\0\14'"$v2_tcp4"     # an unknown family
+  hangs_up_on "$v2"'\x21\x11\0\13'"$v2_tcp4"     # too short for its addresses
+  hangs_up_on "$v2"'\x21\x21\0\14'"$v2_tcp4"
+  hangs_up_on '\r\n\r\n\0\r\nQUIT\r\x21\x11\0\14'"$v2_tcp4" # another signature
+}
+
+# ---- what is no header, or not all of it ----
+
+@test "a client without a header is hung up on, and said" {
+  start srv tcpserver --proxy 127.0.0.1 0 who
+  hangs_up_on 'HELO me\r\n'
+  hangs_up_on 'P\n'
+  hangs_up_on '\r\n\r\n'
+  hangs_up_on 'PROXY TCP4 192.0.2.1'
+  says "$v1_says" "$v1"
+}
+
+@test "a client that ends before its first byte, as health checks do, is worth a line only with -v" {
+  local verbose lines=0
+  for verbose in -Q -v; do
+    start srv tcpserver $verbose --proxy 127.0.0.1 0 who
+    [ -z "$(sends '')" ]
+    around srv
+    [ "$(grep -c 'read PROXY header from' srv.err)" -eq "$lines" ]
+    lines=1
+    finish "$srv"
+  done
+}
+
+@test "a header may come byte by byte" {
+  start srv tcpserver --proxy=1h 127.0.0.1 0 who
+  for header in "$v1" "$v2"'\x21\x11\0\20'"$v2_tcp4"'\4\0\1x'; do
+    connect c "$srv_at"
+    printf "$header" | od -An -v -to1 -w1 | tr -d ' ' >bytes
+    while read -r byte; do
+      printf "\\$byte" >&"$c"
+      around srv
+    done <bytes
+    hear "$c"
+    [ "$heard" = "$v1_says" ]
+    echo 'HELO me' >&"$c"
+    hear "$c"
+    [ "$heard" = 'HELO me' ]
+    hang_up "$c"
+  done
+}
+
+@test "a client that says nothing in time is hung up on; nobody waits for it" {
+  start srv tcpserver --proxy=200ms 127.0.0.1 0 who
+  connect silent "$srv_at"
+  connect slow "$srv_at"
+  printf 'PROXY TCP4 192' >&"$slow"
+  says "$v1_says" "$v1"
+  [ -z "$(cat <&"$silent")" ]
+  [ -z "$(cat <&"$slow")" ]
+  [ "$(grep -c '^tcpserver: read PROXY header from 127\.0\.0\.1:[0-9]*: Connection timed out$' srv.err)" -eq 2 ]
+  says "$v1_says" "$v1"
+}
+
+@test "a header's time is total: a byte now and then doesn't extend it" {
+  start srv tcpserver --proxy=300ms 127.0.0.1 0 who
+  connect c "$srv_at"
+  # one byte a round, for as long as the server listens; SIGPIPE and an error are its end
+  trap '' PIPE
+  for ((drips = 0; drips < 100; drips++)); do
+    printf '%.1s' "$(printf 'PROXY UNKNOWN %0100d' 0 | tail -c +$((drips + 1)))" >&"$c" 2>/dev/null || break
+    ! grep -q 'PROXY header' srv.err || break
+    around srv
+    read -rt 0.01 <> <(:) || :
+  done
+  until_line srv.err '^tcpserver: read PROXY header from 127\.0\.0\.1:[0-9]+: Connection timed out$'
+  [ "$drips" -lt 100 ]
+}
+
+@test "waiting for headers leaves the server its signals: USR1, TERM" {
+  start srv tcpserver --proxy=1h 127.0.0.1 0 who
+  connect a "$srv_at"
+  connect b "$srv_at"
+  around srv
+  [[ $(tail -n 1 srv.err) == "tcpserver: status: 2/40 accepted 2 "* ]]
+  finish "$srv"
+  [ "$status" -eq 0 ]
+  [ -z "$(cat <&"$a")" ]
+}
+
+@test "--proxy=0 wants the header at once" {
+  start srv tcpserver --proxy=0 127.0.0.1 0 who
+  connect c "$srv_at"
+  [ -z "$(cat <&"$c")" ]
+  until_line srv.err 'PROXY header'
+}
+
+# ---- what the header's client is subject to ----
+
+@test "access rules and -C are for the client behind the proxy" {
+  printf '192.0.2.1:deny\n127.0.0.1:deny\n:allow,BY="rule"\n' >rules
+  start srv tcpserver --proxy -x rules -C '1:no\n' -v 127.0.0.1 0 sh -c 'echo "$BY $TCPCONNNUM"; cat'
+  [ -z "$(sends "$v1")" ]
+  grep 'tcpserver: deny 192.0.2.1:40000 by line 1' srv.err
+  connect c "$srv_at"
+  printf 'PROXY TCP4 192.0.2.2 198.51.100.2 40000 25\r\n' >&"$c"
+  hear "$c"
+  [ "$heard" = 'rule 1' ]
+  [ "$(sends 'PROXY TCP4 192.0.2.2 198.51.100.2 40001 25\r\n')" = no ]
+  [ "$(sends 'PROXY TCP4 192.0.2.3 198.51.100.2 40001 25\r\n')" = 'rule 1' ]
+  until_line srv.err '^tcpserver: ok [0-9]+ :198\.51\.100\.2:25 :192\.0\.2\.3::40001$'
+}
+
+@test "the greeting is for the client behind the proxy" {
+  start srv tcpserver --proxy 127.0.0.1 0
+  [[ $(sends "$v1") == "Hello there, 192.0.2.1, it's now "* ]]
+}
+
+@test "a banner comes after the header" {
+  start srv tcpserver --proxy=1h -B 'welcome: ' 127.0.0.1 0 who
+  [ "$(sends "$v1")" = "welcome: $v1_says" ]
+  hangs_up_on 'HELO me\r\n'
+}
+
+@test "-h looks up the client behind the proxy" {
+  name=$(getent hosts 127.0.0.1 | awk '{print $2}')
+  [ -n "$name" ] || skip "127.0.0.1 has no name here"
+  start srv tcpserver -h --proxy 127.0.0.1 0 tell
+  run -0 sends 'PROXY TCP4 127.0.0.1 127.0.0.9 40000 25\r\n' -i 127.0.0.3
+  [[ $output == *"TCPREMOTEHOST=$name"* ]]
+  [[ $output == *TCPLOCALIP=127.0.0.9* ]]
+}
+
+@test "many clients that never finish their header take no one else's place but up to -c" {
+  start srv tcpserver --proxy=1h -c 3 127.0.0.1 0 who
+  connect a "$srv_at"
+  connect b "$srv_at"
+  says "$v1_says" "$v1"
+}
+
+# ---- a real proxy ----
+
+# haproxy VERSION-OPTION: in front of srv; its port in $front.
+haproxy_with() {
+  need haproxy haproxy
+  cat >haproxy.cfg <<END
+global
+  maxconn 20
+defaults
+  mode tcp
+  timeout connect 30s
+  timeout client 30s
+  timeout server 30s
+listen front
+  bind fd@\${FRONT}
+  server back 127.0.0.1:$srv_at $1
+END
+  background haproxy perl -MIO::Socket::INET -e '
+    $^F = 255;
+    my $s = IO::Socket::INET->new(LocalAddr => "127.0.0.1", Listen => 20) or die $!;
+    $| = 1;
+    print $s->sockport, "\n";
+    $ENV{FRONT} = fileno $s;
+    exec qw(haproxy -q -db -f haproxy.cfg)'
+  until_true grep -qs . haproxy.out
+  front=$(cat haproxy.out)
+}
+
+@test "haproxy's send-proxy and send-proxy-v2 are understood" {
+  start srv tcpserver --proxy 127.0.0.1 0 who
+  for option in send-proxy send-proxy-v2 'send-proxy-v2 proxy-v2-options unique-id,crc32c'; do
+    haproxy_with "$option"
+    run -0 tcpclient -i 127.0.0.2 127.0.0.1 "$front" sh -c '
+      echo "$TCPLOCALPORT"; echo HELO me >&7; head -n 2 <&6'
+    [ "${lines[1]}" = "TCP 127.0.0.2 ${lines[0]} 127.0.0.1 $front" ]
+    [ "${lines[2]}" = 'HELO me' ]
+    kill -KILL "$haproxy"
+  done
+}
