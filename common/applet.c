@@ -10,7 +10,7 @@
 #undef APPLET
 
 static const struct applet *const applets[] = {
-#define APPLET(symbol) &symbol,
+#define APPLET(symbol) &(symbol),
 #include "registry.h"
 #undef APPLET
 };

@@ -196,6 +196,7 @@ static int race_round(struct race *r, struct addr *peer, bool *over)
 {
     struct pollfd polls[2 + ATTEMPTS];
     int fd = start_due(r, peer), attempts = r->attempts;
+    nfds_t n = 2 + (nfds_t)attempts;
     if (fd >= 0)
         return fd;
     *over = !attempts && r->side[0].lookup.fd < 0 && r->side[1].lookup.fd < 0;
@@ -203,7 +204,7 @@ static int race_round(struct race *r, struct addr *peer, bool *over)
         polls[i] = (struct pollfd){.fd = r->side[i].lookup.fd, .events = POLLIN};
     for (int i = 0; i < attempts; i++)
         polls[2 + i] = (struct pollfd){.fd = r->attempt[i].fd, .events = POLLOUT};
-    if (*over || sigs_sleep(polls, (nfds_t)(2 + attempts), clock_left(wake_at(r))) <= 0)
+    if (*over || sigs_sleep(polls, n, clock_left(wake_at(r))) <= 0)
         return -1;
     for (int i = 0; i < 2; i++)
         if (polls[i].fd >= 0 && polls[i].revents)

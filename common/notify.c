@@ -43,42 +43,49 @@ static int tell_manager(const char *state)
     return done < 0 ? -1 : 0;
 }
 
+/* The newline on --ready-fd, which is closed; one of 0, 1, 2 keeps its place. */
+static int tell_fd(int fd)
+{
+    if (fd_write_all(fd, "\n", 1) < 0)
+        return -1;
+    if (fd <= STDERR_FILENO)
+        return fd_to_null(fd);
+    fd_close(&fd);
+    return 0;
+}
+
+/* The line on stdout, whose place /dev/null takes. */
+static int tell_stdout(const char *line)
+{
+    char mem[256];
+    size_t len = strlen(line);
+    if (len >= sizeof mem) {
+        errno = EMSGSIZE;
+        return -1;
+    }
+    memcpy(mem, line, len);
+    mem[len] = '\n';
+    /* whoever reads the line may count on all being done, so nothing is opened after it */
+    int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+    if (null < 0)
+        return -1;
+    int done = fd_write_all(STDOUT_FILENO, mem, len + 1);
+    if (done == 0)
+        done = dup2(null, STDOUT_FILENO);
+    fd_close(&null);
+    return done < 0 ? -1 : 0;
+}
+
 int notify_ready(const struct notify *n, const char *line, const char **object)
 {
-    if (n->print) {
-        char mem[256];
-        size_t len = strlen(line);
-        *object = "stdout";
-        if (len >= sizeof mem) {
-            errno = EMSGSIZE;
-            return -1;
-        }
-        memcpy(mem, line, len);
-        mem[len] = '\n';
-        /* whoever reads the line may count on all being done, so nothing is opened after it */
-        int null = open("/dev/null", O_RDWR | O_CLOEXEC);
-        if (null < 0)
-            return -1;
-        int done = fd_write_all(STDOUT_FILENO, mem, len + 1);
-        if (done == 0)
-            done = dup2(null, STDOUT_FILENO);
-        fd_close(&null);
-        if (done < 0)
-            return -1;
-    }
-    if (n->fd >= 0) {
-        int fd = n->fd;
-        *object = "ready-fd";
-        if (fd_write_all(fd, "\n", 1) < 0)
-            return -1;
-        /* one of 0, 1, 2 keeps its place */
-        if (fd > STDERR_FILENO)
-            fd_close(&fd);
-        else if (fd_to_null(fd) < 0)
-            return -1;
-    }
+    *object = "ready-fd";
+    if (n->fd >= 0 && tell_fd(n->fd) < 0)
+        return -1;
     *object = "NOTIFY_SOCKET";
-    return tell_manager("READY=1");
+    if (tell_manager("READY=1") < 0)
+        return -1;
+    *object = "stdout";
+    return n->print ? tell_stdout(line) : 0;
 }
 
 void notify_stopping(void)

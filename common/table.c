@@ -59,8 +59,11 @@ int table_reserve(struct table *t)
         grown.taken[to] = 1;
         memcpy(slot(&grown, to), slot(t, i), t->entry_size);
     }
-    table_free(t);
-    *t = grown;
+    free(t->taken);
+    free(t->mem);
+    t->taken = grown.taken;
+    t->mem = grown.mem;
+    t->slots = grown.slots;
     return 0;
 }
 

@@ -166,7 +166,7 @@ static int install(struct install *in, const char *dir)
 {
     ssize_t n = readlink("/proc/self/exe", in->self, sizeof in->self - 1);
     if (n < 0)
-        msg_die_sys(in->msg, "readlink", "/proc/self/exe");
+        return msg_fatal(in->msg, EXIT_SYSTEM, "readlink", "/proc/self/exe", errno);
     in->self[n] = '\0';
     in->dir = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (in->dir < 0)
