@@ -69,13 +69,13 @@ static:
 	+$(Q)$(MAKE) --no-print-directory B=$(B)/static CC=musl-gcc CFLAGS='-Os -ffunction-sections -fdata-sections' \
 	  HARDEN='-D_FORTIFY_SOURCE=2 -fstack-protector-strong' LINK='-static -Wl,-z,relro,-z,now -Wl,--gc-sections -s'
 
-# bench/NAME.c is one program: build/bench/NAME; hello is static, so that its own start costs least
+# bench/NAME.c is one program: build/bench/NAME; hello is static and without a library, so that its start costs least
 $(B)/bench/%: bench/%.c bench/tool.h $(B)/flags
 	@mkdir -p $(@D)
 	$(SAY) CC $@
 	$(Q)$(CC) -std=c11 $(WARN) $(HARDEN) $(CPPFLAGS) $(CFLAGS) $(LINK) $(LDFLAGS) -o $@ $<
 
-$(B)/bench/hello: private LINK = -static
+$(B)/bench/hello: private LINK = -static -nostdlib
 
 demo: all
 	sh contrib/demo.sh $(B)/ipcbox

@@ -195,6 +195,14 @@ wrong_call_of() {
   [ -z "$(ls -A locked)" ]
 }
 
+@test "--install that fails half-way takes back what it has made" {
+  need strace strace
+  mkdir dir
+  run -111 strace -qq -o trace -e inject=symlinkat:error=ENOSPC:when=3 "$IPCBOX" --install -s dir
+  [ "$output" = "ipcbox: install ${applets[2]}: No space left on device" ]
+  [ -z "$(ls -A dir)" ]
+}
+
 @test "--install on another file system makes no hard links, and leaves nothing" {
   [ -w /dev/shm ] && [ "$(stat -c %d /dev/shm)" != "$(stat -c %d "$IPCBOX")" ] || skip "needs another file system"
   local dir
@@ -405,6 +413,13 @@ complete_line() {
     run -100 sh -c '"$0" --no-such-option <&- >&- 2>&-' "$applet"
     [ -z "$output" ]
   done
+}
+
+@test "with stderr closed a message does not go into the connection" {
+  start server tcpserver 127.0.0.1 0 sh -c 'cat >received.part; mv received.part received'
+  tcpclient -v 127.0.0.1 "$server_at" </dev/null >/dev/null 2>&-
+  until_true test -e received
+  [ ! -s received ]
 }
 
 @test "a server started with fds 0 to 2 closed serves" {

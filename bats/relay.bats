@@ -292,7 +292,7 @@ kept" ]
 # strace makes system calls fail like that.
 injected() {
   relay_so() {
-    strace -f -qq -o trace -e "trace=${1%%:*}" -e inject="$1" tcpclient 127.0.0.1 "$server_at"
+    strace -f -qq -o trace -e "trace=${1%%:*}" -e inject="$1" timeout --foreground 30 tcpclient 127.0.0.1 "$server_at"
     grep -q INJECTED trace
   }
   relay_so "$1" <data >out
@@ -324,12 +324,28 @@ injected() {
   injected splice,sendfile:error=EAGAIN:when=1+3
   injected splice,sendfile:error=EINTR:when=1+3
   injected ppoll:error=EINTR:when=1+2
-  relay() { strace -f -qq -o /dev/null -e inject=splice,sendfile:error=EINVAL -e "inject=$1" tcpclient 127.0.0.1 "$server_at"; }
+  relay() {
+    strace -f -qq -o /dev/null -e inject=splice,sendfile:error=EINVAL -e "inject=$1" \
+      timeout --foreground 30 tcpclient 127.0.0.1 "$server_at"
+  }
   local error
   for error in EAGAIN EINTR; do
     relay "recvfrom,sendto,write:error=$error:when=1+3" <data >out
     cmp data out
     cat data | relay "recvfrom,sendto:error=$error:when=1+3" | cmp - data
+  done
+}
+
+@test "a send that fails for want of memory is 111 and one line, not a wait for an answer that can't come" {
+  need strace strace
+  echo_server
+  random_bytes 3000000 >data
+  local error
+  for error in ENOMEM ENOBUFS EIO; do
+    run -111 strace -f -qq -o trace -e trace=sendfile -e "inject=sendfile:error=$error:when=2+" \
+      sh -c 'timeout --foreground 30 tcpclient 127.0.0.1 "$0" <data >out' "$server_at"
+    [[ $output == "tcpclient: "* ]]
+    [ "${#lines[@]}" -eq 1 ]
   done
 }
 

@@ -98,7 +98,7 @@ PERL
   start srv activated --inherit --ready-fd 2 true
   until_line trace '^accept4\('
   sed -n '1,4s/(.*//p' trace >calls
-  [ "$(cat calls)" = $'write\nwrite\nsendto\naccept4' ]
+  [ "$(cat calls)" = $'write\nsendto\nwrite\naccept4' ]
 }
 
 # ---- inherited sockets ----

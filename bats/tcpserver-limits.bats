@@ -164,6 +164,7 @@ holds() {
   for ((turn = 0; turn < 20; turn++)); do
     run -0 tcpclient 127.0.0.1 "$srv_at" perl -e '
       open my $out, ">&=", 7; open my $in, "<&=", 6;
+      alarm 60;
       syswrite $out, "HELO me\r\n"; print <$in>; $! and die $!'
     [ "$output" = sorry ]
   done

@@ -278,11 +278,36 @@ race() {
   start server unixserver sock cat
   kill -KILL "$server"
   ends_with 137 "$server"
-  local round
-  for round in 1 2 3; do
+  local _
+  for _ in 1 2 3; do
     race 2
     race 10
   done
+}
+
+@test "one that is held up between its look at a dead socket and taking it over keeps the others waiting" {
+  need strace strace
+  start dead unixserver sock cat
+  kill -KILL "$dead"
+  ends_with 137 "$dead"
+  # stopped when it has seen that nobody is there
+  background s0 strace -qq -o trace -e trace=connect -e inject=connect:signal=STOP unixserver -1 sock cat
+  until_line trace 'stopped by SIGSTOP'
+  local held
+  held=$(cat /proc/"$s0"/task/"$s0"/children)
+  started+=("$held")
+  background s1 unixserver -1 sock cat
+  until_true asleep "$s1" unixserver
+  kill -CONT "$held"
+  until_true settled 0
+  until_true settled 1
+  [ -s s0.out ]
+  ends_with 111 "$s1"
+  grep -q 'refuse to replace a live socket' s1.err
+  answers sock "one of two"
+  kill "$held"
+  ends_with 0 "$s0"
+  [ ! -e sock ]
 }
 
 # ---- the end ----
