@@ -111,6 +111,8 @@ static int step_up(struct relay *r, bool *again)
     case PUMP_ERROR:
         if (r->up.failed == PUMP_SOURCE)
             return abort_connection(r, "read", "stdin", errno);
+        if (errno != EPIPE && errno != ECONNRESET) /* the connection lives, but our input can't go on */
+            return abort_connection(r, "send", NULL, errno);
         r->up_done = true;
         r->up_error = errno;
         return 0;

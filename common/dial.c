@@ -149,6 +149,21 @@ static int start_due(struct race *r, struct addr *peer)
     return -1;
 }
 
+/*
+ * Whether the socket is connected to itself: a port that nobody listens on may be chosen as our own, and then
+ * TCP's simultaneous open (RFC 9293, 3.5) succeeds.
+ */
+static bool is_own_end(int fd)
+{
+    struct addr local, remote;
+    unsigned char ours[ADDR_KEY_SIZE], theirs[ADDR_KEY_SIZE];
+    if (addr_local(&local, fd) < 0 || addr_remote(&remote, fd) < 0 || addr_port(&local) != addr_port(&remote))
+        return false;
+    addr_key(&local, ours);
+    addr_key(&remote, theirs);
+    return memcmp(ours, theirs, sizeof ours) == 0;
+}
+
 /* Looks at an attempt that poll has spoken of. Its fd if it is connected; else it is over, and -1. */
 static int finish_attempt(struct race *r, int i, struct addr *peer)
 {
@@ -158,6 +173,8 @@ static int finish_attempt(struct race *r, int i, struct addr *peer)
     r->attempt[i] = r->attempt[--r->attempts];
     if (getsockopt(a.fd, SOL_SOCKET, SO_ERROR, &err, &len) < 0)
         err = errno;
+    if (!err && is_own_end(a.fd))
+        err = ECONNREFUSED;
     if (!err) {
         *peer = a.to;
         return a.fd;

@@ -8,6 +8,7 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <sys/time.h>
 #include <time.h>
 #include <unistd.h>
@@ -167,9 +168,25 @@ void sigs_shut(void)
     sigs_take(SIGALRM);
 }
 
+/*
+ * The signals that libc keeps for its threads, below SIGRTMIN: its sigaction(2) refuses them, and its
+ * posix_spawn(3) leaves them ignored in every child. We have no threads, so they become default here, once
+ * for all our programs.
+ */
+static void reset_reserved(void)
+{
+#ifdef SYS_rt_sigaction
+    static const unsigned long
+        all_default[8]; /* the kernel's struct sigaction, whose layout depends on the machine */
+    for (int sig = SIGSYS + 1; sig < SIGRTMIN; sig++)
+        syscall(SYS_rt_sigaction, sig, all_default, NULL, (size_t)(_NSIG / 8));
+#endif
+}
+
 void sigs_learn_ignored(void)
 {
     start();
+    reset_reserved();
     for (int sig = 1; sig < NSIG; sig++) {
         struct sigaction now;
         if (sigaction(sig, NULL, &now) == 0 && now.sa_handler == SIG_IGN)

@@ -47,7 +47,7 @@ enum sigs_legacy {
     SIGS_CLEAN,     /* all default, nothing blocked: servers and daemons */
 };
 
-/* Must have been called once in the parent before sigs_reset(SIGS_CLEAN): finds out what is ignored. */
+/* Must have been called in the parent before sigs_reset(SIGS_CLEAN): finds out what is ignored. */
 void sigs_learn_ignored(void);
 
 /* Whether a signal that we caught was ignored when we were started. */
