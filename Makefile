@@ -35,7 +35,7 @@ else
 SAY = @:
 endif
 
-.PHONY: all demo test check bench install uninstall static clean help dist FORCE
+.PHONY: all demo test check bench install uninstall static clean help FORCE
 .DELETE_ON_ERROR:
 
 all: $(B)/ipcbox

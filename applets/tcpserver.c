@@ -414,8 +414,7 @@ static const struct cli cli = {
 static int tcpserver_main(struct msg *m, int argc, char **argv)
 {
     struct tcpserver t = {.msg = m,
-        .kind = {.env_prefix = "TCP",
-            .identify = identify,
+        .kind = {.identify = identify,
             .preamble_name = "PROXY header",
             .admit = admit,
             .tell = tell,

@@ -68,7 +68,7 @@ static int lock_directory(const char *path)
     int locked;
     do
         locked = flock(fd, LOCK_EX);
-    while (locked < 0 && errno == EINTR && clock_left(deadline));
+    while (locked < 0 && errno == EINTR && clock_left(deadline) && !sigs_ending_came());
     int err = errno;
     sigs_shut();
     errno = err == EINTR ? ETIMEDOUT : err;
@@ -108,21 +108,26 @@ static void clear_path(const struct unixserver *u, const char *path)
         msg_die_sys(u->msg, "remove the dead socket", path);
 }
 
-/* Removes the file if it is still the one that we made. 0, or -1 with errno. */
-static int remove_ours(const struct unixserver *u)
+/*
+ * Removes the file if it is still the one that we made. While our socket is open its inode number can't be
+ * another's; once it is closed, a successor may have got it, so a live socket stays. 0, or -1 with errno.
+ */
+static int remove_ours(const struct unixserver *u, bool open)
 {
     struct stat now;
     int lock = lock_directory(u->path);
     int done = lstat(u->path, &now);
     if (done < 0 && errno == ENOENT)
         done = 0;
-    else if (done == 0 && now.st_dev == u->made.st_dev && now.st_ino == u->made.st_ino)
+    else if (done == 0 && now.st_dev == u->made.st_dev && now.st_ino == u->made.st_ino &&
+             (open || !is_alive(&u->address)))
         done = unlink(u->path);
     fd_close(&lock);
     return done;
 }
 
-/* The keeper's work: when the server is gone, however, so is its file. */
+/* The keeper's work: when the server is gone, however, so is its file. A byte says that its end is orderly.
+ */
 static int keep(void *arg)
 {
     const struct unixserver *u = arg;
@@ -130,9 +135,8 @@ static int keep(void *arg)
     if (dup2(u->keeper_fd, STDIN_FILENO) < 0)
         return EXIT_SYSTEM;
     fd_close_from(STDIN_FILENO + 1);
-    while (fd_read(STDIN_FILENO, &end, 1) > 0)
-        ;
-    return remove_ours(u) < 0 ? EXIT_SYSTEM : EXIT_DONE;
+    bool orderly = fd_read(STDIN_FILENO, &end, 1) == 1;
+    return remove_ours(u, orderly) < 0 ? EXIT_SYSTEM : EXIT_DONE;
 }
 
 /* For -u: a process that keeps the right to remove the file and does nothing else. */
@@ -145,7 +149,7 @@ static void start_keeper(struct unixserver *u)
     u->keeper = spawn_keeper(keep, u);
     if (u->keeper < 0) {
         int err = errno;
-        remove_ours(u);
+        remove_ours(u, true);
         msg_die(u->msg, EXIT_SYSTEM, "fork", NULL, err);
     }
     close(fds[0]);
@@ -166,6 +170,8 @@ static _Noreturn void give_up(const struct unixserver *u, int lock, const char *
 static void bind_file(struct unixserver *u, int fd, const char *path)
 {
     int lock = lock_directory(path);
+    if (lock < 0 && sigs_ending_came())
+        sigs_die(sigs_take_ending());
     if (lock < 0)
         msg_die_sys(u->msg, "lock the directory of", path);
     clear_path(u, path);
@@ -205,15 +211,19 @@ static void listen_at(struct unixserver *u, const char *path)
     serve_listener(&u->serve, fd, false);
 }
 
-/* At the end, however it came: the file goes if it is ours. */
-static void clean_up(struct unixserver *u)
+/* At the end, however it came: the file goes if it is ours, while our socket is still open. */
+static void clean_up(void *owner)
 {
+    struct unixserver *u = owner;
     if (u->keeper > 0) {
+        fd_write(u->keeper_fd, "", 1);
         fd_close(&u->keeper_fd);
         reap_wait(u->keeper);
-    } else if (u->path && remove_ours(u) < 0) {
+    } else if (u->path && remove_ours(u, true) < 0) {
         msg_error(u->msg, "remove", u->path, errno);
     }
+    u->keeper = 0;
+    u->path = NULL;
 }
 
 /* ---- a connection ---- */
@@ -322,13 +332,13 @@ static const struct cli cli = {
 
 static int unixserver_main(struct msg *m, int argc, char **argv)
 {
-    static const struct serve_kind kind = {.env_prefix = "UNIX",
-        .identify = identify,
+    static const struct serve_kind kind = {.identify = identify,
         .admit = admit,
         .tell = tell,
         .describe = describe,
         .client = say_client,
         .name = name_client,
+        .closing = clean_up,
         .refresh = refresh};
     struct unixserver u = {.msg = m, .keeper_fd = -1};
     struct opts o;
@@ -344,6 +354,9 @@ static int unixserver_main(struct msg *m, int argc, char **argv)
     const char *where = u.serve.inherit ? "" : *argv++;
     char inherited[ADDR_TEXT_SIZE];
     serve_check(&u.serve, argv);
+    bool file = !u.serve.inherit && *where != '@';
+    if (!file && (u.mode_is_set || u.owner.has_uid || u.owner.has_gid))
+        msg_usage(m, "-p and -o are for a socket file, not for an abstract name or --inherit");
     serve_catch_signals(); /* what ends us from here on finds its way past clean_up */
     if (u.serve.inherit) {
         struct addr a = {0};

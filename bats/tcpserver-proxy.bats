@@ -253,6 +253,22 @@ END
   until_line srv.err '^tcpserver: ok [0-9]+ :198\.51\.100\.2:25 :192\.0\.2\.3::40001$'
 }
 
+@test "-C counts an IPv6 client by its address, with --per-net by its /64" {
+  start srv tcpserver --proxy -C '1:no\n' 127.0.0.1 0 sh -c 'echo yes; cat'
+  connect c "$srv_at"
+  printf 'PROXY TCP6 2001:db8:0:1::1 ::1 1 2\r\n' >&"$c"
+  hear "$c"
+  [ "$(sends 'PROXY TCP6 2001:db8:0:1::1 ::1 1 2\r\n')" = no ]
+  [ "$(sends 'PROXY TCP6 2001:db8:0:1::2 ::1 1 2\r\n')" = yes ]
+  finish "$srv"
+  start srv tcpserver --proxy --per-net -C '1:no\n' 127.0.0.1 0 sh -c 'echo yes; cat'
+  connect d "$srv_at"
+  printf 'PROXY TCP6 2001:db8:0:1::1 ::1 1 2\r\n' >&"$d"
+  hear "$d"
+  [ "$(sends 'PROXY TCP6 2001:db8:0:1:ffff::2 ::1 1 2\r\n')" = no ]
+  [ "$(sends 'PROXY TCP6 2001:db8:0:2::1 ::1 1 2\r\n')" = yes ]
+}
+
 @test "the greeting is for the client behind the proxy" {
   start srv tcpserver --proxy 127.0.0.1 0
   [[ $(sends "$v1") == "Hello there, 192.0.2.1, it's now "* ]]

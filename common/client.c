@@ -181,8 +181,10 @@ static int send_the_rest(struct relay *r)
         sleep_for(r, 0); /* which of the two is it that we wait for? */
         pump_polls(&r->up, polls);
         bool input = polls[0].fd >= 0 && pump_is_empty(&r->up);
-        if (input && sleep_for(r, LINGER_MS * CLOCK_MS) == 0)
-            return 0;
+        int64_t until = clock_in(LINGER_MS * CLOCK_MS);
+        while (input && sleep_for(r, clock_left(until)) <= 0) /* --progress may cut a sleep short */
+            if (!clock_left(until))
+                return 0;
         if (!input && polls[1].fd >= 0)
             sleep_for(r, CLOCK_NEVER);
     }

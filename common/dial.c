@@ -6,7 +6,6 @@
 #include "dial.h"
 
 #include <errno.h>
-#include <netdb.h>
 #include <string.h>
 
 #include "buf.h"
@@ -43,7 +42,8 @@ struct race {
     int attempts;
     int64_t next_start, ipv4_not_before;
     /* the failure to be reported: the last one */
-    int err, lookup_error;
+    int err;
+    const char *lookup_error;
     struct addr failed;
     bool timed_out; /* it was cut short */
 };
@@ -74,8 +74,9 @@ static void look_up(struct race *r)
             r->err = errno;
         }
     }
-    if (is_number && !r->side[0].answer.n && !r->side[1].answer.n)
-        r->err = EAFNOSUPPORT;
+    bool any = r->side[0].lookup.fd >= 0 || r->side[1].lookup.fd >= 0;
+    if (!any && !r->err && !r->side[0].answer.n && !r->side[1].answer.n)
+        r->err = EAFNOSUPPORT; /* -4, the address of -i and the host's don't go together */
 }
 
 static int begin_socket(const struct dial *d, const struct addr *to)
@@ -191,7 +192,7 @@ static void take_answer(struct race *r, int which)
     struct side *side = &r->side[which];
     resolve_take(&side->lookup, &side->answer);
     if (side->answer.error)
-        r->lookup_error = side->answer.error;
+        r->lookup_error = resolve_reason(&side->answer);
     if (which == 1)
         r->ipv4_not_before = clock_in(RESOLUTION_DELAY_MS * CLOCK_MS);
 }
@@ -268,8 +269,8 @@ static void describe_failure(const struct dial *d, const struct race *r, struct 
         buf_fmt(&b, " (%s)", where);
     }
     buf_str(&b);
-    bool name = !r->err && r->lookup_error && r->lookup_error != EAI_SYSTEM;
-    failure->why = name ? gai_strerror(r->lookup_error) : strerror(r->err ? r->err : EADDRNOTAVAIL);
+    bool name = !r->err && r->lookup_error;
+    failure->why = name ? r->lookup_error : strerror(r->err ? r->err : EADDRNOTAVAIL);
 }
 
 int dial_tcp(const struct dial *d, struct addr *peer, struct dial_failure *failure)

@@ -1,7 +1,7 @@
 /*
  * notify.h - readiness, said to whoever waits for it, and sockets taken from a service manager.
  *
- * Three ways: a line on stdout (-1), a newline on an fd (--ready-fd), READY=1 to $NOTIFY_SOCKET
+ * Three ways: a newline on an fd (--ready-fd), READY=1 to $NOTIFY_SOCKET, and last a line on stdout (-1)
  * (sd_notify(3)). The sockets are those of the LISTEN_FDS protocol (sd_listen_fds(3)).
  */
 #ifndef NOTIFY_H

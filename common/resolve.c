@@ -34,6 +34,7 @@ static void look_up(const char *host, uint16_t port, int family, struct resolved
     struct addrinfo *list = NULL;
     memset(answer, 0, sizeof *answer);
     answer->error = getaddrinfo(host, NULL, &hints, &list);
+    answer->err = errno;
     if (answer->error)
         return;
     for (const struct addrinfo *ai = list; ai && answer->n < RESOLVE_MAX; ai = ai->ai_next) {
@@ -95,6 +96,8 @@ static int answer_name(void *arg)
 static int ask(struct resolve *r, int (*work)(void *), struct question *q)
 {
     int pipe_fds[2];
+    sigs_catch(SIGCHLD); /* not ignored, as it may have been found: then the pid would not stay ours until we
+                            reap it */
     if (pipe2(pipe_fds, O_CLOEXEC) < 0)
         return -1;
     q->fd = pipe_fds[1];
@@ -184,5 +187,7 @@ int resolve_name(const struct addr *a, bool paranoid, int64_t deadline, char nam
 
 const char *resolve_reason(const struct resolved *answer)
 {
-    return answer->error == EAI_SYSTEM || !answer->error ? strerror(errno) : gai_strerror(answer->error);
+    if (answer->error == EAI_SYSTEM)
+        return strerror(answer->err);
+    return answer->error ? gai_strerror(answer->error) : strerror(errno);
 }

@@ -23,6 +23,7 @@ struct resolve {
 /* What a look-up answers: one atomic write to the pipe. */
 struct resolved {
     int error; /* 0 or EAI_... (getaddrinfo(3)) */
+    int err;   /* errno, for EAI_SYSTEM */
     int n;
     struct addr addrs[RESOLVE_MAX];
 };
@@ -48,7 +49,7 @@ int resolve_wait(const char *host, uint16_t port, int family, int64_t deadline, 
  */
 int resolve_name(const struct addr *a, bool paranoid, int64_t deadline, char name[static RESOLVE_NAME_SIZE]);
 
-/* The reason for a message: of answer->error, or of errno. */
+/* The reason for a message: of answer->error or, when that is 0, of errno. */
 const char *resolve_reason(const struct resolved *answer);
 
 #endif

@@ -50,7 +50,6 @@ struct serve_conn {
 
 /* What differs between the two. Each gets the applet's own state as `owner`. */
 struct serve_kind {
-    const char *env_prefix; /* TCP, UNIX */
     /* Fills local, remote, peer. False: hang up; why has been said. */
     bool (*identify)(void *owner, struct serve_conn *c);
     /*
@@ -69,6 +68,8 @@ struct serve_kind {
     void (*client)(const struct serve_conn *c, struct buf *text);
     /* The client's name, for the greeting; in a process of its own, so it may look it up. */
     void (*name)(void *owner, const struct serve_conn *c, struct buf *name);
+    /* The listeners are about to be closed. May be NULL. */
+    void (*closing)(void *owner);
     /* Before connections are accepted, and on SIGHUP (asked). */
     void (*refresh)(void *owner, bool asked);
 };
@@ -83,8 +84,8 @@ struct serve {
     /* what was asked for */
     struct notify notify;
     struct user user;
-    const char *banner, *per_client_text, *inherit_name;
-    char *per_client_message; /* per_client_text with its \r, \n, \t and \\ understood; NUL-terminated */
+    const char *banner, *inherit_name;
+    char *per_client_message; /* of -C N:MSG, its \r, \n, \t and \\ understood */
     unsigned long limit, per_client, max;
     int backlog;
     bool inherit, drain_set;
@@ -97,6 +98,7 @@ struct serve {
 
     /* the program: NULL path greets */
     struct spawn program;
+    const char *prog; /* as the user named it */
     char path[SPAWN_PATH_SIZE];
     struct env env;
 
@@ -126,7 +128,7 @@ void serve_option(struct serve *s, int row, const struct opts *o);
  * Ends the process when the options, taken together, or the program can never work; before anything is bound.
  * Whether the user of -u may run the program is seen later.
  */
-void serve_check(const struct serve *s, char **argv);
+void serve_check(struct serve *s, char **argv);
 
 /*
  * With --inherit, takes the listening sockets of that family; ends the process if there are none. The number

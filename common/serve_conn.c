@@ -92,12 +92,17 @@ static void send_off(struct serve_conn *c, const char *text)
 struct greeting {
     struct serve *s;
     const struct serve_conn *c;
+    int fd;
 };
 
 /* perlipc's greeting server. In a process of its own, for the name may have to be looked up. */
 static int greet(void *arg)
 {
-    const struct greeting *g = arg;
+    struct greeting *g = arg;
+    /* nothing of the server's must live on in us: a listener that is still open would look like a server */
+    if (dup2(g->fd, STDIN_FILENO) < 0)
+        return EXIT_SYSTEM;
+    fd_close_from(STDERR_FILENO + 1);
     char mem[512], date[32];
     struct buf b = BUF(mem);
     struct tm tm;
@@ -106,7 +111,7 @@ static int greet(void *arg)
     g->s->kind->name(g->s->owner, g->c, &b);
     strftime(date, sizeof date, "%a %b %e %H:%M:%S %Y", localtime_r(&now, &tm));
     buf_fmt(&b, ", it's now %s\r\n", date);
-    if (fd_write_all(g->c->fd, b.mem, b.len) == 0)
+    if (fd_write_all(STDIN_FILENO, b.mem, b.len) == 0)
         return EXIT_DONE;
     return EXIT_SYSTEM;
 }
@@ -116,7 +121,7 @@ static pid_t start_process(struct serve *s, struct serve_conn *c, const char **f
 {
     *failed = "malloc";
     if (!s->program.path) {
-        struct greeting g = {s, c};
+        struct greeting g = {s, c, c->fd};
         *failed = "fork";
         return spawn_function(greet, &g, false);
     }
@@ -149,7 +154,7 @@ void serve_start(struct serve *s, struct serve_conn *c)
     pid_t pid = -1;
     if (table_reserve(&s->children) == 0)
         pid = start_process(s, c, &failed);
-    if (pid < 0 && is_shortage(errno) && strcmp(failed, "exec") != 0) {
+    if (pid < 0 && is_shortage(errno)) {
         serve_pause(s, failed);
         s->held = *c;
         return;

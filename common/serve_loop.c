@@ -16,7 +16,7 @@
 #include "clock.h"
 #include "fd.h"
 
-enum { ACCEPT_ERRORS_MAX = 16, POLL_FAILED_MS = 50 };
+enum { ACCEPT_ERRORS_MAX = 16, ACCEPTS_A_ROUND = 64, POLL_FAILED_MS = 50 };
 
 /* Whether another connection may be accepted now; if not because of time, that time is in s->paused_until. */
 static bool may_accept(struct serve *s)
@@ -64,10 +64,11 @@ static bool is_one_clients(int err)
            err == EHOSTDOWN || err == EHOSTUNREACH || err == ENETUNREACH || err == EOPNOTSUPP;
 }
 
-/* Accepts from a ready listener until there is nothing more. */
+/* Accepts from a ready listener until there is nothing more, or signals, ended programs and new rules want a
+ * look. */
 static void accept_all(struct serve *s, int i)
 {
-    while (may_accept(s)) {
+    for (int n = 0; n < ACCEPTS_A_ROUND && may_accept(s); n++) {
         struct serve_conn c = {.fd = -1};
         if (accept_one(s, i, &c) >= 0) {
             s->accept_errors = 0;
@@ -90,6 +91,8 @@ static void accept_all(struct serve *s, int i)
 
 static void close_listeners(struct serve *s)
 {
+    if (s->listeners && s->kind->closing)
+        s->kind->closing(s->owner);
     for (int i = 0; i < s->listeners; i++)
         fd_close(&s->listener[i]);
     s->listeners = 0;
@@ -144,14 +147,22 @@ static void say_late(const struct serve *s, const struct serve_conn *c)
     msg_error(s->msg, buf_str(&b), buf_str(&client), ETIMEDOUT);
 }
 
-/* Those whose preamble came, is wrong, or is late. */
-static void serve_waiting(struct serve *s, const struct pollfd *polls)
+/* Not while a connection is held: what is read now could not be served, and its time must not run out
+ * meanwhile. */
+static bool may_read_preambles(const struct serve *s)
 {
-    size_t n = s->waiting_n, kept = 0;
+    return s->held.fd < 0;
+}
+
+/* Those whose preamble came, is wrong, or is late. */
+static void serve_waiting(struct serve *s, const struct pollfd *polls, size_t n)
+{
+    size_t kept = 0;
     for (size_t i = 0; i < n; i++) {
         struct serve_conn c = s->waiting[i];
-        int ready = polls[i].revents && s->held.fd < 0 ? s->kind->preamble(s->owner, &c) : 0;
-        if (ready == 0 && !clock_left(c.deadline)) {
+        bool may = may_read_preambles(s);
+        int ready = may && polls[i].revents ? s->kind->preamble(s->owner, &c) : 0;
+        if (may && ready == 0 && !clock_left(c.deadline)) {
             say_late(s, &c);
             ready = -1;
         }
@@ -171,7 +182,7 @@ static void serve_waiting(struct serve *s, const struct pollfd *polls)
 static nfds_t fill_polls(struct serve *s, nfds_t *listeners)
 {
     size_t n = 0;
-    for (size_t i = 0; i < s->waiting_n; i++)
+    for (size_t i = 0; may_read_preambles(s) && i < s->waiting_n; i++)
         s->polls[n++] = (struct pollfd){.fd = s->waiting[i].fd, .events = POLLIN};
     *listeners = n;
     bool accept = may_accept(s);
@@ -185,7 +196,7 @@ static int64_t sleep_time(const struct serve *s)
     int64_t until = s->stop ? s->drain_until : CLOCK_NEVER;
     if (s->paused_until && (s->held.fd >= 0 || !s->stop))
         until = clock_first(until, s->paused_until);
-    for (size_t i = 0; i < s->waiting_n; i++)
+    for (size_t i = 0; may_read_preambles(s) && i < s->waiting_n; i++)
         until = clock_first(until, s->waiting[i].deadline);
     return clock_left(until);
 }
@@ -205,8 +216,8 @@ static void one_round(struct serve *s)
         s->paused_until = 0;
     take_signals(s);
     retry_held(s);
-    if (s->waiting_n)
-        serve_waiting(s, s->polls);
+    if (first_listener)
+        serve_waiting(s, s->polls, first_listener);
     bool fresh = false;
     for (nfds_t i = first_listener; i < n && s->listeners; i++) {
         if (!s->polls[i].revents)
@@ -237,8 +248,10 @@ int serve_loop(struct serve *s)
     if (!s->stop)
         notify_stopping();
     close_listeners(s);
+    if (s->held.fd >= 0)
+        msg_error(s->msg, "end: hang up a connection whose program could not be started", NULL, 0);
     if (s->drain_set && s->stop == SIGTERM && serve_active(s)) {
-        msg_error(s->msg, "drain: the time is over, ending the programs that still run", NULL, 0);
+        msg_error(s->msg, "drain: ending the programs that still run", NULL, 0);
         terminate_children(s);
         return EXIT_DEADLINE;
     }

@@ -206,25 +206,30 @@ static int prepare_environment(struct serve *s)
     return 0;
 }
 
+/* Looks PROG up again, now that we are who will run it. */
 static int prepare_program(struct serve *s, const char *path, char **argv)
 {
     s->program = (struct spawn){.argv = argv, .legacy = SIGS_CLEAN};
-    if (path)
-        s->program.path = path;
-    else if (*argv && spawn_find(*argv, s->path) == 0)
-        s->program.path = s->path;
-    else if (*argv)
-        return msg_fatal(s->msg, spawn_exit_status(errno), "find", *argv, errno);
+    if (!s->prog)
+        return 0;
+    if (spawn_find(s->prog, s->path) < 0)
+        return msg_fatal(s->msg, spawn_exit_status(errno), "find", s->prog, errno);
+    if (path && access(path, X_OK) < 0)
+        return msg_fatal(s->msg, spawn_exit_status(errno), "find", path, errno);
+    s->program.path = path ? path : s->path;
     return 0;
 }
 
-void serve_check(const struct serve *s, char **argv)
+void serve_check(struct serve *s, char **argv)
 {
     char path[SPAWN_PATH_SIZE];
     if (s->user.has_uid && !s->user.has_gid)
         msg_usage(s->msg, "option -u: the user has no name and so no group; want USER:GROUP, or -g GROUP");
     if (*argv && spawn_find(*argv, path) < 0)
         msg_die(s->msg, spawn_exit_status(errno), "find", *argv, errno);
+    if (s->notify.print && s->notify.fd == STDOUT_FILENO)
+        msg_usage(s->msg, "-1 and --ready-fd 1 are two lines on one stdout");
+    s->prog = *argv;
 }
 
 void serve_catch_signals(void)
@@ -236,11 +241,20 @@ void serve_catch_signals(void)
     sigs_catch_ending();
 }
 
+/* Programs get fds 0 to 2, also where we were started without fd 2 (fd_fill_std). */
+static int provide_stderr(void)
+{
+    int flags = fcntl(STDERR_FILENO, F_GETFD);
+    return flags >= 0 && flags & FD_CLOEXEC ? fd_to_null(STDERR_FILENO) : 0;
+}
+
 int serve_run(struct serve *s, const char *where, const char *path, char **argv)
 {
     const char *object;
     int failed;
     fd_cloexec_from(STDERR_FILENO + 1);
+    if (provide_stderr() < 0)
+        return msg_fatal(s->msg, EXIT_SYSTEM, "open", "/dev/null", errno);
     if (user_become(&s->user) < 0)
         return msg_fatal(s->msg, EXIT_SYSTEM, "change user", NULL, errno);
     if ((failed = prepare_program(s, path, argv)) || (failed = prepare_environment(s)))

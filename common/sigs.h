@@ -28,6 +28,9 @@ bool sigs_take(int sig);
 /* A signal that sigs_catch_ending caught and that came and was not taken, or 0. Takes it. */
 int sigs_take_ending(void);
 
+/* Whether there is one to take. */
+bool sigs_ending_came(void);
+
 /*
  * Sleeps until an fd is ready, a caught signal comes, or ns nanoseconds have passed (CLOCK_NEVER: no limit).
  * As ppoll(2): the number of ready fds; 0 at the end of the time; -1 with EINTR when a signal was noted.

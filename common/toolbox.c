@@ -343,6 +343,13 @@ static int print_version(const struct msg *m, struct buf *out)
     return opts_print(m, out);
 }
 
+/* An option that does all the work by itself must be the last word. */
+static void insist_on_end(const struct opts *o)
+{
+    if (optind < o->argc)
+        msg_usage(o->msg, "option --%s stands alone, not with '%s'", o->now->name, o->argv[optind]);
+}
+
 /* Acts on the options; `text` is where output is put together. */
 static int act(struct msg *m, int argc, char **argv, struct buf *text)
 {
@@ -360,12 +367,15 @@ static int act(struct msg *m, int argc, char **argv, struct buf *text)
     while ((row = opts_next(&o)) >= 0) {
         switch ((enum row)row) {
         case OPT_LIST:
+            insist_on_end(&o);
             return print_list(m, text);
         case OPT_HELP_OF:
             return print_help(m, o.arg ? o.arg : argv[optind], text);
         case OPT_VERSION:
+            insist_on_end(&o);
             return print_version(m, text);
         case OPT_COMPLETION:
+            insist_on_end(&o);
             return print_completion(&o, text);
         case OPT_INSTALL:
             installing = true;

@@ -19,6 +19,15 @@ static bool parse_id(const char *word, uint64_t *id)
     return num_u64(word, 0, UINT32_MAX - 1, id);
 }
 
+/* Those of an earlier -u, which does not count any more. */
+static void forget_groups(struct user *u)
+{
+    free(u->groups);
+    u->groups = NULL;
+    u->ngroups = 0;
+    u->name[0] = '\0';
+}
+
 /* The user's own groups, with `gid` first. */
 static const char *find_groups(struct user *u)
 {
@@ -56,6 +65,7 @@ const char *user_parse(struct user *u, const char *spec)
     size_t len = strcspn(spec, ":");
     if (!len || len >= sizeof name)
         return "no such user";
+    forget_groups(u);
     memcpy(name, spec, len);
     name[len] = '\0';
     uint64_t id;
@@ -65,7 +75,6 @@ const char *user_parse(struct user *u, const char *spec)
         return "no such user";
     u->uid = pw ? pw->pw_uid : (uid_t)id;
     u->has_uid = true;
-    u->name[0] = '\0';
     if (pw)
         strncpy(u->name, pw->pw_name, sizeof u->name - 1);
     if (pw && !u->gid_is_given)
@@ -82,6 +91,7 @@ const char *user_from_env(struct user *u)
     uint64_t id, group;
     if (!uid || !gid || !parse_id(uid, &id) || !parse_id(gid, &group))
         return "wants numbers in $UID and $GID";
+    forget_groups(u);
     u->uid = (uid_t)id;
     u->gid = (gid_t)group;
     u->has_uid = u->has_gid = u->gid_is_given = true;
@@ -105,6 +115,8 @@ static int verify(const struct user *u)
     uid_t r, e, s;
     gid_t gr, ge, gs;
     errno = EPERM;
+    if (getgroups(0, NULL) != (u->groups ? u->ngroups : 1))
+        return -1;
     if (getresgid(&gr, &ge, &gs) < 0 || gr != u->gid || ge != u->gid || gs != u->gid)
         return -1;
     if (!u->has_uid)

@@ -65,7 +65,7 @@ finish() {
 # BATS_TEST_TIMEOUT is the limit.
 until_true() {
   while ! "$@"; do
-    read -rt 0.01 <> <(:) || :
+    sleep 0.02 || : # between two looks
   done
 }
 

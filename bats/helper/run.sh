@@ -2,7 +2,7 @@
 # run.sh BUILD [FILE...]: runs the bats tests (all by default) against BUILD/ipcbox. Where bats isn't installed, puts
 # a copy under BUILD/ first, from Debian's package or from npm, without root and without a change to the system.
 set -eu
-build=$1
+build=$(readlink -f "$1")
 shift
 [ $# -gt 0 ] || set -- bats/*.bats
 
@@ -41,9 +41,9 @@ else
     fetch_bats
     rm -rf "$build/bats.tmp"
   fi
-  bats=$PWD/$build/bats.copy/bin/bats
+  bats=$build/bats.copy/bin/bats
   # Debian's bats looks for its parts under /usr
-  [ ! -d "$build/bats.copy/lib/bats-core" ] || export BATS_ROOT="$PWD/$build/bats.copy"
+  [ ! -d "$build/bats.copy/lib/bats-core" ] || export BATS_ROOT="$build/bats.copy"
 fi
 
 # shellcheck disable=SC2086 # the options are words
