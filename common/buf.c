@@ -100,11 +100,22 @@ void buf_escaped(struct buf *b, const char *bytes, size_t n)
     }
 }
 
+static bool is_plain(unsigned char c)
+{
+    return c >= 0x20 && c < 0x7f && c != '"' && c != '\\';
+}
+
 void buf_json(struct buf *b, const char *bytes, size_t n)
 {
     const unsigned char *p = (const unsigned char *)bytes;
     buf_char(b, '"');
     for (size_t i = 0, len; i < n; i += len ? len : 1) {
+        for (len = 0; i + len < n && is_plain(p[i + len]);)
+            len++;
+        buf_bytes(b, p + i, len);
+        i += len;
+        if (i == n)
+            break;
         len = utf8_len(p + i, n - i);
         if (p[i] == '"' || p[i] == '\\')
             buf_fmt(b, "\\%c", p[i]);
