@@ -19,25 +19,12 @@
 #include "resolve.h"
 #include "ucspi.h"
 
-#define TCPCLIENT_OPTIONS(X)                                                             \
-    X(IPV4, '4', "ipv4", NULL, "IPv4 only")                                              \
-    X(IPV6_ENV, '6', "ipv6-env", NULL, "show IPv4 as mapped IPv6, PROTO as TCP6")        \
-    X(DELAY, 'd', "delay", NULL, "let the kernel gather small writes (default)")         \
-    X(NO_DELAY, 'D', "no-delay", NULL, "send at once: TCP_NODELAY")                      \
-    X(LOOKUP, 'h', "lookup", NULL, "look up host names, for PROG")                       \
-    X(NO_LOOKUP, 'H', "no-lookup", NULL, "don't (default)")                              \
-    X(LOCAL_IP, 'i', "local-ip", "IP", "connect from that address")                      \
-    X(LOCAL_NAME, 'l', "local-name", "NAME", "TCPLOCALHOST is NAME")                     \
-    X(LOCAL_PORT, 'p', "local-port", "PORT", "connect from that port")                   \
-    X(QUIET, 'q', "quiet", NULL, "say only what is fatal")                               \
-    X(ERRORS, 'Q', "errors", NULL, "say what goes wrong (default)")                      \
-    X(VERBOSE, 'v', "verbose", NULL, "say what is connected")                            \
-    X(IDENT, 'r', "ident", NULL, "accepted for ucspi-tcp's sake; ident is not asked")    \
-    X(NO_IDENT, 'R', "no-ident", NULL, "don't ask ident (default)")                      \
-    X(IDENT_TIMEOUT, 't', "ident-timeout", "SECS", "accepted for ucspi-tcp's sake")      \
-    X(TIMEOUT, 'T', "timeout", "TIME[+TIME]", "give up connecting after that long (60)") \
-    X(RETRY, 0, "retry", NULL, "until then, try again when nobody answers")              \
-    X(PROGRESS, 0, "progress", NULL, "without PROG: say every second how far it is")
+#define TCPCLIENT_OPTIONS(X)                                           \
+    CLIENT_OPTIONS(X)                                                  \
+    UCSPI_OPTIONS(X)                                                   \
+    X(LOCAL_IP, 'i', "local-ip", "IP", "connect from that address")    \
+    X(LOCAL_PORT, 'p', "local-port", "PORT", "connect from that port") \
+    X(TIMEOUT, 'T', "timeout", "TIME[+TIME]", "give up connecting after that long (60)")
 
 enum tcpclient_option { TCPCLIENT_OPTIONS(OPT_ENUM) };
 static const struct opt options[] = {TCPCLIENT_OPTIONS(OPT_ROW)};
@@ -47,8 +34,8 @@ enum { CONNECT_SECONDS = 60, LOOKUP_SECONDS = 10 };
 struct tcpclient {
     struct msg *msg;
     struct dial dial;
-    bool ipv6_env, no_delay, lookup, progress;
-    const char *local_name;
+    struct ucspi_options ucspi_options;
+    struct client_options client_options;
     int64_t timeout;
 };
 
@@ -88,16 +75,16 @@ static int become(
     struct ucspi u;
     struct env env;
     char remote_name[RESOLVE_NAME_SIZE], local_name[RESOLVE_NAME_SIZE];
-    const char *remote_host = NULL, *local_host = t->local_name;
+    const char *remote_host = NULL, *local_host = t->ucspi_options.local_name;
     int64_t deadline = clock_in(LOOKUP_SECONDS * CLOCK_SECOND);
-    if (t->lookup && resolve_name(remote, false, deadline, remote_name) == 0)
+    if (t->ucspi_options.lookup && resolve_name(remote, false, deadline, remote_name) == 0)
         remote_host = remote_name;
-    if (t->lookup && !local_host && resolve_name(local, false, deadline, local_name) == 0)
+    if (t->ucspi_options.lookup && !local_host && resolve_name(local, false, deadline, local_name) == 0)
         local_host = local_name;
     if (env_init(&env, environ) < 0)
         msg_die_sys(t->msg, "malloc", NULL);
     ucspi_drop(&env);
-    if (ucspi_tcp(&u, &env, local, remote, t->ipv6_env) < 0 ||
+    if (ucspi_tcp(&u, &env, local, remote, t->ucspi_options.ipv6_env) < 0 ||
         ucspi_hosts(&u, &env, local_host, remote_host) < 0)
         msg_die_sys(t->msg, "malloc", NULL);
     return client_become(t->msg, fd, argv, env.v);
@@ -115,66 +102,35 @@ static int connect_and_go(struct tcpclient *t, char **argv)
     int fd = dial_tcp(&t->dial, &remote, &failure);
     if (fd < 0)
         return msg_fatal_why(t->msg, EXIT_SYSTEM, "connect to", failure.object, failure.why);
-    if (t->no_delay && setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on) < 0)
+    if (t->ucspi_options.no_delay && setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on) < 0)
         msg_die_sys(t->msg, "setsockopt", "TCP_NODELAY");
     if (addr_local(&local, fd) < 0)
         msg_die_sys(t->msg, "getsockname", NULL);
     addr_unmap(&remote);
     say_connected(t, &local, &remote);
-    return *argv ? become(t, fd, &local, &remote, argv) : client_relay(t->msg, fd, t->progress);
+    return *argv ? become(t, fd, &local, &remote, argv)
+                 : client_relay(t->msg, fd, t->client_options.progress);
 }
 
 static void take_option(struct tcpclient *t, int row, const struct opts *o)
 {
     switch ((enum tcpclient_option)row) {
-    case OPT_IPV4:
-        t->dial.family = AF_INET;
+        CLIENT_OPTIONS(OPT_CASE)
+        client_option(&t->client_options, t->msg, row);
         break;
-    case OPT_IPV6_ENV:
-        t->ipv6_env = true;
-        break;
-    case OPT_DELAY:
-    case OPT_NO_DELAY:
-        t->no_delay = row == OPT_NO_DELAY;
-        break;
-    case OPT_LOOKUP:
-    case OPT_NO_LOOKUP:
-        t->lookup = row == OPT_LOOKUP;
+        UCSPI_OPTIONS(OPT_CASE)
+        ucspi_option(&t->ucspi_options, row - OPT_IPV4, o);
         break;
     case OPT_LOCAL_IP:
         if (!addr_parse_ip(&t->dial.local, o->arg, 0))
             opts_wrong(o, "want an IP address");
         break;
-    case OPT_LOCAL_NAME:
-        t->local_name = o->arg;
-        break;
     case OPT_LOCAL_PORT:
         if (!addr_parse_port(o->arg, &t->dial.local_port))
             opts_wrong(o, "want 0 to 65535, or a service's name");
         break;
-    case OPT_QUIET:
-        t->msg->level = MSG_QUIET;
-        break;
-    case OPT_ERRORS:
-        t->msg->level = MSG_NORMAL;
-        break;
-    case OPT_VERBOSE:
-        t->msg->level = MSG_VERBOSE;
-        break;
-    case OPT_IDENT:
-    case OPT_NO_IDENT:
-        break;
-    case OPT_IDENT_TIMEOUT:
-        (void)opts_duration(o);
-        break;
     case OPT_TIMEOUT:
         t->timeout = parse_timeout(o);
-        break;
-    case OPT_RETRY:
-        t->dial.retry = true;
-        break;
-    case OPT_PROGRESS:
-        t->progress = true;
         break;
     }
 }
@@ -200,9 +156,10 @@ static int tcpclient_main(struct msg *m, int argc, char **argv)
     argv += o.first;
     if (argc - o.first < 2)
         msg_usage(m, "want HOST and PORT");
-    if (t.progress && argv[2])
-        msg_usage(m, "--progress is for the relay, without PROG");
+    client_check_options(&t.client_options, m, argv[2]);
     t.dial.host = argv[0];
+    t.dial.retry = t.client_options.retry;
+    t.dial.family = t.ucspi_options.ipv4 ? AF_INET : AF_UNSPEC;
     if (!addr_parse_port(argv[1], &t.dial.port))
         msg_usage(m, "port '%s': want 0 to 65535, or a service's name", argv[1]);
     return connect_and_go(&t, argv + 2);

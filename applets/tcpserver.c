@@ -24,21 +24,12 @@
 
 #define TCPSERVER_OPTIONS(X)                                                                 \
     SERVE_OPTIONS(X)                                                                         \
-    X(IPV4, '4', "ipv4", NULL, "IPv4 only")                                                  \
-    X(IPV6_ENV, '6', "ipv6-env", NULL, "show IPv4 as mapped IPv6, PROTO as TCP6")            \
-    X(DELAY, 'd', "delay", NULL, "let the kernel gather small writes (default)")             \
-    X(NO_DELAY, 'D', "no-delay", NULL, "send at once: TCP_NODELAY")                          \
-    X(LOOKUP, 'h', "lookup", NULL, "look up host names, in the program's process")           \
-    X(NO_LOOKUP, 'H', "no-lookup", NULL, "don't (default)")                                  \
+    UCSPI_OPTIONS(X)                                                                         \
     X(INTERFACE, 'I', "interface", "IFACE", "listen on that network device only")            \
-    X(LOCAL_NAME, 'l', "local-name", "NAME", "TCPLOCALHOST is NAME")                         \
     X(KEEP_OPTIONS, 'o', "keep-ip-options", NULL, "leave IP options (source routes) alone")  \
     X(KILL_OPTIONS, 'O', "kill-ip-options", NULL, "remove them (default)")                   \
     X(PARANOID, 'p', "paranoid", NULL, "with -h: only a name that has the address, too")     \
     X(NO_PARANOID, 'P', "no-paranoid", NULL, "believe the name (default)")                   \
-    X(IDENT, 'r', "ident", NULL, "accepted for ucspi-tcp's sake; ident is not asked")        \
-    X(NO_IDENT, 'R', "no-ident", NULL, "don't ask ident (default)")                          \
-    X(IDENT_TIMEOUT, 't', "ident-timeout", "SECS", "accepted for ucspi-tcp's sake")          \
     X(RULES, 'x', "rules", "FILE", "follow the access rules in FILE (tcprules source)")      \
     X(NO_RULES_OK, 'X', "rules-optional", NULL, "with -x: allow all while there is no FILE") \
     X(EXPLAIN, 0, "explain", "IP", "with -x: say which rule decides for IP, and end")        \
@@ -54,8 +45,9 @@ struct tcpserver {
     struct msg *msg;
     struct serve serve;
     struct serve_kind kind;
-    bool ipv4, ipv6_env, no_delay, lookup, keep_options, paranoid, per_net;
-    const char *iface, *local_name, *explain;
+    struct ucspi_options ucspi_options;
+    bool keep_options, paranoid, per_net;
+    const char *iface, *explain;
     const char *rules_path;
     bool rules_optional;
     struct rules *rules;
@@ -221,8 +213,9 @@ static int tell(void *owner, const struct serve_conn *c, struct env *e, char **p
 {
     struct tcpserver *t = owner;
     (void)pid_text;
-    if (ucspi_tcp(&t->ucspi, e, &c->local, &c->remote, t->ipv6_env) < 0 ||
-        ucspi_hosts(&t->ucspi, e, t->local_name, NULL) < 0 || ucspi_count(&t->ucspi, e, "TCP", c->same) < 0)
+    if (ucspi_tcp(&t->ucspi, e, &c->local, &c->remote, t->ucspi_options.ipv6_env) < 0 ||
+        ucspi_hosts(&t->ucspi, e, t->ucspi_options.local_name, NULL) < 0 ||
+        ucspi_count(&t->ucspi, e, "TCP", c->same) < 0)
         return -1;
     const struct rule *rule = find_rule(t, &c->remote);
     for (char *var = rule ? rule->vars : NULL; var && *var; var += strlen(var) + 1)
@@ -242,15 +235,16 @@ static void describe(void *owner, const struct serve_conn *c, pid_t pid, struct 
     event_str(e, "remote_ip", remote_ip);
     event_num(e, "remote_port", addr_port(&c->remote));
     event_num(e, "connections", (long long)c->same);
-    event_text(e, "ok %d %s:%s:%u :%s::%u", (int)pid, t->local_name ? t->local_name : "", local_ip,
-        addr_port(&c->local), remote_ip, addr_port(&c->remote));
+    event_text(e, "ok %d %s:%s:%u :%s::%u", (int)pid,
+        t->ucspi_options.local_name ? t->ucspi_options.local_name : "", local_ip, addr_port(&c->local),
+        remote_ip, addr_port(&c->remote));
 }
 
 static void name_client(void *owner, const struct serve_conn *c, struct buf *name)
 {
     const struct tcpserver *t = owner;
     char text[RESOLVE_NAME_SIZE];
-    if (!t->lookup ||
+    if (!t->ucspi_options.lookup ||
         resolve_name(&c->remote, t->paranoid, clock_in(LOOKUP_SECONDS * CLOCK_SECOND), text) < 0)
         addr_ip(&c->remote, false, text);
     buf_text(name, text);
@@ -260,7 +254,8 @@ static void name_client(void *owner, const struct serve_conn *c, struct buf *nam
 
 static void listen_as_asked(struct tcpserver *t, const char *host, const char *port)
 {
-    struct listen l = {.host = host, .ipv4_only = t->ipv4, .backlog = t->serve.backlog, .iface = t->iface};
+    struct listen l = {
+        .host = host, .ipv4_only = t->ucspi_options.ipv4, .backlog = t->serve.backlog, .iface = t->iface};
     if (!addr_parse_port(port, &l.port))
         msg_usage(t->msg, "port '%s': want 0 to 65535, or a service's name", port);
     if (listen_tcp(&l) < 0)
@@ -297,9 +292,9 @@ static char **put_sockenv_in_front(
     }
     *to++ = "sockenv";
     *to++ = t->paranoid ? "-ehp" : "-eh";
-    if (t->local_name) {
+    if (t->ucspi_options.local_name) {
         *to++ = "-l";
-        *to++ = (char *)t->local_name;
+        *to++ = (char *)t->ucspi_options.local_name;
     }
     *to++ = "--";
     memcpy(to, argv, (size_t)argc * sizeof *argv);
@@ -327,10 +322,10 @@ static int serve(struct tcpserver *t, int argc, char **argv)
     const char *path = NULL;
     const int on = 1;
     buf_num(&b, t->port);
-    for (int i = 0; t->no_delay && i < t->serve.listeners; i++) /* connections inherit it */
+    for (int i = 0; t->ucspi_options.no_delay && i < t->serve.listeners; i++) /* connections inherit it */
         if (setsockopt(t->serve.listener[i], IPPROTO_TCP, TCP_NODELAY, &on, sizeof on) < 0)
             msg_die_sys(t->msg, "setsockopt", "TCP_NODELAY");
-    if (argc && t->lookup)
+    if (argc && t->ucspi_options.lookup)
         argv = put_sockenv_in_front(t, argc, argv, &path, found);
     serve_catch_signals();
     int status = serve_run(&t->serve, buf_str(&b), path, argv);
@@ -345,25 +340,11 @@ static void take_option(struct tcpserver *t, int row, const struct opts *o)
         SERVE_OPTIONS(OPT_CASE)
         serve_option(&t->serve, row, o);
         break;
-    case OPT_IPV4:
-        t->ipv4 = true;
-        break;
-    case OPT_IPV6_ENV:
-        t->ipv6_env = true;
-        break;
-    case OPT_DELAY:
-    case OPT_NO_DELAY:
-        t->no_delay = row == OPT_NO_DELAY;
-        break;
-    case OPT_LOOKUP:
-    case OPT_NO_LOOKUP:
-        t->lookup = row == OPT_LOOKUP;
+        UCSPI_OPTIONS(OPT_CASE)
+        ucspi_option(&t->ucspi_options, row - OPT_IPV4, o);
         break;
     case OPT_INTERFACE:
         t->iface = o->arg;
-        break;
-    case OPT_LOCAL_NAME:
-        t->local_name = o->arg;
         break;
     case OPT_KEEP_OPTIONS:
     case OPT_KILL_OPTIONS:
@@ -372,12 +353,6 @@ static void take_option(struct tcpserver *t, int row, const struct opts *o)
     case OPT_PARANOID:
     case OPT_NO_PARANOID:
         t->paranoid = row == OPT_PARANOID;
-        break;
-    case OPT_IDENT:
-    case OPT_NO_IDENT:
-        break;
-    case OPT_IDENT_TIMEOUT:
-        (void)opts_duration(o);
         break;
     case OPT_RULES:
         t->rules_path = o->arg;

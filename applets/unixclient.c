@@ -15,13 +15,9 @@
 #include "sigs.h"
 #include "ucspi.h"
 
-#define UNIXCLIENT_OPTIONS(X)                                                     \
-    X(QUIET, 'q', "quiet", NULL, "say only what is fatal")                        \
-    X(ERRORS, 'Q', "errors", NULL, "say what goes wrong (default)")               \
-    X(VERBOSE, 'v', "verbose", NULL, "say what is connected")                     \
-    X(TIMEOUT, 'T', "timeout", "TIME", "give up connecting after that long (60)") \
-    X(RETRY, 0, "retry", NULL, "until then, try again when nobody answers")       \
-    X(PROGRESS, 0, "progress", NULL, "without PROG: say every second how far it is")
+#define UNIXCLIENT_OPTIONS(X) \
+    CLIENT_OPTIONS(X)         \
+    X(TIMEOUT, 'T', "timeout", "TIME", "give up connecting after that long (60)")
 
 enum unixclient_option { UNIXCLIENT_OPTIONS(OPT_ENUM) };
 static const struct opt options[] = {UNIXCLIENT_OPTIONS(OPT_ROW)};
@@ -32,7 +28,7 @@ struct unixclient {
     struct msg *msg;
     struct addr address;
     const char *path;
-    bool retry, progress;
+    struct client_options options;
     int64_t deadline;
 };
 
@@ -66,7 +62,7 @@ static int connect_by_deadline(const struct unixclient *u)
     int64_t pause = RETRY_MIN_MS * CLOCK_MS;
     for (;;) {
         int fd = connect_once(u);
-        bool again = errno == EINTR || (u->retry && may_pass(errno));
+        bool again = errno == EINTR || (u->options.retry && may_pass(errno));
         if (fd >= 0 || !again || !clock_left(u->deadline)) {
             if (fd < 0 && errno == EAGAIN) /* the backlog stayed full */
                 errno = ETIMEDOUT;
@@ -107,7 +103,7 @@ static int connect_and_go(const struct unixclient *u, char **argv)
         event_text(&e, "connected to pid %ld uid %ld", (long)peer.pid, (long)peer.uid);
         event_send(&e);
     }
-    return *argv ? become(u, fd, &peer, argv) : client_relay(u->msg, fd, u->progress);
+    return *argv ? become(u, fd, &peer, argv) : client_relay(u->msg, fd, u->options.progress);
 }
 
 static const struct cli cli = {
@@ -129,23 +125,11 @@ static int unixclient_main(struct msg *m, int argc, char **argv)
     opts_start(&o, m, &cli, argc, argv);
     while ((row = opts_next(&o)) >= 0) {
         switch ((enum unixclient_option)row) {
-        case OPT_QUIET:
-            m->level = MSG_QUIET;
-            break;
-        case OPT_ERRORS:
-            m->level = MSG_NORMAL;
-            break;
-        case OPT_VERBOSE:
-            m->level = MSG_VERBOSE;
+            CLIENT_OPTIONS(OPT_CASE)
+            client_option(&u.options, m, row);
             break;
         case OPT_TIMEOUT:
             timeout = opts_duration(&o);
-            break;
-        case OPT_RETRY:
-            u.retry = true;
-            break;
-        case OPT_PROGRESS:
-            u.progress = true;
             break;
         }
     }
@@ -155,8 +139,7 @@ static int unixclient_main(struct msg *m, int argc, char **argv)
     u.path = *argv++;
     if (!addr_parse_unix(&u.address, u.path))
         msg_usage(m, "path '%s': want 1 to %d bytes, or a name behind @", u.path, ADDR_UNIX_MAX);
-    if (u.progress && *argv)
-        msg_usage(m, "--progress is for the relay, without PROG");
+    client_check_options(&u.options, m, *argv);
     u.deadline = clock_in(timeout);
     return connect_and_go(&u, argv);
 }

@@ -30,6 +30,34 @@ struct relay {
     int64_t began, next_progress;
 };
 
+void client_option(struct client_options *c, struct msg *m, int row)
+{
+    enum client_row { CLIENT_OPTIONS(OPT_ENUM) };
+    switch ((enum client_row)row) {
+    case OPT_QUIET:
+        m->level = MSG_QUIET;
+        break;
+    case OPT_ERRORS:
+        m->level = MSG_NORMAL;
+        break;
+    case OPT_VERBOSE:
+        m->level = MSG_VERBOSE;
+        break;
+    case OPT_RETRY:
+        c->retry = true;
+        break;
+    case OPT_PROGRESS:
+        c->progress = true;
+        break;
+    }
+}
+
+void client_check_options(const struct client_options *c, const struct msg *m, const char *prog)
+{
+    if (c->progress && prog)
+        msg_usage(m, "--progress is for the relay, without PROG");
+}
+
 int client_check(const struct msg *m, const char *name)
 {
     char path[SPAWN_PATH_SIZE];

@@ -5,7 +5,25 @@
 #define CLIENT_H
 
 #include "env.h"
-#include "msg.h"
+#include "opts.h"
+
+/* The options of both clients, first in each applet's list. */
+#define CLIENT_OPTIONS(X)                                                 \
+    X(QUIET, 'q', "quiet", NULL, "say only what is fatal")                \
+    X(ERRORS, 'Q', "errors", NULL, "say what goes wrong (default)")       \
+    X(VERBOSE, 'v', "verbose", NULL, "say what is connected")             \
+    X(RETRY, 0, "retry", NULL, "until -T, try again when nobody answers") \
+    X(PROGRESS, 0, "progress", NULL, "without PROG: say every second how far it is")
+
+struct client_options {
+    bool retry, progress;
+};
+
+/* Takes an option whose row is one of CLIENT_OPTIONS. */
+void client_option(struct client_options *c, struct msg *m, int row);
+
+/* Ends the process when --progress is asked for together with a program. */
+void client_check_options(const struct client_options *c, const struct msg *m, const char *prog);
 
 /*
  * Becomes the program, with the connection on fds 6 (from the network) and 7 (to it), the UCSPI client

@@ -105,60 +105,59 @@ static void take_format(struct serve *s, const struct opts *o)
 
 void serve_option(struct serve *s, int row, const struct opts *o)
 {
-#define SERVE_ENUM(id, letter, name, arg, help) SERVE_##id,
-    enum serve_row { SERVE_OPTIONS(SERVE_ENUM) };
+    enum serve_row { SERVE_OPTIONS(OPT_ENUM) };
     switch ((enum serve_row)row) {
-    case SERVE_PRINT_PORT:
+    case OPT_PRINT_PORT:
         s->notify.print = true;
         break;
-    case SERVE_BACKLOG:
+    case OPT_BACKLOG:
         s->backlog = (int)opts_num(o, 0, INT32_MAX);
         break;
-    case SERVE_BANNER:
+    case OPT_BANNER:
         s->banner = o->arg;
         break;
-    case SERVE_LIMIT:
+    case OPT_LIMIT:
         s->limit = (unsigned long)opts_num(o, 1, LIMIT_MAX);
         break;
-    case SERVE_PER_CLIENT:
+    case OPT_PER_CLIENT:
         take_per_client(s, o);
         break;
-    case SERVE_GROUP:
+    case OPT_GROUP:
         take_user(o, user_parse_group(&s->user, o->arg));
         break;
-    case SERVE_USER:
+    case OPT_USER:
         take_user(o, user_parse(&s->user, o->arg));
         break;
-    case SERVE_USER_ENV:
+    case OPT_USER_ENV:
         take_user(o, user_from_env(&s->user));
         break;
-    case SERVE_QUIET:
+    case OPT_QUIET:
         s->msg->level = MSG_QUIET;
         break;
-    case SERVE_ERRORS:
+    case OPT_ERRORS:
         s->msg->level = MSG_NORMAL;
         break;
-    case SERVE_VERBOSE:
+    case OPT_VERBOSE:
         s->msg->level = MSG_VERBOSE;
         break;
-    case SERVE_RATE:
+    case OPT_RATE:
         take_rate(s, o);
         break;
-    case SERVE_DRAIN:
+    case OPT_DRAIN:
         s->drain = opts_duration(o);
         s->drain_set = true;
         break;
-    case SERVE_MAX:
+    case OPT_MAX:
         s->max = (unsigned long)opts_num(o, 1, UINT32_MAX);
         break;
-    case SERVE_INHERIT:
+    case OPT_INHERIT:
         s->inherit = true;
         s->inherit_name = o->arg;
         break;
-    case SERVE_READY_FD:
+    case OPT_READY_FD:
         take_ready_fd(s, o);
         break;
-    case SERVE_LOG_FORMAT:
+    case OPT_LOG_FORMAT:
         take_format(s, o);
         break;
     }

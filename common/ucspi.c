@@ -8,6 +8,36 @@
 
 #include "buf.h"
 
+void ucspi_option(struct ucspi_options *u, int row, const struct opts *o)
+{
+    enum ucspi_row { UCSPI_OPTIONS(OPT_ENUM) };
+    switch ((enum ucspi_row)row) {
+    case OPT_IPV4:
+        u->ipv4 = true;
+        break;
+    case OPT_IPV6_ENV:
+        u->ipv6_env = true;
+        break;
+    case OPT_DELAY:
+    case OPT_NO_DELAY:
+        u->no_delay = row == OPT_NO_DELAY;
+        break;
+    case OPT_LOOKUP:
+    case OPT_NO_LOOKUP:
+        u->lookup = row == OPT_LOOKUP;
+        break;
+    case OPT_LOCAL_NAME:
+        u->local_name = o->arg;
+        break;
+    case OPT_IDENT:
+    case OPT_NO_IDENT:
+        break;
+    case OPT_IDENT_TIMEOUT:
+        (void)opts_duration(o);
+        break;
+    }
+}
+
 static const char LOCAL_PID[] = "UNIXLOCALPID=";
 
 void ucspi_drop(struct env *e)
