@@ -33,7 +33,7 @@
 enum unixserver_option { UNIXSERVER_OPTIONS(OPT_ENUM) };
 static const struct opt options[] = {UNIXSERVER_OPTIONS(OPT_ROW)};
 
-enum { LOCK_SECONDS = 5 };
+enum { LOCK_SECONDS = 5, KEEPER_LOOK_MS = 5 };
 
 struct unixserver {
     struct msg *msg;
@@ -45,6 +45,7 @@ struct unixserver {
     const char *path;    /* of the socket file that we made, or NULL */
     struct addr address; /* length 0: inherited, ask each connection */
     struct stat made;    /* what we made at path */
+    pid_t server;        /* ourselves, for the keeper */
     pid_t keeper;        /* removes the file when we have dropped the right to; 0: none */
     int keeper_fd;       /* closed when we end */
 };
@@ -136,6 +137,10 @@ static int keep(void *arg)
         return EXIT_SYSTEM;
     fd_close_from(STDIN_FILENO + 1);
     bool orderly = fd_read(STDIN_FILENO, &end, 1) == 1;
+    /* a dying process closes this pipe before or after its listener; it is dead once we have another parent
+     */
+    while (!orderly && getppid() == u->server)
+        poll(NULL, 0, KEEPER_LOOK_MS);
     return remove_ours(u, orderly) < 0 ? EXIT_SYSTEM : EXIT_DONE;
 }
 
@@ -146,6 +151,7 @@ static void start_keeper(struct unixserver *u)
     if (pipe2(fds, O_CLOEXEC) < 0)
         msg_die_sys(u->msg, "pipe", NULL);
     u->keeper_fd = fds[0];
+    u->server = getpid();
     u->keeper = spawn_keeper(keep, u);
     if (u->keeper < 0) {
         int err = errno;

@@ -57,6 +57,13 @@ options_of() {
   done
 }
 
+@test "--list, --version and --completion stand alone: a word behind them is a wrong call" {
+  wrong_call ipcbox --list junk
+  wrong_call ipcbox --version junk
+  wrong_call ipcbox --completion bash junk
+  wrong_call ipcbox --list --version
+}
+
 @test "--help APPLET, APPLET --help, and --help=APPLET are one, on stdout alone" {
   local applet help
   for applet in "${applets[@]}"; do

@@ -171,21 +171,6 @@ pid $pid" ]
   [ "$output" = "seven.test eight.test" ]
 }
 
-# In a network of its own, with a name server on its loopback: DNS says "liar.test" for 127.0.0.7 and 127.0.0.99 for
-# liar.test, "honest.test" for 127.0.0.8 and back; it never answers for 127.0.0.9.
-with_dns() {
-  unshare --mount --net sh -c 'ip link set lo up || exit
-    echo "nameserver 127.0.0.1" >resolv; mount --bind resolv /etc/resolv.conf
-    mkfifo dns.ready; "$1" >dns.ready & dns=$!; read -r line <dns.ready; shift
-    "$@"; status=$?; kill $dns; exit $status' '' "$PERL/dns" "$@"
-}
-
-need_dns() {
-  need ip iproute2
-  need_root
-  unshare --mount --net ip link set lo up || skip "needs a network namespace of its own"
-}
-
 @test "-p takes only a name that has the address, too" {
   need_dns
   unset TCPREMOTEHOST

@@ -257,6 +257,22 @@ blocking" ]
   [ "$output" = "tcpclient: connect to 127.0.0.1 port $port (127.0.0.1:$port): Connection refused" ]
 }
 
+@test "--retry does not wait for what can't be: no address that goes with -4 and -i" {
+  getent ahostsv4 localhost >/dev/null || skip "localhost is not an IPv4 address here"
+  local port
+  port=$(free_port)
+  run -111 timeout --foreground 60 tcpclient --retry -T 1h -4 -i ::1 localhost "$port" </dev/null
+  [[ $output == "tcpclient: connect to localhost port $port: Address family not supported"* ]]
+  [ "${#lines[@]}" -eq 1 ]
+}
+
+@test "a client does not connect to itself" {
+  local port
+  port=$(free_port)
+  run -111 timeout --foreground 60 tcpclient -i 127.0.0.1 -p "$port" 127.0.0.1 "$port" <<<echo
+  [ "$output" = "tcpclient: connect to 127.0.0.1 port $port (127.0.0.1:$port): Connection refused" ]
+}
+
 # ---- a name with several addresses ----
 
 @test "localhost is reached on whichever of its addresses somebody listens" {

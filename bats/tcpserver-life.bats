@@ -1,4 +1,4 @@
-# tcpserver's life: how it gets its sockets and its ids, says that it is ready, ends, and what it says meanwhile.
+# tcpserver's life: how it gets its sockets, says that it is ready, ends, and what it says meanwhile.
 
 load helper/tcpserver
 
@@ -176,83 +176,11 @@ PERL
   done
 }
 
-# ---- privileges ----
-
-# ids TEXT: of a program's /proc/self/status, as `uids: r e s f`, `gids: ...`, `groups: ...`
-ids() {
-  awk '/^(Uid|Gid|Groups):/ { $1 = $1; print tolower($0) }' <<<"$1"
-}
-
-@test "-u drops uid, gid and groups for good, the server's and its programs'" {
-  need_root
-  uid=$(id -u nobody) gid=$(id -g nobody)
-  wrap grouped setpriv --groups 4,5,6
-  start srv grouped -u nobody 127.0.0.1 0 cat /proc/self/status
+@test "a server started with fd 2 closed gives its programs an fd 2 that leads nowhere" {
+  script bin/mute 'exec tcpserver "$@" 2>&-'
+  start srv mute 127.0.0.1 0 perl -e 'print join " ", map { readlink("/proc/self/fd/$_") // "none" } 2, 3'
   run -0 call "$srv_at"
-  want="uid: $uid $uid $uid $uid
-gid: $gid $gid $gid $gid
-groups: $(id -G nobody)"
-  [ "$(ids "$output")" = "$want" ]
-  [ "$(ids "$(cat "/proc/$srv/status")")" = "$want" ]
-}
-
-@test "-u USER:GROUP and -g GROUP choose another group; numbers will do" {
-  need_root
-  uid=$(id -u nobody) gid=$(getent group daemon | cut -d: -f3)
-  for options in '-u nobody:daemon' '-u nobody -g daemon' '-g daemon -u nobody' "-u $uid:$gid" "-u $uid -g $gid"; do
-    start srv tcpserver $options 127.0.0.1 0 cat /proc/self/status
-    run -0 call "$srv_at"
-    [[ $(ids "$output") == "uid: $uid $uid $uid $uid"$'\n'"gid: $gid $gid $gid $gid"$'\n'* ]]
-  done
-}
-
-@test "-u takes the number of a user that has no name, if the group is given" {
-  need_root
-  start srv tcpserver -u 54321:12345 127.0.0.1 0 cat /proc/self/status
-  run -0 call "$srv_at"
-  [ "$(ids "$output")" = $'uid: 54321 54321 54321 54321\ngid: 12345 12345 12345 12345\ngroups: 12345' ]
-  run -100 tcpserver -u 54321 127.0.0.1 0 true
-}
-
-@test "-g alone drops group and supplementary groups, and leaves the user" {
-  need_root
-  wrap grouped setpriv --groups 4,5,6
-  start srv grouped -g 12345 127.0.0.1 0 cat /proc/self/status
-  run -0 call "$srv_at"
-  [ "$(ids "$output")" = $'uid: 0 0 0 0\ngid: 12345 12345 12345 12345\ngroups: 12345' ]
-}
-
-@test "-U takes the ids from UID and GID" {
-  need_root
-  wrap given env UID=54321 GID=12345
-  start srv given -U 127.0.0.1 0 cat /proc/self/status
-  run -0 call "$srv_at"
-  [ "$(ids "$output")" = $'uid: 54321 54321 54321 54321\ngid: 12345 12345 12345 12345\ngroups: 12345' ]
-}
-
-@test "a port below 1024 is bound before the ids are dropped" {
-  need_root
-  [ "$(cat /proc/sys/net/ipv4/ip_unprivileged_port_start)" -gt 7 ] || skip "all ports are everybody's here"
-  start srv tcpserver -u nobody 127.82.67.2 echo cat /proc/self/status
-  [ "$srv_at" = 7 ]
-  run -0 tcpclient 127.82.67.2 7 </dev/null
-  [[ $(ids "$output") == "uid: $(id -u nobody) "* ]]
-}
-
-@test "-u by somebody who may not is a failure, before readiness is told" {
-  need_root
-  wrap weak setpriv --bounding-set -setuid,-setgid
-  run -111 --separate-stderr weak -1 -u nobody 127.0.0.1 0 true
-  [ -z "$output" ]
-  [ "$stderr" = "tcpserver: change user: Operation not permitted" ]
-}
-
-@test "the program is looked up as the user who will run it" {
-  need_root
-  mkdir -m 700 private
-  script private/prog 'echo never'
-  run -126 --separate-stderr tcpserver -u nobody 127.0.0.1 0 "$PWD/private/prog"
-  [ "$stderr" = "tcpserver: find $PWD/private/prog: Permission denied" ]
+  [ "$output" = '/dev/null none' ]
 }
 
 # ---- signals ----
@@ -367,6 +295,30 @@ PERL
   hear "$c"
   kill -INT "$srv"
   ends_with 130 "$srv"
+}
+
+# TERMs a server whose greeting looks a name up, and listens at its port again.
+rebind() {
+  export ASKED=asked
+  start srv tcpserver -h 127.0.0.1 0
+  tcpclient -i 127.0.0.9 127.0.0.1 "$srv_at" </dev/null >greeting 3>&- &
+  started+=($!)
+  until_true test -e asked
+  greeter=$(cat "/proc/$srv/task/$srv/children")
+  finish "$srv"
+  [ "$status" -eq 0 ] || return
+  kill -0 "$greeter" || return
+  start again tcpserver 127.0.0.1 "$srv_at" printf again || return
+  [ "$(call "$srv_at")" = again ] || return
+  kill "$greeter"
+  finish "$again"
+}
+
+@test "a greeting that waits for its client's name does not keep the port" {
+  need_dns
+  # in a shell of its own, for the network of its own
+  export -f rebind start finish until_true call
+  run -0 with_dns bash -c 'started=(); rebind'
 }
 
 # ---- messages ----

@@ -337,3 +337,21 @@ holds() {
 no_other_children() {
   [ "$(wc -w <"/proc/$1/task/$1/children")" -le 1 ]
 }
+
+@test "without the memory for exec a connection is kept, and served when there is some" {
+  script prog 'echo served'
+  for error in ENOMEM EAGAIN; do
+    # each process's first
+    with_strace trace -f -e trace=execve -P ./prog -e "inject=execve:error=$error:when=1"
+    start srv traced 127.0.0.1 0 ./prog
+    connect c "$srv_at"
+    until_line srv.err '^tcpserver: exec '
+    end_strace "$srv"
+    run -0 cat <&"$c"
+    [ "$output" = served ]
+    [ "$(grep -c '^tcpserver: ' srv.err)" -eq 1 ]
+    grep '^tcpserver: exec (waiting for it to pass): ' srv.err
+    finish "$srv"
+    [ "$status" -eq 0 ]
+  done
+}

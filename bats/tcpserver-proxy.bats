@@ -230,6 +230,33 @@ END
   [ -z "$(cat <&"$a")" ]
 }
 
+# failed N: so many programs could not be started.
+failed() {
+  [ "$(grep -c '^clone' trace)" -ge "$1" ]
+}
+
+@test "a header that comes while another connection waits for a process is not late" {
+  with_strace trace -e trace=clone,clone3,fork,vfork,ppoll -e inject=clone,clone3,fork,vfork:error=EAGAIN
+  start srv traced --proxy=100ms 127.0.0.1 0 who
+  # both are accepted in one round: b waits for its header, then a for a process
+  kill -STOP "$srv"
+  connect b "$srv_at"
+  connect a "$srv_at"
+  printf "$v1" >&"$a"
+  kill -CONT "$srv"
+  until_line srv.err '^tcpserver: fork '
+  printf "$v1" >&"$b"
+  # the waits between these are 50, 100, 200 and 400 ms: b's time is over
+  until_true failed 5
+  end_strace "$srv"
+  hear "$a"
+  [ "$heard" = "$v1_says" ]
+  hear "$b"
+  [ "$heard" = "$v1_says" ]
+  [ "$(grep -c '^tcpserver: ' srv.err)" -eq 1 ]
+  [ "$(grep -c '^ppoll' trace)" -lt $((4 * $(grep -c '^clone' trace) + 20)) ]
+}
+
 @test "--proxy=0 wants the header at once" {
   start srv tcpserver --proxy=0 127.0.0.1 0 who
   connect c "$srv_at"

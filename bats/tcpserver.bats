@@ -419,6 +419,7 @@ PERL
 --ready-fd x
 --ready-fd -1
 --ready-fd 77
+-1 --ready-fd 1
 --log-format=xml
 --proxy=x
 --proxy=

@@ -54,6 +54,11 @@ with_strace() {
   wrap traced strace -D -qq -o "$@"
 }
 
+# end_strace PID: what was injected into that server is over.
+end_strace() {
+  kill "$(awk '/^TracerPid:/ {print $2}' "/proc/$1/status")"
+}
+
 # call PORT [TCPCLIENT-OPTION...]: what the server says to a client that says nothing.
 call() {
   local port=$1
