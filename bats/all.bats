@@ -58,6 +58,7 @@ options_of() {
 }
 
 @test "--list, --version and --completion stand alone: a word behind them is a wrong call" {
+  ln -s "$IPCBOX" bin/ipcbox
   wrong_call ipcbox --list junk
   wrong_call ipcbox --version junk
   wrong_call ipcbox --completion bash junk

@@ -56,7 +56,7 @@ with_strace() {
 
 # end_strace PID: what was injected into that server is over.
 end_strace() {
-  kill "$(awk '/^TracerPid:/ {print $2}' "/proc/$1/status")"
+  kill -KILL "$(awk '/^TracerPid:/ {print $2}' "/proc/$1/status")"
 }
 
 # call PORT [TCPCLIENT-OPTION...]: what the server says to a client that says nothing.

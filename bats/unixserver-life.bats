@@ -1,0 +1,117 @@
+# unixserver's socket file among several servers: one ends while its successor is there already, one waits its turn.
+
+load helper/common
+load helper/peers
+
+setup() {
+  common_setup
+}
+
+teardown() {
+  common_teardown
+}
+
+# answers PATH TEXT: a server that echoes lives there.
+answers() {
+  [ "$(echo "$2" | unixclient "$1")" = "$2" ]
+}
+
+# deserted PATH: nobody serves it.
+deserted() {
+  if unixclient "$1" </dev/null >/dev/null 2>&1; then false; fi
+}
+
+@test "--drain: the file is gone before the wait, and a successor's stays" {
+  start old unixserver --drain 1h sock cat
+  mkfifo talk
+  unixclient sock <talk >answer 3>&- &
+  started+=("$!")
+  local client=$!
+  exec 5>talk
+  echo one >&5
+  until_line answer one
+  kill -TERM "$old"
+  until_true deserted sock
+  [ ! -e sock ]
+  start new unixserver sock cat 5>&-
+  answers sock successor
+  # the old one drains still
+  kill -0 "$old"
+  echo two >&5
+  until_line answer two
+  exec 5>&-
+  ends_with 0 "$old"
+  wait "$client"
+  [ -S sock ]
+  answers sock "still here"
+  finish "$new"
+  [ ! -e sock ]
+}
+
+@test "--max: the file is gone before the wait for the programs, and a successor's stays" {
+  start old unixserver --max 1 sock cat
+  mkfifo talk
+  unixclient sock <talk >answer 3>&- &
+  started+=("$!")
+  exec 5>talk
+  echo one >&5
+  until_line answer one
+  until_true deserted sock
+  [ ! -e sock ]
+  start new unixserver sock cat 5>&-
+  exec 5>&-
+  ends_with 0 "$old"
+  [ -S sock ]
+  answers sock "still here"
+}
+
+@test "a killed server's keeper leaves its successor's file" {
+  need_root
+  mkdir -m 755 owned
+  start old unixserver -u nobody owned/sock cat
+  local keeper
+  keeper=$(cat /proc/"$old"/task/"$old"/children)
+  keeper=${keeper// /}
+  started+=("$keeper")
+  kill -STOP "$keeper"
+  kill -KILL "$old"
+  ends_with 137 "$old"
+  # takes over the dead one's file, and on many file systems gets its inode's number
+  start new unixserver owned/sock cat
+  kill -CONT "$keeper"
+  until_true gone "$keeper"
+  [ -S owned/sock ]
+  answers owned/sock "still here"
+}
+
+@test "TERM ends one that waits for the directory's lock, and nothing is bound" {
+  mkdir locked
+  background holder perl -MFcntl=:flock -e '
+    open my $d, "<", "locked" or die; flock $d, LOCK_EX or die; print STDERR "held\n"; sleep'
+  until_line holder.err held
+  background server unixserver locked/sock cat
+  until_true waits_for_lock "$server"
+  kill -TERM "$server"
+  ends_with 143 "$server"
+  [ ! -s server.err ]
+  [ ! -e locked/sock ]
+}
+
+# waits_for_lock PID
+waits_for_lock() {
+  grep -qE "^[0-9]+: -> FLOCK .* $1 " /proc/locks
+}
+
+@test "-p and -o where there is no file of ours are wrong calls, and nothing is bound" {
+  local name
+  name=@ipcbox-test-$BASHPID-$BATS_TEST_NUMBER
+  wrong_call unixserver -p 0600 "$name" true
+  wrong_call unixserver -o "$(id -un)" "$name" true
+  wrong_call unixserver -o ":$(id -gn)" "$name" true
+  start server unixserver "$name" cat
+  # refused, not for the name that is in use
+  wrong_call unixserver -p 0600 "$name" true
+  wrong_call unixserver -p 0600 --inherit true
+  wrong_call unixserver -o "$(id -un)" --inherit true
+  answers "$name" "still here"
+}
