@@ -297,30 +297,6 @@ PERL
   ends_with 130 "$srv"
 }
 
-# TERMs a server whose greeting looks a name up, and listens at its port again.
-rebind() {
-  export ASKED=asked
-  start srv tcpserver -h 127.0.0.1 0
-  tcpclient -i 127.0.0.9 127.0.0.1 "$srv_at" </dev/null >greeting 3>&- &
-  started+=($!)
-  until_true test -e asked
-  greeter=$(cat "/proc/$srv/task/$srv/children")
-  finish "$srv"
-  [ "$status" -eq 0 ] || return
-  kill -0 "$greeter" || return
-  start again tcpserver 127.0.0.1 "$srv_at" printf again || return
-  [ "$(call "$srv_at")" = again ] || return
-  kill "$greeter"
-  finish "$again"
-}
-
-@test "a greeting that waits for its client's name does not keep the port" {
-  need_dns
-  # in a shell of its own, for the network of its own
-  { declare -f rebind start finish until_true call; echo rebind; } >rebind
-  run -0 with_dns bash rebind
-}
-
 # ---- messages ----
 
 @test "-v says the start and the end of each connection, in ucspi-tcp's words" {
