@@ -147,16 +147,16 @@ static int keep(void *arg)
 /* For -u: a process that keeps the right to remove the file and does nothing else. */
 static void start_keeper(struct unixserver *u)
 {
-    int fds[2];
-    if (pipe2(fds, O_CLOEXEC) < 0)
-        msg_die_sys(u->msg, "pipe", NULL);
-    u->keeper_fd = fds[0];
+    int fds[2] = {-1, -1};
     u->server = getpid();
-    u->keeper = spawn_keeper(keep, u);
-    if (u->keeper < 0) {
+    if (pipe2(fds, O_CLOEXEC) == 0) {
+        u->keeper_fd = fds[0];
+        u->keeper = spawn_keeper(keep, u);
+    }
+    if (u->keeper <= 0) {
         int err = errno;
         remove_ours(u, true);
-        msg_die(u->msg, EXIT_SYSTEM, "fork", NULL, err);
+        msg_die(u->msg, EXIT_SYSTEM, "start the keeper of", u->path, err);
     }
     close(fds[0]);
     u->keeper_fd = fds[1];
@@ -222,9 +222,10 @@ static void clean_up(void *owner)
 {
     struct unixserver *u = owner;
     if (u->keeper > 0) {
-        fd_write(u->keeper_fd, "", 1);
+        bool told = fd_write(u->keeper_fd, "", 1) == 1;
         fd_close(&u->keeper_fd);
-        reap_wait(u->keeper);
+        if (told) /* else it waits for our death, and removes the file then */
+            reap_wait(u->keeper);
     } else if (u->path && remove_ours(u, true) < 0) {
         msg_error(u->msg, "remove", u->path, errno);
     }

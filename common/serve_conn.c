@@ -95,14 +95,9 @@ struct greeting {
     int fd;
 };
 
-/* perlipc's greeting server. In a process of its own, for the name may have to be looked up. */
-static int greet(void *arg)
+/* Writes perlipc's greeting to fd 0. 0, or -1 with errno. */
+static int write_greeting(const struct greeting *g)
 {
-    struct greeting *g = arg;
-    /* nothing of the server's must live on in us: a listener that is still open would look like a server */
-    if (dup2(g->fd, STDIN_FILENO) < 0)
-        return EXIT_SYSTEM;
-    fd_close_from(STDERR_FILENO + 1);
     char mem[512], date[32];
     struct buf b = BUF(mem);
     struct tm tm;
@@ -111,8 +106,25 @@ static int greet(void *arg)
     g->s->kind->name(g->s->owner, g->c, &b);
     strftime(date, sizeof date, "%a %b %e %H:%M:%S %Y", localtime_r(&now, &tm));
     buf_fmt(&b, ", it's now %s\r\n", date);
-    if (fd_write_all(STDIN_FILENO, b.mem, b.len) == 0)
+    return fd_write_all(STDIN_FILENO, b.mem, b.len);
+}
+
+/* In a process of its own, for the name may have to be looked up. */
+static int greet(void *arg)
+{
+    const struct greeting *g = arg;
+    char text[ADDR_TEXT_SIZE];
+    struct buf client = BUF(text);
+    int done = dup2(g->fd, STDIN_FILENO);
+    /* nothing of the server's must live on in us: a listener that is still open would look like a server */
+    fd_close_from(STDERR_FILENO + 1);
+    if (done >= 0)
+        done = write_greeting(g);
+    if (done >= 0)
         return EXIT_DONE;
+    int err = errno;
+    g->s->kind->client(g->c, &client);
+    msg_error(g->s->msg, "greet", buf_str(&client), err);
     return EXIT_SYSTEM;
 }
 
