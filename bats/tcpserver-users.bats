@@ -105,6 +105,11 @@ groups: ${*:4}" ]
   become '-u root -u 54321:12345' '54321 12345 12345'
   become '-u daemon -U' '54321 12345 12345'
   become '-u nobody:daemon -u 54321:12345' '54321 12345 12345'
+  local nobody
+  nobody="$(id -u nobody) $(id -g nobody) $(id -G nobody)"
+  become '-u nobody:daemon -u nobody' "$nobody"
+  become '-u 54321:12345 -u nobody' "$nobody"
+  become '-U -u nobody' "$nobody"
 }
 
 @test "-g counts whether it stands before -u or behind it" {

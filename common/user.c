@@ -19,13 +19,14 @@ static bool parse_id(const char *word, uint64_t *id)
     return num_u64(word, 0, UINT32_MAX - 1, id);
 }
 
-/* Those of an earlier -u, which does not count any more. */
+/* Those of an earlier -u, which does not count any more; a group of -g stays. */
 static void forget_groups(struct user *u)
 {
     free(u->groups);
     u->groups = NULL;
     u->ngroups = 0;
     u->name[0] = '\0';
+    u->gid_is_given = u->gid_is_option;
 }
 
 /* The user's own groups, with `gid` first. */
@@ -45,7 +46,7 @@ static const char *find_groups(struct user *u)
     return "too many groups";
 }
 
-const char *user_parse_group(struct user *u, const char *word)
+static const char *parse_group(struct user *u, const char *word)
 {
     uint64_t id;
     const struct group *gr;
@@ -57,6 +58,13 @@ const char *user_parse_group(struct user *u, const char *word)
         return "no such group";
     u->has_gid = u->gid_is_given = true;
     return *u->name ? find_groups(u) : NULL;
+}
+
+const char *user_parse_group(struct user *u, const char *word)
+{
+    const char *wrong = parse_group(u, word);
+    u->gid_is_option = !wrong;
+    return wrong;
 }
 
 const char *user_parse(struct user *u, const char *spec)
@@ -81,7 +89,7 @@ const char *user_parse(struct user *u, const char *spec)
         u->gid = pw->pw_gid;
     u->has_gid = u->gid_is_given || pw; /* a bare number: its group must come from GROUP or -g */
     if (spec[len] == ':')
-        return user_parse_group(u, spec + len + 1);
+        return parse_group(u, spec + len + 1);
     return pw ? find_groups(u) : NULL;
 }
 
@@ -92,6 +100,7 @@ const char *user_from_env(struct user *u)
     if (!uid || !gid || !parse_id(uid, &id) || !parse_id(gid, &group))
         return "wants numbers in $UID and $GID";
     forget_groups(u);
+    u->gid_is_option = false; /* $GID counts from here on */
     u->uid = (uid_t)id;
     u->gid = (gid_t)group;
     u->has_uid = u->has_gid = u->gid_is_given = true;

@@ -13,6 +13,7 @@
 
 struct user {
     bool has_uid, has_gid, gid_is_given;
+    bool gid_is_option; /* by -g, which counts whatever -u follows */
     uid_t uid;
     gid_t gid;
     char name[256]; /* of a user that has one */
