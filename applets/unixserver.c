@@ -9,18 +9,16 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <libgen.h>
 #include <limits.h>
 #include <pwd.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "clock.h"
 #include "fd.h"
+#include "lock.h"
 #include "reap.h"
 #include "serve.h"
 #include "ucspi.h"
@@ -33,7 +31,7 @@
 enum unixserver_option { UNIXSERVER_OPTIONS(OPT_ENUM) };
 static const struct opt options[] = {UNIXSERVER_OPTIONS(OPT_ROW)};
 
-enum { LOCK_SECONDS = 5, KEEPER_LOOK_MS = 5 };
+enum { KEEPER_LOOK_MS = 5 };
 
 struct unixserver {
     struct msg *msg;
@@ -51,32 +49,6 @@ struct unixserver {
 };
 
 /* ---- the socket file ---- */
-
-/*
- * A lock on the directory, so that of two starters one at a time looks, takes over and binds; it needs no
- * file that would be left behind. An fd, or -1 with errno.
- */
-static int lock_directory(const char *path)
-{
-    char copy[ADDR_TEXT_SIZE];
-    strncpy(copy, path, sizeof copy - 1);
-    copy[sizeof copy - 1] = '\0';
-    int fd = open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd < 0)
-        return -1;
-    int64_t deadline = clock_in(LOCK_SECONDS * CLOCK_SECOND);
-    sigs_open();
-    int locked;
-    do
-        locked = flock(fd, LOCK_EX);
-    while (locked < 0 && errno == EINTR && clock_left(deadline) && !sigs_ending_came());
-    int err = errno;
-    sigs_shut();
-    errno = err == EINTR ? ETIMEDOUT : err;
-    if (locked < 0)
-        fd_close(&fd);
-    return fd;
-}
 
 /*
  * Whether a socket file has a server, found out without disturbing it: a datagram socket can't be connected
@@ -177,7 +149,7 @@ static void bind_file(struct unixserver *u, int fd, const char *path)
 {
     int lock = lock_directory(path);
     if (lock < 0 && sigs_ending_came())
-        sigs_die(sigs_take_ending());
+        sigs_die(sigs_take_ending(NULL));
     if (lock < 0)
         msg_die_sys(u->msg, "lock the directory of", path);
     clear_path(u, path);

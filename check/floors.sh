@@ -5,9 +5,9 @@ floor_of() {
   case $1 in
   buf | exitcode | fd | msg | num | table | version) echo 0 ;;
   addr | clock | env | notify | opts | proxy | sigs | user) echo 1 ;;
-  reap | rules | spawn | ucspi) echo 2 ;;
-  resolve | relay) echo 3 ;;
-  client | dial | listen | serve | serve_conn | serve_loop | serve_setup) echo 4 ;;
+  family | lock | pty | reap | rules | spawn | ucspi) echo 2 ;;
+  fifo | job | resolve | relay) echo 3 ;;
+  client | coproc | coproc_relay | dial | listen | serve | serve_conn | serve_loop | serve_setup | talk) echo 4 ;;
   applet | main | toolbox) echo 5 ;;
   registry) echo 0 ;;
   *) echo unknown ;;

@@ -66,6 +66,18 @@ void fd_close_from(int first)
         for_each_from(first, close_one);
 }
 
+int fd_raise(int *fd, int min)
+{
+    if (*fd >= min)
+        return 0;
+    int above = fcntl(*fd, F_DUPFD_CLOEXEC, min);
+    if (above < 0)
+        return -1;
+    close(*fd);
+    *fd = above;
+    return 0;
+}
+
 int fd_set_cloexec(int fd, bool on)
 {
     int flags = fcntl(fd, F_GETFD);

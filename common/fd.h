@@ -21,6 +21,9 @@ void fd_cloexec_from(int first);
 /* Closes every fd from `first` up. */
 void fd_close_from(int first);
 
+/* Moves *fd to `min` or above, close-on-exec. 0, or -1 with errno and *fd as it was. */
+int fd_raise(int *fd, int min);
+
 int fd_set_cloexec(int fd, bool on);
 
 /* O_NONBLOCK on a description that is ours alone. */

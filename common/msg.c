@@ -30,22 +30,19 @@ static void add_digits(struct buf *b, unsigned long n, int digits, char behind)
     buf_char(b, behind);
 }
 
-/* RFC 3339, UTC, microseconds */
-static void add_timestamp(struct event *e)
+void msg_timestamp(struct buf *b)
 {
     struct timespec now;
     struct tm tm;
     clock_gettime(CLOCK_REALTIME, &now);
     gmtime_r(&now.tv_sec, &tm);
-    buf_text(&e->line, "{\"ts\":\"");
-    add_digits(&e->line, (unsigned long)tm.tm_year + 1900, 4, '-');
-    add_digits(&e->line, (unsigned long)tm.tm_mon + 1, 2, '-');
-    add_digits(&e->line, (unsigned long)tm.tm_mday, 2, 'T');
-    add_digits(&e->line, (unsigned long)tm.tm_hour, 2, ':');
-    add_digits(&e->line, (unsigned long)tm.tm_min, 2, ':');
-    add_digits(&e->line, (unsigned long)tm.tm_sec, 2, '.');
-    add_digits(&e->line, (unsigned long)now.tv_nsec / 1000, 6, 'Z');
-    buf_char(&e->line, '"');
+    add_digits(b, (unsigned long)tm.tm_year + 1900, 4, '-');
+    add_digits(b, (unsigned long)tm.tm_mon + 1, 2, '-');
+    add_digits(b, (unsigned long)tm.tm_mday, 2, 'T');
+    add_digits(b, (unsigned long)tm.tm_hour, 2, ':');
+    add_digits(b, (unsigned long)tm.tm_min, 2, ':');
+    add_digits(b, (unsigned long)tm.tm_sec, 2, '.');
+    add_digits(b, (unsigned long)now.tv_nsec / 1000, 6, 'Z');
 }
 
 void event_begin(struct event *e, const struct msg *m, const char *name)
@@ -58,7 +55,9 @@ void event_begin(struct event *e, const struct msg *m, const char *name)
         buf_text(&e->line, ": ");
         return;
     }
-    add_timestamp(e);
+    buf_text(&e->line, "{\"ts\":\"");
+    msg_timestamp(&e->line);
+    buf_char(&e->line, '"');
     event_str(e, "applet", m->applet);
     event_num(e, "pid", getpid());
     event_str(e, "event", name);

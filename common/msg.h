@@ -37,6 +37,9 @@ _Noreturn void msg_die_sys(const struct msg *m, const char *action, const char *
 /* A wrong call: what is wrong with it, `Try 'NAME --help'.`, exit 100. */
 __attribute__((format(printf, 2, 3))) _Noreturn void msg_usage(const struct msg *m, const char *format, ...);
 
+/* Adds the time: RFC 3339, UTC, microseconds. */
+void msg_timestamp(struct buf *b);
+
 /*
  * An event of a long-running applet: the text form is what event_text adds, the JSON form the fields.
  *     event_begin(&e, m, "end"); event_num(&e, "child", pid); event_text(&e, "end %d", pid); event_send(&e);

@@ -62,6 +62,20 @@ bool num_duration(const char *word, int64_t *ns)
     return true;
 }
 
+bool num_size(const char *word, uint64_t min, uint64_t max, uint64_t *bytes)
+{
+    size_t digits = strspn(word, "0123456789");
+    const char *unit = word + digits;
+    unsigned shift = *unit == 'k' || *unit == 'K' ? 10 : *unit == 'M' ? 20 : *unit == 'G' ? 30 : 0;
+    uint64_t count;
+    if (unit[shift ? 1 : 0] || !num_u64n(word, digits, 0, UINT64_MAX >> shift, &count))
+        return false;
+    if (count << shift < min || count << shift > max)
+        return false;
+    *bytes = count << shift;
+    return true;
+}
+
 bool num_mode(const char *word, unsigned *mode)
 {
     unsigned value = 0;

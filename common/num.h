@@ -20,6 +20,9 @@ bool num_u64n(const char *text, size_t n, uint64_t min, uint64_t max, uint64_t *
 /* 5, 0.25, 250ms, 3s, 3m, 1h, in nanoseconds; up to about 290 years. */
 bool num_duration(const char *word, int64_t *ns);
 
+/* 512, 64k, 1M, 2G: bytes, in units of 1024. */
+bool num_size(const char *word, uint64_t min, uint64_t max, uint64_t *bytes);
+
 /* Octal digits, 0 to 07777. */
 bool num_mode(const char *word, unsigned *mode);
 

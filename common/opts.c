@@ -6,6 +6,7 @@
 #include <string.h>
 #include <stdlib.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <unistd.h>
 
 #include "fd.h"
@@ -134,6 +135,46 @@ int64_t opts_duration(const struct opts *o)
     if (!num_duration(o->arg, &ns))
         opts_wrong(o, "want a duration such as 5, 0.25, 250ms, 3m or 1h");
     return ns;
+}
+
+uint64_t opts_size(const struct opts *o, uint64_t min, uint64_t max)
+{
+    uint64_t bytes;
+    if (num_size(o->arg, min, max, &bytes))
+        return bytes;
+    char mem[96];
+    struct buf why = BUF(mem);
+    buf_fmt(&why, "want a size such as 64k or 1M, from %llu to %llu bytes", (unsigned long long)min,
+        (unsigned long long)max);
+    opts_wrong(o, buf_str(&why));
+}
+
+int opts_fd(const struct opts *o, int min)
+{
+    int fd = (int)opts_num(o, (uint64_t)min, INT32_MAX);
+    if (fd > STDERR_FILENO ? fd_set_cloexec(fd, true) < 0 : fcntl(fd, F_GETFD) < 0)
+        opts_wrong(o, "is not open");
+    return fd;
+}
+
+void opts_log_format(const struct opts *o, struct msg *m)
+{
+    m->json = strcmp(o->arg, "json") == 0;
+    if (!m->json && strcmp(o->arg, "text") != 0)
+        opts_wrong(o, "want text or json");
+}
+
+void opts_level(struct msg *m, int row)
+{
+    enum level_row { MSG_OPTIONS(OPT_ENUM) };
+    switch ((enum level_row)row) {
+    case OPT_QUIET:
+        m->level = MSG_QUIET;
+        break;
+    case OPT_VERBOSE:
+        m->level = MSG_VERBOSE;
+        break;
+    }
 }
 
 unsigned opts_mode(const struct opts *o)

@@ -24,6 +24,11 @@ struct opt {
 #define OPT_ROW(id, letter, name, arg, help) {letter, name, arg, help},
 #define OPT_CASE(id, letter, name, arg, help) case OPT_##id:
 
+/* How much is said: everyone's but for the clients and servers, who have ucspi-tcp's letters. */
+#define MSG_OPTIONS(X)                                     \
+    X(QUIET, 'q', "quiet", NULL, "say only what is fatal") \
+    X(VERBOSE, 'v', "verbose", NULL, "say what happens")
+
 /* What a command line can be told: the face of an applet. */
 struct cli {
     const char *name, *summary;
@@ -55,7 +60,17 @@ int opts_next(struct opts *o);
 /* The argument of the present option as a strict value; does not return if it is none. */
 uint64_t opts_num(const struct opts *o, uint64_t min, uint64_t max);
 int64_t opts_duration(const struct opts *o);
+uint64_t opts_size(const struct opts *o, uint64_t min, uint64_t max);
 unsigned opts_mode(const struct opts *o);
+
+/* An fd, `min` or above, that is open. Above 2 it is made close-on-exec: it is the applet's own. */
+int opts_fd(const struct opts *o, int min);
+
+/* --log-format=text|json */
+void opts_log_format(const struct opts *o, struct msg *m);
+
+/* Takes an option of MSG_OPTIONS; row counts from the first of them. */
+void opts_level(struct msg *m, int row);
 
 /* A wrong call because of the present option: `option --x 'ARG': WHY`. */
 _Noreturn void opts_wrong(const struct opts *o, const char *why);

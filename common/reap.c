@@ -26,6 +26,12 @@ int reap_wait(pid_t pid)
     return status;
 }
 
+bool reap_have_children(void)
+{
+    siginfo_t info;
+    return waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) == 0 || errno != ECHILD;
+}
+
 int reap_exit_status(int status)
 {
     return WIFSIGNALED(status) ? EXIT_SIGNAL + WTERMSIG(status) : WEXITSTATUS(status);

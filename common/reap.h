@@ -4,6 +4,7 @@
 #ifndef REAP_H
 #define REAP_H
 
+#include <stdbool.h>
 #include <sys/types.h>
 
 /*
@@ -14,6 +15,9 @@ pid_t reap_next(int *status);
 
 /* Waits for that child, through EINTR. Its wait status, or -1 with errno. */
 int reap_wait(pid_t pid);
+
+/* Whether there is any child, ended or not. */
+bool reap_have_children(void);
 
 /* What a wait status is as an exit status: the program's own, or 128+N for signal N. */
 int reap_exit_status(int status);

@@ -7,6 +7,8 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
 #include <sys/sendfile.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -14,7 +16,6 @@
 
 enum {
     PIECES = 16,         /* in one step, so that no direction starves another */
-    BUFFER = 128 * 1024, /* of a pump that copies */
     PIECE_MAX = 1 << 20, /* asked of the kernel at a time */
     PIECE_SMALL = 4096,  /* a piece below this was all there was */
     PIPE_SIZE = 1 << 20, /* asked for a pipe that is filled or emptied without a copy; what we get will do */
@@ -23,8 +24,11 @@ enum {
 static enum pump_kind kind_of(int fd)
 {
     struct stat st;
-    if (fstat(fd, &st) < 0)
+    unsigned number;
+    if (fd < 0 || fstat(fd, &st) < 0)
         return PUMP_OTHER;
+    if (S_ISCHR(st.st_mode) && ioctl(fd, TIOCGPTN, &number) == 0)
+        return PUMP_MASTER;
     return S_ISREG(st.st_mode)    ? PUMP_FILE
            : S_ISFIFO(st.st_mode) ? PUMP_PIPE
            : S_ISSOCK(st.st_mode) ? PUMP_SOCKET
@@ -43,9 +47,10 @@ void pump_init(struct pump *p, int from, int to)
     /* a socket on the other side of a copy-free way waits by its own flag alone */
     bool to_pipe = p->to_kind == PUMP_PIPE && (p->from_kind != PUMP_SOCKET || is_nonblocking(from));
     bool to_socket = p->to_kind == PUMP_SOCKET && is_nonblocking(to);
-    if (p->from_kind == PUMP_FILE && to_socket)
+    bool to_file = p->to_kind == PUMP_FILE;
+    if (p->from_kind == PUMP_FILE && (to_socket || to_file))
         p->way = PUMP_SENDFILE;
-    else if ((p->from_kind == PUMP_PIPE && (to_socket || to_pipe)) ||
+    else if ((p->from_kind == PUMP_PIPE && (to_socket || to_pipe || to_file)) ||
              (p->from_kind == PUMP_SOCKET && to_pipe) || (p->from_kind == PUMP_FILE && to_pipe))
         p->way = PUMP_SPLICE;
     p->can_read = p->from_kind == PUMP_FILE || p->way != PUMP_COPY;
@@ -54,6 +59,15 @@ void pump_init(struct pump *p, int from, int to)
         fcntl(from, F_SETPIPE_SZ, PIPE_SIZE);
     if (p->way == PUMP_SPLICE && p->to_kind == PUMP_PIPE)
         fcntl(to, F_SETPIPE_SZ, PIPE_SIZE);
+}
+
+int pump_init_half(struct pump *p, int from, int to)
+{
+    *p = (struct pump){.from = from, .to = to, .from_kind = kind_of(from), .to_kind = kind_of(to)};
+    p->can_read = p->from_kind == PUMP_FILE;
+    p->can_write = p->to_kind == PUMP_FILE || p->to_kind == PUMP_SOCKET;
+    p->buffer = malloc(PUMP_BUFFER);
+    return p->buffer ? 0 : -1;
 }
 
 void pump_free(struct pump *p)
@@ -115,15 +129,20 @@ static enum pump_state move_piece(struct pump *p)
     }
 }
 
-static enum pump_state fill(struct pump *p)
+enum pump_state pump_fill(struct pump *p)
 {
     if (!p->can_read)
         return PUMP_WAIT;
-    if (!p->buffer && !(p->buffer = malloc(BUFFER)))
+    if (!p->buffer && !(p->buffer = malloc(PUMP_BUFFER)))
         return fail(p, false);
-    ssize_t n = p->from_kind == PUMP_SOCKET ? recv(p->from, p->buffer, BUFFER, MSG_DONTWAIT)
-                                            : read(p->from, p->buffer, BUFFER);
-    if (n == 0)
+    if (p->start && p->len)
+        memmove(p->buffer, p->buffer + p->start, p->len);
+    p->start = 0;
+    char *behind = p->buffer + p->len;
+    size_t room = PUMP_BUFFER - p->len;
+    ssize_t n =
+        p->from_kind == PUMP_SOCKET ? recv(p->from, behind, room, MSG_DONTWAIT) : read(p->from, behind, room);
+    if (n == 0 || (n < 0 && errno == EIO && p->from_kind == PUMP_MASTER))
         return PUMP_END;
     if (n < 0 && errno != EAGAIN)
         return errno == EINTR ? PUMP_AGAIN : fail(p, false);
@@ -131,12 +150,11 @@ static enum pump_state fill(struct pump *p)
     p->can_read = p->from_kind == PUMP_FILE || (p->from_kind == PUMP_SOCKET && n >= PIECE_SMALL);
     if (n < 0)
         return PUMP_WAIT;
-    p->start = 0;
-    p->len = (size_t)n;
+    p->len += (size_t)n;
     return PUMP_AGAIN;
 }
 
-static enum pump_state drain(struct pump *p)
+enum pump_state pump_drain(struct pump *p)
 {
     if (!p->can_write)
         return PUMP_WAIT;
@@ -159,7 +177,7 @@ static enum pump_state drain(struct pump *p)
 static enum pump_state step_once(struct pump *p)
 {
     if (p->way == PUMP_COPY)
-        return p->len ? drain(p) : fill(p);
+        return p->len ? pump_drain(p) : pump_fill(p);
     return p->can_read && p->can_write ? move_piece(p) : PUMP_WAIT;
 }
 
@@ -175,6 +193,8 @@ void pump_polls(const struct pump *p, struct pollfd polls[static 2])
 {
     bool copy = p->way == PUMP_COPY;
     bool read = copy ? !p->len : !p->can_read;
+    if (p->to < 0)
+        read = !p->held;
     bool write = copy ? p->len > 0 : !p->can_write;
     polls[0] = (struct pollfd){.fd = read ? p->from : -1, .events = POLLIN};
     polls[1] = (struct pollfd){.fd = write ? p->to : -1, .events = POLLOUT};

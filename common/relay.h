@@ -23,20 +23,37 @@ enum pump_state {
 struct pump {
     int from, to; /* the caller's to close */
     enum { PUMP_COPY, PUMP_SENDFILE, PUMP_SPLICE } way;
-    enum pump_kind { PUMP_FILE, PUMP_PIPE, PUMP_SOCKET, PUMP_OTHER } from_kind, to_kind;
+    enum pump_kind { PUMP_FILE, PUMP_PIPE, PUMP_SOCKET, PUMP_MASTER, PUMP_OTHER } from_kind, to_kind;
     bool can_read, can_write; /* as far as is known */
     enum { PUMP_SOURCE, PUMP_TARGET } failed;
     char *buffer;
     size_t start, len; /* of what is in the buffer */
+    bool held;         /* half a pump: nothing is to be read now */
     uint64_t moved;    /* bytes that have reached the target */
 };
 
-/* A pump from one fd to another; which way depends on what they are. */
+/*
+ * A pump from one fd to another; which way depends on what they are. A pseudo-terminal's master ends when its
+ * slave is closed (the EIO of pty(7)).
+ */
 void pump_init(struct pump *p, int from, int to);
 void pump_free(struct pump *p);
 
 /* Moves what can be moved now, up to a few pieces. */
 enum pump_state pump_step(struct pump *p);
+
+/*
+ * Half a pump, for bytes that change on their way: `from` or `to` is -1, and what is in the buffer is taken
+ * out or put in by the caller. 0, or -1 with ENOMEM.
+ */
+enum { PUMP_BUFFER = 128 * 1024 };
+int pump_init_half(struct pump *p, int from, int to);
+
+/* Reads once, behind what is in the buffer, which must not be full. PUMP_END at the end of the source. */
+enum pump_state pump_fill(struct pump *p);
+
+/* Writes what is in the buffer once. PUMP_END never comes. */
+enum pump_state pump_drain(struct pump *p);
 
 /* What to poll while the state is PUMP_WAIT: two entries; an fd that is not waited for is -1. */
 void pump_polls(const struct pump *p, struct pollfd polls[static 2]);

@@ -116,7 +116,7 @@ static void take_signals(struct serve *s)
         s->kind->refresh(s->owner, true);
     if (sigs_take(SIGUSR1))
         serve_say_status(s, true);
-    int sig = sigs_take_ending();
+    int sig = sigs_take_ending(NULL);
     if (!sig)
         return;
     if (s->stop) { /* asked twice: no more patience */

@@ -89,20 +89,6 @@ static void take_user(const struct opts *o, const char *wrong)
         msg_usage(o->msg, "option -%c %s", o->now->letter, wrong);
 }
 
-static void take_ready_fd(struct serve *s, const struct opts *o)
-{
-    s->notify.fd = (int)opts_num(o, 1, INT32_MAX);
-    if (fcntl(s->notify.fd, F_GETFD) < 0)
-        opts_wrong(o, "is not open");
-}
-
-static void take_format(struct serve *s, const struct opts *o)
-{
-    s->msg->json = strcmp(o->arg, "json") == 0;
-    if (!s->msg->json && strcmp(o->arg, "text") != 0)
-        opts_wrong(o, "want text or json");
-}
-
 void serve_option(struct serve *s, int row, const struct opts *o)
 {
     enum serve_row { SERVE_OPTIONS(OPT_ENUM) };
@@ -155,10 +141,10 @@ void serve_option(struct serve *s, int row, const struct opts *o)
         s->inherit_name = o->arg;
         break;
     case OPT_READY_FD:
-        take_ready_fd(s, o);
+        s->notify.fd = opts_fd(o, 1);
         break;
     case OPT_LOG_FORMAT:
-        take_format(s, o);
+        opts_log_format(o, s->msg);
         break;
     }
 }
@@ -237,6 +223,7 @@ void serve_catch_signals(void)
     sigs_catch(SIGHUP);
     sigs_catch(SIGUSR1);
     sigs_catch(SIGPIPE); /* noted and never looked at: as good as ignored, but programs don't inherit it */
+    sigs_learn_ignored();
     sigs_catch_ending();
 }
 

@@ -24,28 +24,28 @@ static struct {
     sigset_t ending;        /* those of `caught` that sigs_catch_ending took */
 } state;
 
-static volatile sig_atomic_t noted[NSIG];
+static volatile sig_atomic_t noted[NSIG]; /* 0, or from whom it came last */
+enum { FROM_KERNEL = 1, FROM_PROCESS };
 static volatile sig_atomic_t unslept; /* one came outside sigs_sleep: the next sleep is none */
 static volatile sig_atomic_t leaving; /* between sigs_reset and exec(2), which makes caught signals default */
 
-static void set_handler(int sig, void (*handler)(int), struct sigaction *old)
+static void set_handler(int sig, void (*handler)(int))
 {
     struct sigaction action;
     memset(&action, 0, sizeof action);
     action.sa_handler = handler;
-    sigfillset(&action.sa_mask);
-    if (sigaction(sig, &action, old) < 0 && old)
-        memset(old, 0, sizeof *old);
+    sigaction(sig, &action, NULL);
 }
 
-static void note(int sig)
+static void note(int sig, siginfo_t *info, void *context)
 {
+    (void)context;
     if (leaving) { /* the signal is the program's, and does to it what it does by default */
-        set_handler(sig, SIG_DFL, NULL);
+        set_handler(sig, SIG_DFL);
         kill(getpid(), sig);
         return;
     }
-    noted[sig] = 1;
+    noted[sig] = info->si_code > 0 ? FROM_KERNEL : FROM_PROCESS;
     unslept = 1;
 }
 
@@ -61,21 +61,33 @@ static void start(void)
     sigemptyset(&state.ending);
 }
 
+/* Has it noted from now on; it must be blocked. Whether it was ignored before. */
+static bool note_from_now(int sig)
+{
+    struct sigaction action, old;
+    memset(&action, 0, sizeof action);
+    memset(&old, 0, sizeof old);
+    action.sa_sigaction = note;
+    action.sa_flags = SA_SIGINFO;
+    sigfillset(&action.sa_mask);
+    sigaction(sig, &action, &old);
+    if (old.sa_handler == SIG_IGN)
+        sigaddset(&state.found_ignored, sig);
+    sigaddset(&state.caught, sig);
+    sigdelset(&state.open_mask, sig);
+    return old.sa_handler == SIG_IGN;
+}
+
 void sigs_catch(int sig)
 {
     start();
     if (sigismember(&state.caught, sig))
         return;
     sigset_t one;
-    struct sigaction old;
     sigemptyset(&one);
     sigaddset(&one, sig);
     sigprocmask(SIG_BLOCK, &one, NULL);
-    set_handler(sig, note, &old);
-    if (old.sa_handler == SIG_IGN)
-        sigaddset(&state.found_ignored, sig);
-    sigaddset(&state.caught, sig);
-    sigdelset(&state.open_mask, sig);
+    note_from_now(sig);
 }
 
 /* Signals whose default action is to end the process: all but these (signal(7)). */
@@ -107,13 +119,19 @@ static bool ends_by_default(int sig)
 void sigs_catch_ending(void)
 {
     start();
-    sigs_learn_ignored();
+    sigset_t before = state.open_mask;
+    for (int sig = 1; sig < NSIG; sig++)
+        if (ends_by_default(sig) && sigismember(&state.caught, sig) != 1)
+            sigaddset(&state.ending, sig);
+    sigprocmask(SIG_BLOCK, &state.ending, NULL);
     for (int sig = 1; sig < NSIG; sig++) {
-        if (!ends_by_default(sig) || sigismember(&state.caught, sig) == 1 ||
-            sigismember(&state.found_ignored, sig) == 1)
+        if (sigismember(&state.ending, sig) != 1 || !note_from_now(sig))
             continue;
-        sigs_catch(sig);
-        sigaddset(&state.ending, sig);
+        set_handler(sig, SIG_IGN); /* forgets what came meanwhile, too */
+        sigdelset(&state.ending, sig);
+        sigdelset(&state.caught, sig);
+        if (sigismember(&before, sig) == 1)
+            sigaddset(&state.open_mask, sig);
     }
 }
 
@@ -125,11 +143,16 @@ bool sigs_take(int sig)
     return true;
 }
 
-int sigs_take_ending(void)
+int sigs_take_ending(bool *sent)
 {
-    for (int sig = 1; sig < NSIG; sig++)
-        if (noted[sig] && sigismember(&state.ending, sig) == 1 && sigs_take(sig))
-            return sig;
+    for (int sig = 1; sig < NSIG; sig++) {
+        if (!noted[sig] || sigismember(&state.ending, sig) != 1)
+            continue;
+        if (sent)
+            *sent = noted[sig] == FROM_PROCESS;
+        noted[sig] = 0;
+        return sig;
+    }
     return 0;
 }
 
@@ -202,15 +225,17 @@ void sigs_learn_ignored(void)
 void sigs_reset(enum sigs_legacy legacy)
 {
     if (!state.started && legacy == SIGS_INHERITED)
-        return;
+        return; /* nothing was changed */
     start();
     bool clean = legacy == SIGS_CLEAN;
     for (int sig = 1; sig < NSIG; sig++) {
         if (sigismember(&state.found_ignored, sig) != 1)
             continue;
         if (clean || sigismember(&state.caught, sig) == 1)
-            set_handler(sig, clean ? SIG_DFL : SIG_IGN, NULL);
+            set_handler(sig, clean ? SIG_DFL : SIG_IGN);
     }
+    if (legacy == SIGS_PIPELINE)
+        set_handler(SIGPIPE, SIG_DFL);
     leaving = 1;
     sigset_t none;
     sigemptyset(&none);
@@ -246,7 +271,7 @@ void sigs_die(int sig)
 {
     const struct rlimit no_core = {0, 0};
     setrlimit(RLIMIT_CORE, &no_core);
-    set_handler(sig, SIG_DFL, NULL);
+    set_handler(sig, SIG_DFL);
     sigset_t only;
     sigemptyset(&only);
     sigaddset(&only, sig);

@@ -25,8 +25,11 @@ void sigs_catch_ending(void);
 /* Whether sig came since the last call; forgets it. */
 bool sigs_take(int sig);
 
-/* A signal that sigs_catch_ending caught and that came and was not taken, or 0. Takes it. */
-int sigs_take_ending(void);
+/*
+ * A signal that sigs_catch_ending caught and that came and was not taken, or 0. Takes it. *sent, if not NULL:
+ * whether a process sent it; else it came from the kernel, as Ctrl-C does, which tells the whole group.
+ */
+int sigs_take_ending(bool *sent);
 
 /* Whether there is one to take. */
 bool sigs_ending_came(void);
@@ -47,6 +50,7 @@ void sigs_shut(void);
 /* What sigs_reset leaves behind for a program. */
 enum sigs_legacy {
     SIGS_INHERITED, /* mask and dispositions as we found them: launchers are transparent */
+    SIGS_PIPELINE,  /* the same, but SIGPIPE is default: a pipeline's stages */
     SIGS_CLEAN,     /* all default, nothing blocked: servers and daemons */
 };
 

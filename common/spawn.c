@@ -8,6 +8,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -41,6 +42,15 @@ static int place_fds(const struct spawn *s)
     return 0;
 }
 
+/* setsid(2), TIOCSCTTY (ioctl_tty(2)) */
+static int take_terminal(struct shared *shared)
+{
+    if (!shared->spawn->own_tty)
+        return 0;
+    shared->failed = "terminal";
+    return setsid() < 0 ? -1 : ioctl(STDIN_FILENO, TIOCSCTTY, 0);
+}
+
 static void write_pid(char *text)
 {
     struct buf b = {.mem = text, .size = SPAWN_PID_SIZE};
@@ -56,7 +66,7 @@ __attribute__((no_sanitize("address"))) static int child(void *arg)
     if (s->pid_text)
         write_pid(s->pid_text);
     shared->failed = "dup2";
-    if (place_fds(s) == 0) {
+    if (place_fds(s) == 0 && take_terminal(shared) == 0) {
         /* after dup2, which a signal must not interrupt half-way: what is pending may end the child now */
         sigs_reset(s->legacy);
         shared->failed = "exec";

@@ -19,6 +19,7 @@ struct spawn {
     const int *fds; /* fds[i] becomes fd i of the program; -1: left as it is. Each is above all i, or is i */
     int nfds;
     enum sigs_legacy legacy;
+    bool own_tty;   /* fd 0 becomes the controlling terminal of a session of its own */
     char *pid_text; /* SPAWN_PID_SIZE bytes inside an environment string: the child writes its pid there */
 };
 
@@ -26,7 +27,8 @@ enum { SPAWN_PID_SIZE = 12, SPAWN_PATH_SIZE = 4096 };
 
 /*
  * The child's pid; our fds stay ours to close. -1 with errno and *failed: "fork" when there is no child
- * (EAGAIN and ENOMEM may pass), "dup2" or "exec" when there was one, whose end is for the caller to reap.
+ * (EAGAIN and ENOMEM may pass), "dup2", "terminal" or "exec" when there was one, whose end is for the caller
+ * to reap.
  */
 pid_t spawn_program(const struct spawn *s, const char **failed);
 

@@ -1,0 +1,287 @@
+/*
+ * safepipe - a pipeline without a shell: PROG ::: PROG ::: PROG.
+ *
+ * perlipc's "safe pipe opens", safe: every program is looked up before any is started, an exec that fails is
+ * known at once, and the status tells what happened in every stage.
+ */
+#include "applet.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "clock.h"
+#include "fd.h"
+#include "job.h"
+#include "sigs.h"
+#include "user.h"
+
+#define SAFEPIPE_OPTIONS(X)                                                                       \
+    JOB_OPTIONS(X)                                                                                \
+    X(INPUT, 'i', "input", "FILE", "the first program reads FILE")                                \
+    X(OUTPUT, 'o', "output", "FILE", "the last program writes to FILE, emptied before")           \
+    X(APPEND, 'a', "append", "FILE", "the last program writes at the end of FILE")                \
+    X(USER, 'u', "user", "USER[:GROUP]", "become USER before anything is opened")                 \
+    X(GROUP, 'g', "group", "GROUP", "become GROUP before anything is opened")                     \
+    X(TIMEOUT, 't', "timeout", "TIME", "after TIME end all programs and their descendants: 124")  \
+    X(GRACE, 'k', "kill-after", "TIME", "who is asked to end has TIME before it is killed (2)")   \
+    X(RETRY, 0, "retry", "[TIME]", "while there are too many processes, try again for TIME (60)") \
+    X(PIPE_SIZE, 0, "pipe-size", "SIZE", "let every pipe hold SIZE bytes")                        \
+    X(STATUS, 0, "status", "WHICH", "first, last or any: whose failure counts (any)")             \
+    X(SIGPIPE_RULE, 0, "sigpipe", "RULE", "ignore or count: a death by SIGPIPE (ignore)")
+
+enum safepipe_option { SAFEPIPE_OPTIONS(OPT_ENUM) };
+static const struct opt options[] = {SAFEPIPE_OPTIONS(OPT_ROW)};
+
+enum { GRACE_SECONDS = 2, RETRY_SECONDS = 60, BACKOFF_MS = 10, BACKOFF_MAX_MS = 1000, STDIO = 3 };
+
+struct safepipe {
+    struct msg *msg;
+    struct job job;
+    struct user user;
+    const char *input, *output;
+    bool append, has_timeout, retry, count_sigpipe;
+    enum { STATUS_ANY, STATUS_FIRST, STATUS_LAST } which;
+    int64_t timeout, grace, retry_time, deadline;
+    int pipe_size; /* bytes; 0: the kernel's choice */
+};
+
+/* ---- files ---- */
+
+/* Opens FILE in place of fd 0 or 1. 0, or the exit status of a failure. */
+static int open_onto(const struct safepipe *s, const char *path, int flags, int target)
+{
+    int fd = job_open(path, flags, s->deadline);
+    if (fd < 0 && errno == EINTR && !clock_left(s->deadline))
+        return msg_fatal_why(s->msg, EXIT_DEADLINE, "open", path, "the deadline passed");
+    if (fd < 0)
+        return msg_fatal(s->msg, EXIT_SYSTEM, "open", path, errno);
+    int done = dup2(fd, target);
+    fd_close(&fd);
+    return done < 0 ? msg_fatal(s->msg, EXIT_SYSTEM, "dup", path, errno) : 0;
+}
+
+/* Empties a file that is there, unless the input would be lost. */
+static int empty_output(const struct safepipe *s)
+{
+    struct stat in, out;
+    if (fstat(STDOUT_FILENO, &out) < 0)
+        return msg_fatal(s->msg, EXIT_SYSTEM, "stat", s->output, errno);
+    if (!S_ISREG(out.st_mode))
+        return 0;
+    if (fstat(STDIN_FILENO, &in) == 0 && in.st_dev == out.st_dev && in.st_ino == out.st_ino)
+        return msg_fatal_why(s->msg, EXIT_USAGE, "open", s->output, "it is the input, too");
+    if (ftruncate(STDOUT_FILENO, 0) < 0)
+        return msg_fatal(s->msg, EXIT_SYSTEM, "empty", s->output, errno);
+    return 0;
+}
+
+static int open_files(const struct safepipe *s)
+{
+    int failed = s->input ? open_onto(s, s->input, O_RDONLY, STDIN_FILENO) : 0;
+    if (failed || !s->output)
+        return failed;
+    failed = open_onto(s, s->output, O_WRONLY | O_CREAT | (s->append ? O_APPEND : 0), STDOUT_FILENO);
+    return failed || s->append ? failed : empty_output(s);
+}
+
+/* ---- starting ---- */
+
+/* Starts stage i; with --retry, waits and tries again while there is no process to be had. */
+static int start_patiently(struct safepipe *s, size_t i, struct spawn *spawn, const char **failed)
+{
+    int64_t until = clock_in(s->retry_time), pause = BACKOFF_MS * CLOCK_MS;
+    for (;;) {
+        if (job_start(&s->job, i, spawn, failed) == 0)
+            return 0;
+        if (!s->retry || errno != EAGAIN || strcmp(*failed, "fork") != 0 || !clock_left(until) ||
+            !clock_left(s->deadline))
+            return -1;
+        if (sigs_ending_came()) {
+            errno = EINTR;
+            return -1;
+        }
+        job_sleep(
+            &s->job, NULL, 0, clock_first(pause, clock_first(clock_left(until), clock_left(s->deadline))));
+        pause = clock_first(pause * 2, BACKOFF_MAX_MS * CLOCK_MS);
+    }
+}
+
+/* A pipe, its fds out of the programs' way. */
+static int make_pipe(const struct safepipe *s, int fds[2])
+{
+    if (pipe2(fds, O_CLOEXEC) < 0)
+        return -1;
+    if (s->pipe_size && fcntl(fds[1], F_SETPIPE_SZ, s->pipe_size) < 0)
+        return -1;
+    return fd_raise(&fds[0], STDIO) < 0 ? -1 : fd_raise(&fds[1], STDIO);
+}
+
+/* One stage, from the pipe *in to a new one, which *in is then. 0, or the exit status of a failure. */
+static int start_stage(struct safepipe *s, size_t i, int *in)
+{
+    int next[2] = {-1, -1};
+    const char *failed = "pipe";
+    if (i + 1 < s->job.n && make_pipe(s, next) < 0) {
+        int err = errno;
+        return job_say_failed(&s->job, i, failed, err);
+    }
+    const int fds[STDIO] = {*in, next[1], -1};
+    struct spawn spawn = {.fds = fds, .nfds = STDIO, .legacy = SIGS_PIPELINE};
+    int done = start_patiently(s, i, &spawn, &failed), err = errno;
+    fd_close(in);
+    fd_close(&next[1]);
+    *in = next[0];
+    return done < 0 ? job_say_failed(&s->job, i, failed, err) : 0;
+}
+
+/* Starts all. When one can't be started, those that run are ended. 0, or the exit status of a failure. */
+static int start_all(struct safepipe *s)
+{
+    int in = -1, failed = 0;
+    for (size_t i = 0; i < s->job.n && !failed; i++)
+        failed = start_stage(s, i, &in);
+    fd_close(&in);
+    if (failed)
+        job_end(&s->job, s->grace);
+    return failed;
+}
+
+/* ---- the end ---- */
+
+static int stage_status(const struct safepipe *s, size_t i)
+{
+    if (i + 1 < s->job.n && !s->count_sigpipe && job_died_of(&s->job, i, SIGPIPE))
+        return 0;
+    return job_status(&s->job, i);
+}
+
+static int pipeline_status(const struct safepipe *s)
+{
+    size_t i = s->job.n - 1;
+    if (s->which == STATUS_FIRST)
+        return stage_status(s, 0);
+    if (s->which == STATUS_LAST)
+        return stage_status(s, i);
+    while (i > 0 && !stage_status(s, i))
+        i--;
+    return stage_status(s, i);
+}
+
+static int run(struct safepipe *s)
+{
+    int failed = open_files(s);
+    if (!failed)
+        failed = start_all(s);
+    if (failed)
+        return failed;
+    failed = job_release_stdio(&s->job);
+    while (!failed && s->job.running && clock_left(s->deadline))
+        job_sleep(&s->job, NULL, 0, clock_left(s->deadline));
+    if (!s->job.running)
+        return pipeline_status(s);
+    job_end(&s->job, s->grace);
+    return failed ? failed
+                  : msg_fatal_why(s->msg, EXIT_DEADLINE, "end the pipeline", NULL, "the deadline passed");
+}
+
+/* ---- the command line ---- */
+
+static void take_which(struct safepipe *s, const struct opts *o)
+{
+    if (strcmp(o->arg, "first") == 0)
+        s->which = STATUS_FIRST;
+    else if (strcmp(o->arg, "last") == 0)
+        s->which = STATUS_LAST;
+    else if (strcmp(o->arg, "any") == 0)
+        s->which = STATUS_ANY;
+    else
+        opts_wrong(o, "want first, last or any");
+}
+
+static void take_user(const struct opts *o, const char *wrong)
+{
+    if (wrong)
+        opts_wrong(o, wrong);
+}
+
+static void take_option(struct safepipe *s, int row, const struct opts *o)
+{
+    switch ((enum safepipe_option)row) {
+        JOB_OPTIONS(OPT_CASE)
+        job_option(&s->job, row, o);
+        break;
+    case OPT_INPUT:
+        s->input = o->arg;
+        break;
+    case OPT_OUTPUT:
+    case OPT_APPEND:
+        s->output = o->arg;
+        s->append = row == OPT_APPEND;
+        break;
+    case OPT_USER:
+        take_user(o, user_parse(&s->user, o->arg));
+        break;
+    case OPT_GROUP:
+        take_user(o, user_parse_group(&s->user, o->arg));
+        break;
+    case OPT_TIMEOUT:
+        s->has_timeout = true;
+        s->timeout = opts_duration(o);
+        break;
+    case OPT_GRACE:
+        s->grace = opts_duration(o);
+        break;
+    case OPT_RETRY:
+        s->retry = true;
+        s->retry_time = o->arg ? opts_duration(o) : RETRY_SECONDS * CLOCK_SECOND;
+        break;
+    case OPT_PIPE_SIZE:
+        s->pipe_size = (int)opts_size(o, 1, 1U << 30);
+        break;
+    case OPT_STATUS:
+        take_which(s, o);
+        break;
+    case OPT_SIGPIPE_RULE:
+        s->count_sigpipe = strcmp(o->arg, "count") == 0;
+        if (!s->count_sigpipe && strcmp(o->arg, "ignore") != 0)
+            opts_wrong(o, "want ignore or count");
+        break;
+    }
+}
+
+static const struct cli cli = {
+    .name = "safepipe",
+    .summary = "run a pipeline of programs without a shell",
+    .usage = "[OPTION]... PROG [ARG]... [::: PROG [ARG]...]...",
+    .notes = "The exit status is that of the rightmost program that failed; a death by SIGPIPE before the\n"
+             "last program is no failure.",
+    .options = options,
+    .count = sizeof options / sizeof *options,
+};
+
+static int safepipe_main(struct msg *m, int argc, char **argv)
+{
+    struct safepipe s = {.msg = m, .grace = GRACE_SECONDS * CLOCK_SECOND, .deadline = CLOCK_NEVER};
+    struct opts o;
+    int row;
+    job_init(&s.job, m);
+    opts_start(&o, m, &cli, argc, argv);
+    while ((row = opts_next(&o)) >= 0)
+        take_option(&s, row, &o);
+    job_split(&s.job, argv + o.first, JOB_STAGES_MAX);
+    if (user_become(&s.user) < 0)
+        msg_die_sys(m, "change user", NULL);
+    int failed = job_find(&s.job);
+    if (failed)
+        return failed;
+    if (s.has_timeout)
+        s.deadline = clock_in(s.timeout);
+    job_begin(&s.job, s.has_timeout);
+    return run(&s);
+}
+
+const struct applet applet_safepipe = {.cli = &cli, .theme = THEME_PIPES, .main = safepipe_main};

@@ -1,0 +1,330 @@
+/*
+ * job.c - see job.h.
+ */
+#include "job.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "clock.h"
+#include "fd.h"
+#include "num.h"
+#include "reap.h"
+#include "sigs.h"
+
+void job_init(struct job *j, struct msg *m)
+{
+    *j = (struct job){.msg = m, .separator = ":::", .status_fd = -1};
+}
+
+void job_option(struct job *j, int row, const struct opts *o)
+{
+    enum job_row { JOB_OPTIONS(OPT_ENUM) };
+    switch ((enum job_row)row) {
+        MSG_OPTIONS(OPT_CASE)
+        opts_level(j->msg, row);
+        break;
+    case OPT_SEPARATOR:
+        if (!*o->arg)
+            opts_wrong(o, "want a word");
+        j->separator = o->arg;
+        break;
+    case OPT_STATUS_FD:
+        j->status_fd = opts_fd(o, 0);
+        break;
+    }
+}
+
+void job_split(struct job *j, char **words, size_t max)
+{
+    size_t n = 1;
+    for (char **w = words; *w; w++)
+        n += strcmp(*w, j->separator) == 0;
+    if (n > max)
+        msg_usage(j->msg, "%zu programs, %zu at the most", n, max);
+    j->progs = calloc(n, sizeof *j->progs);
+    if (!j->progs)
+        msg_die_sys(j->msg, "malloc", NULL);
+    for (j->n = 0; j->n < n; j->n++) {
+        j->progs[j->n].argv = words;
+        while (*words && strcmp(*words, j->separator) != 0)
+            words++;
+        if (words == j->progs[j->n].argv) {
+            if (n == 1)
+                msg_usage(j->msg, "want PROG");
+            msg_usage(j->msg, "no program before or after '%s'", j->separator);
+        }
+        if (*words)
+            *words++ = NULL;
+    }
+}
+
+void job_single(struct job *j, char **words)
+{
+    j->progs = calloc(1, sizeof *j->progs);
+    if (!j->progs)
+        msg_die_sys(j->msg, "malloc", NULL);
+    j->progs->argv = words;
+    j->n = 1;
+}
+
+void job_forget(struct job *j)
+{
+    for (size_t i = 0; i < j->n; i++)
+        free(j->progs[i].path);
+    free(j->progs);
+    j->progs = NULL;
+    j->n = 0;
+}
+
+/* "NAME", and which one it is where there are several: "NAME (stage 2)". */
+static const char *name_of(const struct job *j, size_t i, struct buf *b)
+{
+    buf_text(b, *j->progs[i].argv);
+    if (j->n > 1)
+        buf_fmt(b, " (stage %zu)", i);
+    return buf_str(b);
+}
+
+int job_find(struct job *j)
+{
+    char path[SPAWN_PATH_SIZE], mem[SPAWN_PATH_SIZE + 32];
+    for (size_t i = 0; i < j->n; i++) {
+        struct buf name = BUF(mem);
+        struct prog *p = &j->progs[i];
+        if (spawn_find(*p->argv, path) < 0) {
+            p->exec_errno = errno;
+            return msg_fatal(
+                j->msg, spawn_exit_status(p->exec_errno), "find", name_of(j, i, &name), p->exec_errno);
+        }
+        p->path = strdup(path);
+        if (!p->path)
+            return msg_fatal(j->msg, EXIT_SYSTEM, "malloc", NULL, errno);
+    }
+    return 0;
+}
+
+/* LISTEN_PID, if the sockets are ours, goes on as the program's (sd_listen_fds(3)). */
+static void prepare_listen_pid(struct job *j)
+{
+    const char *value = getenv("LISTEN_PID");
+    uint64_t pid;
+    struct buf b = BUF(j->listen_pid);
+    j->has_listen_pid = value && num_u64(value, 1, INT32_MAX, &pid) && (pid_t)pid == getpid();
+    if (!j->has_listen_pid)
+        return;
+    buf_text(&b, "LISTEN_PID=");
+    buf_str(&b);
+    if (env_put(&j->env, j->listen_pid) < 0)
+        msg_die_sys(j->msg, "malloc", NULL);
+}
+
+void job_begin(struct job *j, bool family)
+{
+    j->with_family = family;
+    if (family && family_begin(&j->family) < 0)
+        msg_die_sys(j->msg, "look at", "/proc");
+    if (env_init(&j->env, environ) < 0)
+        msg_die_sys(j->msg, "malloc", NULL);
+    prepare_listen_pid(j);
+    sigs_catch(SIGCHLD);
+    sigs_catch(SIGPIPE); /* of our own writes: an error, and nobody's signal */
+    sigs_catch_ending();
+}
+
+/* One line, one write: what --status-fd gets. */
+static void tell_status(const struct job *j, size_t i, pid_t pid, int64_t took)
+{
+    char mem[256];
+    struct buf b = BUF(mem);
+    const struct prog *p = &j->progs[i];
+    int s = p->wait_status;
+    if (j->status_fd < 0)
+        return;
+    buf_fmt(&b,
+        "stage=%zu pid=%ld exec_errno=%d exit=%d signal=%d core=%d timed_out=%d seconds=%lld.%03lld\n", i,
+        (long)pid, p->exec_errno,
+        p->exec_errno  ? spawn_exit_status(p->exec_errno)
+        : WIFEXITED(s) ? WEXITSTATUS(s)
+                       : 0,
+        WIFSIGNALED(s) ? WTERMSIG(s) : 0, WIFSIGNALED(s) && WCOREDUMP(s), p->timed_out,
+        (long long)(took / CLOCK_SECOND), (long long)(took % CLOCK_SECOND / CLOCK_MS));
+    if (fd_write_all(j->status_fd, b.mem, b.len) < 0)
+        msg_error(j->msg, "write", "status-fd", errno);
+}
+
+static void say_end(const struct job *j, size_t i, pid_t pid)
+{
+    struct event e;
+    char mem[SPAWN_PATH_SIZE + 32];
+    struct buf name = BUF(mem);
+    int s = j->progs[i].wait_status;
+    if (j->msg->level < MSG_VERBOSE)
+        return;
+    event_begin(&e, j->msg, "end");
+    event_text(&e, "end %s pid %ld ", name_of(j, i, &name), (long)pid);
+    if (WIFSIGNALED(s))
+        event_text(&e, "signal %d", WTERMSIG(s));
+    else
+        event_text(&e, "exit %d", WEXITSTATUS(s));
+    event_send(&e);
+}
+
+int job_start(struct job *j, size_t i, struct spawn *s, const char **failed)
+{
+    struct prog *p = &j->progs[i];
+    s->path = p->path;
+    s->argv = p->argv;
+    s->envp = j->env.v;
+    s->pid_text = j->has_listen_pid ? j->listen_pid + strlen("LISTEN_PID=") : NULL;
+    p->began = clock_now();
+    pid_t pid = spawn_program(s, failed);
+    if (pid < 0) {
+        int err = errno;
+        if (strcmp(*failed, "fork") != 0) {
+            p->exec_errno = err;
+            p->ended = true;
+            tell_status(j, i, 0, clock_now() - p->began);
+        }
+        errno = err;
+        return -1;
+    }
+    p->pid = pid;
+    p->ended = false;
+    p->own_session = s->own_tty;
+    j->running++;
+    return 0;
+}
+
+int job_say_failed(const struct job *j, size_t i, const char *failed, int err)
+{
+    char mem[SPAWN_PATH_SIZE + 32];
+    struct buf name = BUF(mem);
+    int status = strcmp(failed, "exec") == 0 ? spawn_exit_status(err) : EXIT_SYSTEM;
+    return msg_fatal(j->msg, status, failed, name_of(j, i, &name), err);
+}
+
+static void note_end(struct job *j, pid_t pid, int status)
+{
+    for (size_t i = 0; i < j->n; i++) {
+        struct prog *p = &j->progs[i];
+        if (p->pid != pid)
+            continue;
+        p->pid = 0;
+        p->ended = true;
+        p->wait_status = status;
+        j->running--;
+        tell_status(j, i, pid, clock_now() - p->began);
+        say_end(j, i, pid);
+        return;
+    }
+}
+
+static void reap_all(struct job *j)
+{
+    pid_t pid;
+    int status;
+    while ((pid = reap_next(&status)) > 0)
+        note_end(j, pid, status);
+}
+
+/* To the programs themselves: they are our children, unreaped, so the pids are theirs. How many took it. */
+static long signal_all(const struct job *j, int sig, bool only_sessions)
+{
+    long took = 0;
+    for (size_t i = 0; i < j->n; i++)
+        if (j->progs[i].pid > 0 && (!only_sessions || j->progs[i].own_session))
+            took += kill(j->progs[i].pid, sig) == 0;
+    return took;
+}
+
+int job_sleep(struct job *j, struct pollfd *fds, nfds_t n, int64_t ns)
+{
+    int sig, ready = sigs_sleep(fds, n, ns);
+    bool sent;
+    if (ready < 0 && errno != EINTR)
+        msg_die_sys(j->msg, "poll", NULL);
+    while ((sig = sigs_take_ending(&sent))) {
+        j->came = sig;
+        signal_all(j, sig, !sent);
+    }
+    if (sigs_take(SIGCHLD))
+        reap_all(j);
+    return ready;
+}
+
+void job_look(struct job *j)
+{
+    job_sleep(j, NULL, 0, 0);
+}
+
+int job_open(const char *path, int flags, int64_t deadline)
+{
+    int fd;
+    sigs_open();
+    do
+        fd = open(path, flags | O_CLOEXEC | O_NOCTTY, 0666);
+    while (fd < 0 && errno == EINTR && clock_left(deadline) && !sigs_ending_came());
+    int err = errno;
+    sigs_shut();
+    errno = err;
+    return fd;
+}
+
+/* How many of ours are alive and took the signal. */
+static long signal_tree(const struct job *j, int sig)
+{
+    long took = j->with_family ? family_signal(&j->family, sig) : -1;
+    return took >= 0 ? took : signal_all(j, sig, false);
+}
+
+static bool nothing_left(struct job *j)
+{
+    reap_all(j);
+    return j->with_family ? !reap_have_children() : !j->running;
+}
+
+void job_end(struct job *j, int64_t grace)
+{
+    enum { LOOKS = 20 }; /* for one who was born while we looked */
+    int64_t deadline = clock_in(grace);
+    for (size_t i = 0; i < j->n; i++)
+        j->progs[i].timed_out = j->progs[i].pid > 0;
+    signal_tree(j, SIGTERM);
+    signal_tree(j, SIGCONT); /* one that is stopped would not hear it */
+    while (!nothing_left(j) && signal_tree(j, 0) > 0 && clock_left(deadline) && !sigs_take_ending(NULL)) {
+        sigs_sleep(NULL, 0, clock_left(deadline));
+        sigs_take(SIGCHLD);
+    }
+    for (int idle = 0; idle < LOOKS && !nothing_left(j); idle++) {
+        if (signal_tree(j, SIGKILL) > 0)
+            idle = 0;
+        sigs_sleep(NULL, 0, 10 * CLOCK_MS);
+        sigs_take(SIGCHLD);
+    }
+}
+
+int job_release_stdio(const struct job *j)
+{
+    for (int fd = STDIN_FILENO; fd <= STDOUT_FILENO; fd++)
+        if (fd != j->status_fd && fd_to_null(fd) < 0)
+            return msg_fatal(j->msg, EXIT_SYSTEM, "open", "/dev/null", errno);
+    return 0;
+}
+
+int job_status(const struct job *j, size_t i)
+{
+    const struct prog *p = &j->progs[i];
+    return p->exec_errno ? spawn_exit_status(p->exec_errno) : reap_exit_status(p->wait_status);
+}
+
+bool job_died_of(const struct job *j, size_t i, int sig)
+{
+    const struct prog *p = &j->progs[i];
+    return !p->exec_errno && WIFSIGNALED(p->wait_status) && WTERMSIG(p->wait_status) == sig;
+}

@@ -1,0 +1,115 @@
+/*
+ * job.h - programs that are started together and waited for together.
+ *
+ * All are looked up before any is started; signals that someone sends to us are passed on; each one's end is
+ * noted and told (--status-fd); at a deadline they are ended, with their descendants where that was asked.
+ */
+#ifndef JOB_H
+#define JOB_H
+
+#include "env.h"
+#include "family.h"
+#include "opts.h"
+#include "spawn.h"
+
+/* The options of every launcher that waits for several programs, first in its list. */
+#define JOB_OPTIONS(X)                                                                 \
+    MSG_OPTIONS(X)                                                                     \
+    X(SEPARATOR, 0, "sep", "WORD", "WORD stands between the programs, instead of :::") \
+    X(STATUS_FD, 0, "status-fd", "FD", "write a line on every program's end to FD")
+
+struct prog {
+    char **argv;
+    char *path; /* what spawn_find found */
+    pid_t pid;  /* while it runs; 0 before and after */
+    bool ended;
+    bool own_session;
+    bool timed_out;  /* it had to be ended */
+    int exec_errno;  /* it could not be started */
+    int wait_status; /* wait(2)'s, once it has ended by itself */
+    int64_t began;
+};
+
+struct job {
+    struct msg *msg;
+    const char *separator;
+    int status_fd;
+    struct prog *progs;
+    size_t n, running;
+    int came;         /* the last signal that would have ended us, 0: none */
+    bool with_family; /* job_end ends descendants too */
+    struct family family;
+    struct env env;
+    char listen_pid[24 + SPAWN_PID_SIZE]; /* LISTEN_PID of the program that is being started */
+    bool has_listen_pid;
+};
+
+enum { JOB_STAGES_MAX = 500 };
+
+void job_init(struct job *j, struct msg *m);
+
+/* Takes an option whose row is one of JOB_OPTIONS. */
+void job_option(struct job *j, int row, const struct opts *o);
+
+/* Splits words into programs at the separator. Ends the process if there are none, or too many. */
+void job_split(struct job *j, char **words, size_t max);
+
+/* The words are one program, whatever they are. */
+void job_single(struct job *j, char **words);
+
+/* Forgets the programs, for the next ones. */
+void job_forget(struct job *j);
+
+/* Finds all programs. 0, or the exit status of a failure, which has been said. */
+int job_find(struct job *j);
+
+/*
+ * Catches SIGCHLD and what would end us, and prepares the environment. With `family`, descendants belong to
+ * us. Ends the process when that fails.
+ */
+void job_begin(struct job *j, bool family);
+
+/*
+ * Starts program i; s says all but path, argv, envp. 0, or -1 with errno and *failed as spawn_program. A
+ * failed exec is noted as the program's end.
+ */
+int job_start(struct job *j, size_t i, struct spawn *s, const char **failed);
+
+/* Says why program i could not be started; the exit status for it. */
+int job_say_failed(const struct job *j, size_t i, const char *failed, int err);
+
+/*
+ * Sleeps as sigs_sleep, then takes the signals that came: notes ends, passes on what a process sent us. What
+ * the terminal sends has reached all in our process group, so it goes only to programs with their own.
+ */
+int job_sleep(struct job *j, struct pollfd *fds, nfds_t n, int64_t ns);
+
+/* Lets signals in without sleeping: for a loop that may never have to. */
+void job_look(struct job *j);
+
+/*
+ * open(2), close-on-exec, which may wait, at a FIFO, for its other end: until the deadline passes or a signal
+ * comes that would end us (EINTR).
+ */
+int job_open(const char *path, int flags, int64_t deadline);
+
+/*
+ * Ends what still runs: SIGTERM, and SIGKILL after `grace` nanoseconds or when a signal comes. Returns once
+ * nothing is left that we may signal. Programs that had to be ended are timed_out; one that would not is not
+ * `ended`.
+ */
+void job_end(struct job *j, int64_t grace);
+
+/*
+ * Puts /dev/null in place of stdin and stdout, once programs have them: who is at their other end must see
+ * the programs end, not us. 0, or the exit status of a failure, which has been said.
+ */
+int job_release_stdio(const struct job *j);
+
+/* The exit status of program i: its own, 128+N, 126 or 127. */
+int job_status(const struct job *j, size_t i);
+
+/* Whether program i was killed by that signal. */
+bool job_died_of(const struct job *j, size_t i, int sig);
+
+#endif
