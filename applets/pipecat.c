@@ -36,6 +36,7 @@ struct pipecat {
     struct job job; /* the present command */
     bool names, shell;
     int status; /* of the last part that failed */
+    char sh[3], dash_c[3], dash[2];
 };
 
 /* Whether it is a command: then its length without the |, else 0. */
@@ -133,17 +134,16 @@ static int cat_file(struct pipecat *p, const char *name)
 
 /* ---- commands ---- */
 
-/* The words of a command, NULL-terminated; they point into `line`. To be freed. */
-static char **split(const struct pipecat *p, char *line)
+/* The words of a command, NULL-terminated; they point into `line`. To be freed; NULL with ENOMEM. */
+static char **split(struct pipecat *p, char *line)
 {
     char **words = malloc((strlen(line) / 2 + 4) * sizeof *words), *rest = line;
     size_t n = 0;
     if (!words)
-        msg_die_sys(p->msg, "malloc", NULL);
+        return NULL;
     if (p->shell) {
-        static char sh[] = "sh", dash_c[] = "-c";
-        words[n++] = sh;
-        words[n++] = dash_c;
+        words[n++] = p->sh;
+        words[n++] = p->dash_c;
         words[n++] = line;
     } else {
         for (char *word; (word = strtok_r(rest, blanks, &rest));)
@@ -210,9 +210,9 @@ static int run(struct pipecat *p, const char *name)
 static int cat_command(struct pipecat *p, const char *word, size_t n)
 {
     char *line = strndup(word, n);
-    if (!line)
+    char **words = line ? split(p, line) : NULL;
+    if (!words)
         msg_die_sys(p->msg, "malloc", NULL);
-    char **words = split(p, line);
     job_single(&p->job, words);
     int failed = run(p, word);
     job_forget(&p->job);
@@ -252,9 +252,8 @@ static void check_words(const struct pipecat *p, char **words)
 
 static int pipecat_main(struct msg *m, int argc, char **argv)
 {
-    struct pipecat p = {.msg = m};
-    static char stdin_word[] = "-";
-    char *only_stdin[] = {stdin_word, NULL};
+    struct pipecat p = {.msg = m, .sh = "sh", .dash_c = "-c", .dash = "-"};
+    char *only_stdin[] = {p.dash, NULL};
     struct opts o;
     int row, failed = 0;
     opts_start(&o, m, &cli, argc, argv);
