@@ -22,6 +22,7 @@ static struct {
     sigset_t found_ignored; /* of the caught and, after sigs_learn_ignored, of all signals */
     sigset_t caught;        /* ours, blocked but in sigs_sleep */
     sigset_t ending;        /* those of `caught` that sigs_catch_ending took */
+    bool alarm_ends;        /* SIGALRM is one of them, but for our timer's */
 } state;
 
 static volatile sig_atomic_t noted[NSIG]; /* 0, or from whom it came last */
@@ -176,6 +177,8 @@ int sigs_sleep(struct pollfd *fds, nfds_t n, int64_t ns)
 void sigs_open(void)
 {
     sigs_catch(SIGALRM);
+    state.alarm_ends = sigismember(&state.ending, SIGALRM) == 1;
+    sigdelset(&state.ending, SIGALRM);
     const struct timeval tick = {.tv_usec = 50000};
     const struct itimerval repeat = {.it_interval = tick, .it_value = tick};
     setitimer(ITIMER_REAL, &repeat, NULL);
@@ -194,6 +197,8 @@ void sigs_shut(void)
     sigaddset(&alarm_only, SIGALRM);
     sigtimedwait(&alarm_only, NULL, &at_once);
     sigs_take(SIGALRM);
+    if (state.alarm_ends)
+        sigaddset(&state.ending, SIGALRM);
 }
 
 /*
