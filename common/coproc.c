@@ -73,6 +73,7 @@ void coproc_option(struct coproc *c, int row, const struct opts *o)
         break;
     case OPT_LINES:
         c->lines = opts_num(o, 1, LINES_MAX);
+        c->has_lines = true;
         c->until = NULL;
         break;
     case OPT_UNTIL:
@@ -98,7 +99,7 @@ static void check(const struct coproc *c)
     bool one = c->job.n == 1;
     if (c->pty && c->socketpair)
         msg_usage(m, "--pty and --socketpair are two ways for one thing");
-    if (!c->lock_step && (c->until || c->lines > 1 || c->greeting || c->has_timeout))
+    if (!c->lock_step && (c->until || c->has_lines || c->greeting || c->has_timeout))
         msg_usage(m, "--lines, --until, --greeting and --timeout are for --lock-step");
     if (!one && c->lock_step)
         msg_usage(m, "--lock-step is for one program");
@@ -280,8 +281,10 @@ static int end_status(const struct coproc *c)
     if (c->job.progs[SERVER].timed_out)
         return msg_fatal_why(
             c->job.msg, EXIT_DEADLINE, "end", *c->job.progs[SERVER].argv, "it did not end by itself");
-    if (!one && job_died_of(&c->job, SERVER, SIGPIPE))
-        return 0; /* CLIENT had heard enough */
+    /* CLIENT had heard enough, and a terminal that is gone is a hang-up */
+    if (!one && (job_died_of(&c->job, SERVER, SIGPIPE) ||
+                    (c->pty == PTY_BOTH && job_died_of(&c->job, SERVER, SIGHUP))))
+        return 0;
     status = job_status(&c->job, SERVER);
     if (one && status > EXIT_SIGNAL && job_died_of(&c->job, SERVER, status - EXIT_SIGNAL))
         sigs_die(status - EXIT_SIGNAL);

@@ -29,6 +29,7 @@ struct coproc {
     enum { PTY_NONE, PTY_OUT, PTY_BOTH } pty;
     bool socketpair, cross;
     bool lock_step, greeting, has_timeout;
+    bool has_lines;
     uint64_t lines;
     const char *until; /* NULL: lines count */
     int64_t timeout, grace;

@@ -63,13 +63,21 @@ static void close_input(struct talk *t)
         fd_close(&t->c->source);
 }
 
-/* SERVER learns that nobody reads it any more, or CLIENT that there is no more to read. */
-static void close_output(struct talk *t)
+/* CLIENT learns that there is no more to read. */
+static void end_output(struct talk *t)
 {
     t->out.open = false;
-    fd_close(&t->c->from_server);
     if (!is_one_program(t))
         fd_close(&t->c->sink);
+    if (t->c->pty != PTY_BOTH) /* SERVER has closed its terminal; that is no reason to hang up on it */
+        fd_close(&t->c->from_server);
+}
+
+/* SERVER learns that nobody reads it any more. */
+static void close_output(struct talk *t)
+{
+    end_output(t);
+    fd_close(&t->c->from_server);
 }
 
 static void close_stderr(struct talk *t)
@@ -118,7 +126,10 @@ static int step_out(struct talk *t, struct lane *l, void (*close_lane)(struct ta
     case PUMP_WAIT:
         return 0;
     case PUMP_END:
-        close_lane(t);
+        if (l == &t->out)
+            end_output(t);
+        else
+            close_lane(t);
         *again = true;
         return 0;
     case PUMP_ERROR:
@@ -270,7 +281,7 @@ int coproc_relay(struct coproc *c)
     if (begin(&t) < 0)
         return msg_fatal(c->job.msg, EXIT_SYSTEM, "malloc", NULL, errno);
     int failed = converse(&t);
-    bool unanswered = c->lock_step && !t.free_running && !t.answer_whole;
+    bool unanswered = talk_is_unanswered(&t);
     if (failed == EXIT_DEADLINE)
         job_end(&c->job, c->grace);
     end(&t);
@@ -278,7 +289,7 @@ int coproc_relay(struct coproc *c)
         job_end(&c->job, c->grace);
     if (t.lost_output)
         sigs_die(SIGPIPE);
-    if (!failed && unanswered && !job_status(&c->job, 0))
+    if (!failed && unanswered && !c->job.running && !job_status(&c->job, 0))
         failed = msg_fatal_why(c->job.msg, EXIT_NO, "wait for an answer", NULL, "the program ended before");
     return failed;
 }

@@ -28,6 +28,7 @@ static int set_up(int slave, bool input)
     if (input) {
         t.c_lflag |= ICANON | IEXTEN;
         memset(t.c_cc, _POSIX_VDISABLE, sizeof t.c_cc);
+        t.c_cc[VMIN] = 1; /* for a program that makes it raw */
         t.c_cc[VEOF] = END;
         t.c_cc[VLNEXT] = LITERAL;
     }
@@ -89,13 +90,11 @@ size_t pty_encode(struct pty_line *line, int master, const char *in, size_t n, c
     return (size_t)(to - out);
 }
 
-size_t pty_encode_end(struct pty_line *line, int master, char *out)
+size_t pty_encode_end(struct pty_line *line, int master, char out[static PTY_END_SIZE])
 {
     if (!gathers_lines(master))
         return 0;
-    size_t n = 0;
-    if (line->length)
-        out[n++] = END;
-    out[n++] = END;
+    size_t n = PTY_END_SIZE - !line->length;
+    memset(out, END, n);
     return n;
 }

@@ -26,7 +26,11 @@ struct pty_line {
  */
 size_t pty_encode(struct pty_line *line, int master, const char *in, size_t n, char *out);
 
-/* What tells the slave's program that its input has ended: at most 2 bytes. */
-size_t pty_encode_end(struct pty_line *line, int master, char *out);
+/*
+ * What tells the slave's program that its input has ended. Unlike a pipe's, a terminal's end is read once
+ * only, so there are some, for one program after the other.
+ */
+enum { PTY_END_SIZE = 16 };
+size_t pty_encode_end(struct pty_line *line, int master, char out[static PTY_END_SIZE]);
 
 #endif

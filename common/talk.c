@@ -40,7 +40,9 @@ static size_t move_to_server(struct talk *t, struct lane *l, size_t n)
 /* A terminal doesn't learn by a closed fd that input has ended. */
 static void end_input(struct talk *t, struct lane *l)
 {
-    if (t->c->pty == PTY_BOTH)
+    bool again = t->input_ended;
+    t->input_ended = true;
+    if (t->c->pty == PTY_BOTH && !again)
         l->sink->len = pty_encode_end(&t->line, l->sink->to, l->sink->buffer);
 }
 
@@ -121,6 +123,7 @@ static void expect_answer(struct talk *t)
     t->answer_whole = false;
     t->lines = 0;
     t->matched = 0;
+    t->answer_in_line = false;
     t->deadline = clock_in(t->c->timeout);
 }
 
@@ -143,7 +146,7 @@ int64_t talk_deadline(const struct talk *t)
 bool talk_request(struct talk *t, struct lane *l, bool ended)
 {
     if (!l->pump.len) {
-        if (ended) {
+        if (ended && !t->input_ended) {
             end_input(t, l);
             t->free_running = true;
             t->deadline = clock_in(t->c->timeout);
@@ -174,11 +177,18 @@ static size_t measure_answer(struct talk *t, const char *bytes, size_t n)
             t->matched += bytes[i] == text[t->matched];
         }
         t->lines += bytes[i] == '\n';
+        t->answer_in_line = bytes[i] != '\n';
         t->answer_whole = text ? !text[t->matched] : t->lines == t->c->lines;
         if (t->answer_whole)
             return i + 1;
     }
     return n;
+}
+
+bool talk_is_unanswered(const struct talk *t)
+{
+    bool last_line = !t->c->until && t->answer_in_line && t->lines + 1 == t->c->lines;
+    return t->c->lock_step && !t->answer_whole && !last_line;
 }
 
 bool talk_answer(struct talk *t, struct lane *l, bool ended)
@@ -188,7 +198,7 @@ bool talk_answer(struct talk *t, struct lane *l, bool ended)
         return false;
     size_t n = l->pump.len;
     const char *bytes = l->pump.buffer + l->pump.start;
-    if (!t->free_running && !t->answer_whole)
+    if (!t->answer_whole)
         n = measure_answer(t, bytes, n);
     l->sink->start = 0;
     put(l->sink, bytes, n);

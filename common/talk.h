@@ -34,6 +34,8 @@ struct talk {
     struct pty_line line;          /* --pty=both */
     int64_t deadline;              /* of the present answer */
     bool request_whole, answer_whole;
+    bool answer_in_line; /* the answer's last line has not ended */
+    bool input_ended;
     bool free_running;         /* stdin has ended, and lock-step with it */
     uint64_t lines;            /* of the present answer */
     size_t matched, *fallback; /* --until: bytes of the text that match, and what to go back to */
@@ -49,6 +51,9 @@ bool talk_answer(struct talk *t, struct lane *l, bool ended);  /* lock-step: fro
 
 /* Prepares lock-step. 0, or -1 with ENOMEM. */
 int talk_start_steps(struct talk *t);
+
+/* Whether SERVER, which has ended, still owes an answer. A last line without its newline is a line. */
+bool talk_is_unanswered(const struct talk *t);
 
 /* The deadline of the answer that SERVER owes, CLOCK_NEVER if it owes none. */
 int64_t talk_deadline(const struct talk *t);
