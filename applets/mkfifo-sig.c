@@ -144,6 +144,8 @@ static bool run_pump(struct mkfifo_sig *s, struct pump *p, enum pump_state (*ste
             return true;
         if (state == PUMP_ERROR && p->failed == PUMP_SOURCE)
             msg_error(s->msg, "read", s->file ? s->file : *s->job.progs->argv, errno);
+        if (state == PUMP_ERROR && p->failed == PUMP_TARGET && errno != EPIPE)
+            msg_error(s->msg, "write", s->path, errno);
         if (state == PUMP_ERROR)
             return false;
         if (state == PUMP_AGAIN) {
@@ -159,7 +161,7 @@ static bool run_pump(struct mkfifo_sig *s, struct pump *p, enum pump_state (*ste
 
 /*
  * Gathers the answer as long as it would fit into one write (PIPE_BUF, pipe(7)). PUMP_END: that is all of it;
- * PUMP_AGAIN: there is more; PUMP_ERROR: it could not be had.
+ * PUMP_AGAIN: there is more; PUMP_ERROR: it could not be had, or nobody waits for it any more.
  */
 static enum pump_state gather(struct mkfifo_sig *s, struct pump *p)
 {
@@ -172,6 +174,8 @@ static enum pump_state gather(struct mkfifo_sig *s, struct pump *p)
             return state;
         if (state == PUMP_AGAIN)
             continue;
+        if (!fifo_has_reader(&s->fifo)) /* the next one is to have a fresh answer */
+            return PUMP_ERROR;
         pump_polls(p, polls);
         wait_for_event(s, polls, clock_left(s->deadline));
         pump_ready(p, polls);
@@ -234,7 +238,7 @@ static void finish_prog(struct mkfifo_sig *s, bool abandoned)
 static bool wait_until_read(struct mkfifo_sig *s)
 {
     while (!must_stop(s) && !fifo_is_empty(&s->fifo) && fifo_has_reader(&s->fifo))
-        wait_for_event(s, NULL, CLOCK_NEVER);
+        wait_for_event(s, NULL, CLOCK_SECOND); /* not every kernel tells of splice(2) */
     return fifo_is_empty(&s->fifo);
 }
 
@@ -321,7 +325,7 @@ static int serve_all(struct mkfifo_sig *s)
         fifo_take_events(&s->fifo);
         if (fifo_has_reader(&s->fifo))
             serve(s);
-        else if (s->fifo.moved)
+        else if (s->fifo.moved && !fifo_is_here(&s->fifo))
             fd_close(&s->fifo.writer);
         else
             wait_for_event(s, NULL, CLOCK_NEVER);

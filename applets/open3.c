@@ -8,7 +8,7 @@
 
 #define OPEN3_OPTIONS(X) \
     COPROC_OPTIONS(X)    \
-    X(TAG, 0, "tag", NULL, "write stdout and stderr of PROG to stdout, line by line, with time and name")
+    X(TAG, 0, "tag", NULL, "write all output of PROG to stdout, by line, with time and name")
 
 enum open3_option { OPEN3_OPTIONS(OPT_ENUM) };
 static const struct opt options[] = {OPEN3_OPTIONS(OPT_ROW)};

@@ -7,12 +7,14 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "fd.h"
 #include "reap.h"
+#include "sigs.h"
 #include "spawn.h"
 
 #define PIPEDEMO_OPTIONS(X) \
@@ -138,6 +140,7 @@ static int pipedemo_main(struct msg *m, int argc, char **argv)
         msg_usage(m, "'%s': no operand is wanted", argv[o.first]);
     if (connect_them(&t, socketpair_wanted) < 0)
         msg_die_sys(m, socketpair_wanted ? "socketpair" : "pipe", NULL);
+    sigs_catch(SIGCHLD); /* ignored, as we may have found it, there would be no status to wait for */
     pid_t child = spawn_function(be_child, &t, true);
     if (child < 0)
         msg_die_sys(m, "fork", NULL);

@@ -52,9 +52,13 @@ struct safepipe {
 /* ---- files ---- */
 
 /* Opens FILE in place of fd 0 or 1. 0, or the exit status of a failure. */
-static int open_onto(const struct safepipe *s, const char *path, int flags, int target)
+static int open_onto(struct safepipe *s, const char *path, int flags, int target)
 {
-    int fd = job_open(path, flags, s->deadline);
+    int fd = job_open(path, flags, s->deadline), err = errno;
+    job_look(&s->job);
+    if (fd < 0 && s->job.came)
+        return EXIT_SIGNAL + s->job.came;
+    errno = err;
     if (fd < 0 && errno == EINTR && !clock_left(s->deadline))
         return msg_fatal_why(s->msg, EXIT_DEADLINE, "open", path, "the deadline passed");
     if (fd < 0)
@@ -79,7 +83,7 @@ static int empty_output(const struct safepipe *s)
     return 0;
 }
 
-static int open_files(const struct safepipe *s)
+static int open_files(struct safepipe *s)
 {
     int failed = s->input ? open_onto(s, s->input, O_RDONLY, STDIN_FILENO) : 0;
     if (failed || !s->output)
@@ -100,10 +104,8 @@ static int start_patiently(struct safepipe *s, size_t i, struct spawn *spawn, co
         if (!s->retry || errno != EAGAIN || strcmp(*failed, "fork") != 0 || !clock_left(until) ||
             !clock_left(s->deadline))
             return -1;
-        if (sigs_ending_came()) {
-            errno = EINTR;
+        if (s->job.came)
             return -1;
-        }
         job_sleep(
             &s->job, NULL, 0, clock_first(pause, clock_first(clock_left(until), clock_left(s->deadline))));
         pause = clock_first(pause * 2, BACKOFF_MAX_MS * CLOCK_MS);
@@ -135,6 +137,8 @@ static int start_stage(struct safepipe *s, size_t i, int *in)
     fd_close(in);
     fd_close(&next[1]);
     *in = next[0];
+    if (done < 0 && s->job.came)
+        return EXIT_SIGNAL + s->job.came;
     return done < 0 ? job_say_failed(&s->job, i, failed, err) : 0;
 }
 
@@ -178,14 +182,13 @@ static int run(struct safepipe *s)
         failed = start_all(s);
     if (failed)
         return failed;
-    failed = job_release_stdio(&s->job);
-    while (!failed && s->job.running && clock_left(s->deadline))
+    job_release_stdio(&s->job);
+    while (s->job.running && clock_left(s->deadline))
         job_sleep(&s->job, NULL, 0, clock_left(s->deadline));
     if (!s->job.running)
         return pipeline_status(s);
     job_end(&s->job, s->grace);
-    return failed ? failed
-                  : msg_fatal_why(s->msg, EXIT_DEADLINE, "end the pipeline", NULL, "the deadline passed");
+    return msg_fatal_why(s->msg, EXIT_DEADLINE, "end the pipeline", NULL, "the deadline passed");
 }
 
 /* ---- the command line ---- */

@@ -254,7 +254,7 @@ static int run_two(struct coproc *c, struct channels *ch)
     if (!failed)
         failed = start_client(c, ends);
     if (!failed)
-        failed = job_release_stdio(&c->job);
+        job_release_stdio(&c->job);
     if (!failed && c->pty)
         failed = coproc_relay(c);
     else if (!failed)

@@ -135,6 +135,10 @@ static int step_out(struct talk *t, struct lane *l, void (*close_lane)(struct ta
     case PUMP_ERROR:
         break;
     }
+    if (!target_failed(l) && errno == ECONNRESET && t->c->socketpair) { /* it left input unread (unix(7)) */
+        close_lane(t);
+        return 0;
+    }
     if (!target_failed(l))
         return say(t, "read", "from the program");
     if (!is_one_program(t) || (l == &t->err && !l->sink)) { /* CLIENT, or who read our stderr, has gone */
@@ -192,11 +196,35 @@ static int step_all(struct talk *t, bool *again)
     return failed;
 }
 
-/* What the deadline means that has passed. 0: only that nothing more will come. */
-static int be_late(const struct talk *t)
+/* Whether there is output that only waits for who reads ours. */
+static bool is_blocked(const struct lane *l)
 {
-    if (clock_left(talk_deadline(t)))
-        return 0;
+    struct pollfd p = {.fd = l->pump.from, .events = POLLIN};
+    if (!l->open)
+        return false;
+    return l->pump.len || (l->sink && l->sink->len) || (poll(&p, 1, 0) > 0 && p.revents & POLLIN);
+}
+
+/* Nothing more has come since SERVER's end: who has its output now may keep it. */
+static void stop_listening(const struct talk *t)
+{
+    const struct job *j = &t->c->job;
+    if (!j->running && is_one_program(t))
+        msg_error_why(
+            j->msg, "read from", *j->progs->argv, "it has ended, but not its output: not waited for");
+}
+
+/* What the deadline means that has passed. -1: nothing; 0: only that nothing more will come. */
+static int be_late(struct talk *t)
+{
+    if (clock_left(talk_deadline(t))) {
+        if (!is_blocked(&t->out) && !is_blocked(&t->err)) {
+            stop_listening(t);
+            return 0;
+        }
+        t->last_output = clock_now();
+        return -1;
+    }
     return msg_fatal_why(t->c->job.msg, EXIT_DEADLINE, "wait for an answer", NULL, "the deadline passed");
 }
 
@@ -211,8 +239,8 @@ static int converse(struct talk *t)
         int64_t deadline = conversation_deadline(t);
         if (is_over(t))
             return 0;
-        if (!clock_left(deadline))
-            return be_late(t);
+        if (!clock_left(deadline) && (failed = be_late(t)) >= 0)
+            return failed;
         if (!again)
             sleep_until(t, deadline);
         else if (round % ROUNDS == 0)

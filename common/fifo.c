@@ -87,15 +87,26 @@ static int ensure(struct fifo *f)
     bool made = lstat(f->path, &now) < 0 && errno == ENOENT;
     if (made && make(f) < 0)
         return -1;
-    if (lstat(f->path, &now) < 0)
+    if (made && lstat(f->path, &now) < 0) {
+        int err = errno;
+        unlink(f->path);
+        errno = err;
+        return -1;
+    }
+    if (!made && lstat(f->path, &now) < 0)
         return -1;
     errno = EEXIST;
     if (!S_ISFIFO(now.st_mode))
         return -1;
     if (f->claim >= 0 && is_same(&now, &f->id))
         return 0;
-    if (claim(f, &now) < 0)
+    if (claim(f, &now) < 0) {
+        int err = errno;
+        if (made)
+            unlink(f->path);
+        errno = err;
         return -1;
+    }
     f->id = now;
     f->made = made;
     return 0;
@@ -165,6 +176,13 @@ int fifo_open(struct fifo *f)
     return done;
 }
 
+bool fifo_is_here(struct fifo *f)
+{
+    struct stat named, ours;
+    f->moved = lstat(f->path, &named) < 0 || fstat(f->writer, &ours) < 0 || !is_same(&named, &ours);
+    return !f->moved;
+}
+
 static void take_event(struct fifo *f, const struct inotify_event *e)
 {
     if (e->wd == f->directory_watch && e->len && strcmp(e->name, f->name) != 0)
@@ -191,7 +209,11 @@ void fifo_take_events(struct fifo *f)
 bool fifo_has_reader(const struct fifo *f)
 {
     struct pollfd p = {.fd = f->writer};
-    return f->writer >= 0 && poll(&p, 1, 0) >= 0 && !(p.revents & POLLERR);
+    if (f->writer < 0)
+        return false;
+    while (poll(&p, 1, 0) < 0 && errno == EINTR)
+        ;
+    return !(p.revents & POLLERR);
 }
 
 bool fifo_is_empty(const struct fifo *f)

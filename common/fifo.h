@@ -38,6 +38,9 @@ int fifo_ensure(struct fifo *f);
 /* fifo_ensure, and opens the writer. */
 int fifo_open(struct fifo *f);
 
+/* Whether the path still names the FIFO that the writer is of; `moved` is over then. */
+bool fifo_is_here(struct fifo *f);
+
 /* Takes the events that have come. */
 void fifo_take_events(struct fifo *f);
 

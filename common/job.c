@@ -225,12 +225,22 @@ static void note_end(struct job *j, pid_t pid, int status)
     }
 }
 
+/* Somebody else has taken our children's ends: better an unknown status than to wait for ever. */
+static void give_up_on_all(struct job *j)
+{
+    for (size_t i = 0; i < j->n; i++)
+        if (j->progs[i].pid > 0)
+            note_end(j, j->progs[i].pid, EXIT_SYSTEM << 8);
+}
+
 static void reap_all(struct job *j)
 {
     pid_t pid;
     int status;
     while ((pid = reap_next(&status)) > 0)
         note_end(j, pid, status);
+    if (j->running && !reap_have_children())
+        give_up_on_all(j);
 }
 
 /* To the programs themselves: they are our children, unreaped, so the pids are theirs. How many took it. */
@@ -243,12 +253,21 @@ static long signal_all(const struct job *j, int sig, bool only_sessions)
     return took;
 }
 
+/* No memory for a moment: what we have begun is not left alone for that. */
+static void survive_poll(struct job *j)
+{
+    if (!j->poll_failed)
+        msg_error(j->msg, "poll", NULL, errno);
+    j->poll_failed = true;
+    sigs_sleep(NULL, 0, 100 * CLOCK_MS);
+}
+
 int job_sleep(struct job *j, struct pollfd *fds, nfds_t n, int64_t ns)
 {
     int sig, ready = sigs_sleep(fds, n, ns);
     bool sent;
     if (ready < 0 && errno != EINTR)
-        msg_die_sys(j->msg, "poll", NULL);
+        survive_poll(j);
     while ((sig = sigs_take_ending(&sent))) {
         j->came = sig;
         signal_all(j, sig, !sent);
@@ -309,12 +328,11 @@ void job_end(struct job *j, int64_t grace)
     }
 }
 
-int job_release_stdio(const struct job *j)
+void job_release_stdio(const struct job *j)
 {
     for (int fd = STDIN_FILENO; fd <= STDOUT_FILENO; fd++)
-        if (fd != j->status_fd && fd_to_null(fd) < 0)
-            return msg_fatal(j->msg, EXIT_SYSTEM, "open", "/dev/null", errno);
-    return 0;
+        if (fd != j->status_fd)
+            fd_to_null(fd);
 }
 
 int job_status(const struct job *j, size_t i)

@@ -36,6 +36,7 @@ struct job {
     int status_fd;
     struct prog *progs;
     size_t n, running;
+    bool poll_failed; /* which has been said */
     int came;         /* the last signal that would have ended us, 0: none */
     bool with_family; /* job_end ends descendants too */
     struct family family;
@@ -102,9 +103,9 @@ void job_end(struct job *j, int64_t grace);
 
 /*
  * Puts /dev/null in place of stdin and stdout, once programs have them: who is at their other end must see
- * the programs end, not us. 0, or the exit status of a failure, which has been said.
+ * the programs end, not us. Where there is no /dev/null, they will see us end.
  */
-int job_release_stdio(const struct job *j);
+void job_release_stdio(const struct job *j);
 
 /* The exit status of program i: its own, 128+N, 126 or 127. */
 int job_status(const struct job *j, size_t i);
