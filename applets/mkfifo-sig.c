@@ -51,6 +51,7 @@ struct mkfifo_sig {
     uint64_t count, served; /* count 0: no end */
     int64_t deadline;       /* of the present PROG */
     bool late;              /* it has passed */
+    bool held;              /* a reader that has had its answer has not closed */
     bool complained;        /* of what keeps us from serving */
 };
 
@@ -152,6 +153,8 @@ static bool run_pump(struct mkfifo_sig *s, struct pump *p, enum pump_state (*ste
             job_look(&s->job);
             continue;
         }
+        if (!fifo_has_reader(&s->fifo)) /* what is in the pipe is not for the next one */
+            return false;
         pump_polls(p, polls);
         wait_for_event(s, polls, clock_left(s->deadline));
         pump_ready(p, polls);
@@ -275,6 +278,7 @@ static void serve(struct mkfifo_sig *s)
     int64_t until = clock_in(s->linger);
     while (!s->fifo.closed && !must_stop(s) && clock_left(until))
         wait_for_event(s, NULL, clock_left(until));
+    s->held = !s->fifo.closed;
     until = clock_in(s->delay);
     while (!must_stop(s) && clock_left(until) && s->delay)
         wait_for_event(s, NULL, clock_left(until));
@@ -314,6 +318,18 @@ static int reopen(struct mkfifo_sig *s)
     return 0;
 }
 
+/*
+ * Nothing but who holds on: waits for another to come. One whose coming was not seen, as it came with our own
+ * opening, gets an end of file after a while.
+ */
+static void wait_beside_holder(struct mkfifo_sig *s)
+{
+    wait_for_event(s, NULL, s->linger);
+    if (!s->fifo.opened && fifo_has_reader(&s->fifo) && !s->fifo.closed)
+        fifo_hang_up(&s->fifo);
+    s->fifo.closed = false;
+}
+
 static int serve_all(struct mkfifo_sig *s)
 {
     int failed = 0;
@@ -323,8 +339,12 @@ static int serve_all(struct mkfifo_sig *s)
             continue;
         }
         fifo_take_events(&s->fifo);
-        if (fifo_has_reader(&s->fifo))
+        bool has_reader = fifo_has_reader(&s->fifo);
+        s->held = s->held && has_reader;
+        if (has_reader && (!s->held || s->fifo.opened))
             serve(s);
+        else if (s->held)
+            wait_beside_holder(s);
         else if (s->fifo.moved && !fifo_is_here(&s->fifo))
             fd_close(&s->fifo.writer);
         else

@@ -68,8 +68,8 @@ static int open_onto(struct safepipe *s, const char *path, int flags, int target
     return done < 0 ? msg_fatal(s->msg, EXIT_SYSTEM, "dup", path, errno) : 0;
 }
 
-/* Empties a file that is there, unless the input would be lost. */
-static int empty_output(const struct safepipe *s)
+/* Empties a file that is there, unless the input would be lost, or without an end. */
+static int prepare_output(const struct safepipe *s)
 {
     struct stat in, out;
     if (fstat(STDOUT_FILENO, &out) < 0)
@@ -78,7 +78,7 @@ static int empty_output(const struct safepipe *s)
         return 0;
     if (fstat(STDIN_FILENO, &in) == 0 && in.st_dev == out.st_dev && in.st_ino == out.st_ino)
         return msg_fatal_why(s->msg, EXIT_USAGE, "open", s->output, "it is the input, too");
-    if (ftruncate(STDOUT_FILENO, 0) < 0)
+    if (!s->append && ftruncate(STDOUT_FILENO, 0) < 0)
         return msg_fatal(s->msg, EXIT_SYSTEM, "empty", s->output, errno);
     return 0;
 }
@@ -89,10 +89,15 @@ static int open_files(struct safepipe *s)
     if (failed || !s->output)
         return failed;
     failed = open_onto(s, s->output, O_WRONLY | O_CREAT | (s->append ? O_APPEND : 0), STDOUT_FILENO);
-    return failed || s->append ? failed : empty_output(s);
+    return failed ? failed : prepare_output(s);
 }
 
 /* ---- starting ---- */
+
+static int say_late(const struct safepipe *s)
+{
+    return msg_fatal_why(s->msg, EXIT_DEADLINE, "end the pipeline", NULL, "the deadline passed");
+}
 
 /* Starts stage i; with --retry, waits and tries again while there is no process to be had. */
 static int start_patiently(struct safepipe *s, size_t i, struct spawn *spawn, const char **failed)
@@ -139,6 +144,8 @@ static int start_stage(struct safepipe *s, size_t i, int *in)
     *in = next[0];
     if (done < 0 && s->job.came)
         return EXIT_SIGNAL + s->job.came;
+    if (done < 0 && !clock_left(s->deadline))
+        return say_late(s);
     return done < 0 ? job_say_failed(&s->job, i, failed, err) : 0;
 }
 
@@ -188,7 +195,7 @@ static int run(struct safepipe *s)
     if (!s->job.running)
         return pipeline_status(s);
     job_end(&s->job, s->grace);
-    return msg_fatal_why(s->msg, EXIT_DEADLINE, "end the pipeline", NULL, "the deadline passed");
+    return say_late(s);
 }
 
 /* ---- the command line ---- */

@@ -98,7 +98,8 @@ lines_of_size() {
   # shellcheck disable=SC2016
   run -5 timeout --foreground 60 open2 -k 0.1 sh -c 'perl -e "sleep while 1" 2>/dev/null 3>&- 9>&- &
     echo $! >pid; echo answer; exit 5' <open
-  [ "$output" = answer ]
+  [ "${lines[0]}" = answer ]
+  [ "${lines[1]}" = "open2: read from sh: it has ended, but not its output: not waited for" ]
   kill -KILL "$(cat pid)" # it is none of ours
   until_true gone "$(cat pid)"
 }

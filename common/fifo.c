@@ -142,10 +142,14 @@ static int open_writer(struct fifo *f)
     int reader = open_this(f, O_RDONLY); /* without one, a writer can't be opened without waiting */
     if (reader < 0)
         return -1;
+    fifo_take_events(f);
+    f->opened = 0;
     f->writer = open_this(f, O_WRONLY);
     fd_close(&reader);
     if (f->writer < 0)
         return -1;
+    fifo_take_events(f);
+    f->opened -= f->opened > 0; /* that was us; two that come together may be one event */
     char mem[64];
     struct buf b = BUF(mem);
     buf_fmt(&b, "/proc/self/fd/%d", f->writer);
@@ -189,6 +193,8 @@ static void take_event(struct fifo *f, const struct inotify_event *e)
         return;
     if (e->wd == f->watch && e->mask & IN_CLOSE_NOWRITE)
         f->closed = true;
+    if (e->wd == f->watch && e->mask & IN_OPEN)
+        f->opened++;
     if (e->wd == f->directory_watch || e->mask & (IN_ATTRIB | IN_DELETE_SELF | IN_MOVE_SELF | IN_Q_OVERFLOW))
         f->moved = true;
 }

@@ -20,10 +20,11 @@ struct fifo {
     int claim;          /* keeps others from serving the same FIFO */
     int watch;          /* of the FIFO; that of the directory is constant */
     int directory_watch;
-    struct stat id; /* which FIFO it is */
-    bool made;      /* by us */
-    bool moved;     /* what the path names may be another now */
-    bool closed;    /* a reader has closed it */
+    struct stat id;  /* which FIFO it is */
+    bool made;       /* by us */
+    bool moved;      /* what the path names may be another now */
+    bool closed;     /* a reader has closed it */
+    unsigned opened; /* how often others have opened it since fifo_open, as far as is known */
 };
 
 /* Begins to watch. path and mode must live as long as f. 0, or -1 with errno. */

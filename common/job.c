@@ -91,6 +91,27 @@ static const char *name_of(const struct job *j, size_t i, struct buf *b)
     return buf_str(b);
 }
 
+/* One line, one write: what --status-fd gets. */
+static void tell_status(const struct job *j, size_t i, pid_t pid, int64_t took)
+{
+    char mem[256];
+    struct buf b = BUF(mem);
+    const struct prog *p = &j->progs[i];
+    int s = p->wait_status;
+    if (j->status_fd < 0)
+        return;
+    buf_fmt(&b,
+        "stage=%zu pid=%ld exec_errno=%d exit=%d signal=%d core=%d timed_out=%d seconds=%lld.%03lld\n", i,
+        (long)pid, p->exec_errno,
+        p->exec_errno  ? spawn_exit_status(p->exec_errno)
+        : WIFEXITED(s) ? WEXITSTATUS(s)
+                       : 0,
+        WIFSIGNALED(s) ? WTERMSIG(s) : 0, WIFSIGNALED(s) && WCOREDUMP(s), p->timed_out,
+        (long long)(took / CLOCK_SECOND), (long long)(took % CLOCK_SECOND / CLOCK_MS));
+    if (fd_write_all(j->status_fd, b.mem, b.len) < 0)
+        msg_error(j->msg, "write", "status-fd", errno);
+}
+
 int job_find(struct job *j)
 {
     char path[SPAWN_PATH_SIZE], mem[SPAWN_PATH_SIZE + 32];
@@ -99,6 +120,7 @@ int job_find(struct job *j)
         struct prog *p = &j->progs[i];
         if (spawn_find(*p->argv, path) < 0) {
             p->exec_errno = errno;
+            tell_status(j, i, 0, 0);
             return msg_fatal(
                 j->msg, spawn_exit_status(p->exec_errno), "find", name_of(j, i, &name), p->exec_errno);
         }
@@ -137,27 +159,6 @@ void job_begin(struct job *j, bool family)
     sigs_catch_ending();
 }
 
-/* One line, one write: what --status-fd gets. */
-static void tell_status(const struct job *j, size_t i, pid_t pid, int64_t took)
-{
-    char mem[256];
-    struct buf b = BUF(mem);
-    const struct prog *p = &j->progs[i];
-    int s = p->wait_status;
-    if (j->status_fd < 0)
-        return;
-    buf_fmt(&b,
-        "stage=%zu pid=%ld exec_errno=%d exit=%d signal=%d core=%d timed_out=%d seconds=%lld.%03lld\n", i,
-        (long)pid, p->exec_errno,
-        p->exec_errno  ? spawn_exit_status(p->exec_errno)
-        : WIFEXITED(s) ? WEXITSTATUS(s)
-                       : 0,
-        WIFSIGNALED(s) ? WTERMSIG(s) : 0, WIFSIGNALED(s) && WCOREDUMP(s), p->timed_out,
-        (long long)(took / CLOCK_SECOND), (long long)(took % CLOCK_SECOND / CLOCK_MS));
-    if (fd_write_all(j->status_fd, b.mem, b.len) < 0)
-        msg_error(j->msg, "write", "status-fd", errno);
-}
-
 static void say_end(const struct job *j, size_t i, pid_t pid)
 {
     struct event e;
@@ -186,6 +187,7 @@ int job_start(struct job *j, size_t i, struct spawn *s, const char **failed)
     pid_t pid = spawn_program(s, failed);
     if (pid < 0) {
         int err = errno;
+        j->start_failed = strcmp(*failed, "fork") != 0 || err != EAGAIN;
         if (strcmp(*failed, "fork") != 0) {
             p->exec_errno = err;
             p->ended = true;
@@ -194,6 +196,7 @@ int job_start(struct job *j, size_t i, struct spawn *s, const char **failed)
         errno = err;
         return -1;
     }
+    j->start_failed = false;
     p->pid = pid;
     p->ended = false;
     p->own_session = s->own_tty;
@@ -313,7 +316,7 @@ void job_end(struct job *j, int64_t grace)
     enum { LOOKS = 20 }; /* for one who was born while we looked */
     int64_t deadline = clock_in(grace);
     for (size_t i = 0; i < j->n; i++)
-        j->progs[i].timed_out = j->progs[i].pid > 0;
+        j->progs[i].timed_out = j->progs[i].pid > 0 && !j->start_failed;
     signal_tree(j, SIGTERM);
     signal_tree(j, SIGCONT); /* one that is stopped would not hear it */
     while (!nothing_left(j) && signal_tree(j, 0) > 0 && clock_left(deadline) && !sigs_take_ending(NULL)) {

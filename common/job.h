@@ -36,9 +36,10 @@ struct job {
     int status_fd;
     struct prog *progs;
     size_t n, running;
-    bool poll_failed; /* which has been said */
-    int came;         /* the last signal that would have ended us, 0: none */
-    bool with_family; /* job_end ends descendants too */
+    bool start_failed; /* one could not be started; who is ended then has not been late */
+    bool poll_failed;  /* which has been said */
+    int came;          /* the last signal that would have ended us, 0: none */
+    bool with_family;  /* job_end ends descendants too */
     struct family family;
     struct env env;
     char listen_pid[24 + SPAWN_PID_SIZE]; /* LISTEN_PID of the program that is being started */

@@ -113,6 +113,8 @@ void event_send(struct event *e)
     fd_write(STDERR_FILENO, whole.mem, whole.len);
 }
 
+enum { OBJECT_MAX = 400 }; /* escaped, it may be four times as long: the reason must not be what is cut off */
+
 static void say(const struct msg *m, const char *action, const char *object, const char *why)
 {
     struct event e;
@@ -124,8 +126,10 @@ static void say(const struct msg *m, const char *action, const char *object, con
         event_str(&e, "reason", why);
     event_text(&e, "%s", action);
     if (object && !m->json) {
+        size_t n = strlen(object);
         buf_char(&e.line, ' ');
-        buf_escaped(&e.line, object, strlen(object));
+        buf_escaped(&e.line, object, n > OBJECT_MAX ? OBJECT_MAX : n);
+        buf_text(&e.line, n > OBJECT_MAX ? "..." : "");
     }
     if (why)
         event_text(&e, ": %s", why);

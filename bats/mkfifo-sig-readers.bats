@@ -1,0 +1,292 @@
+# mkfifo-sig's readers: many at once, slow ones, those that leave; and PROG, which answers them: its environment, its
+# failures, its time, its end.
+
+load helper/tcpserver
+
+setup() {
+  server_setup
+  # fresh output: never the same line twice
+  : >count
+  script counter 'read -r n <count || n=0; echo $((n + 1)) >count; echo "answer $((n + 1))"'
+}
+
+teardown() {
+  server_teardown
+}
+
+# ask [FIFO]: what a reader gets. (timeout: on that the test fails, which would wait for ever)
+ask() {
+  timeout --foreground 60 cat "${1:-sig}"
+}
+
+# answers TEXT: a new reader gets just that.
+answers() {
+  [ "$(ask)" = "$1" ]
+}
+
+# ---- answers, whole ----
+
+@test "an answer up to PIPE_BUF is one write, though PROG writes it in pieces" {
+  start server mkfifo-sig sig perl -e '$| = 1; for (1 .. 10) { print "x" x 399, "\n"; select undef, undef, undef, .01 }'
+  run -0 timeout --foreground 60 perl -e 'open my $f, "<", "sig"; print sysread($f, $_, 65536), " ", tr/\n//'
+  [ "$output" = "4000 10" ]
+}
+
+@test "exactly PIPE_BUF bytes are one write; one more is whole, too" {
+  start server mkfifo-sig -v sig sh -c 'for n in 1 2 3 4; do head -c 1024 /dev/zero; done; cat rest'
+  : >rest
+  run -0 timeout --foreground 60 perl -e 'open my $f, "<", "sig"; print sysread $f, $_, 65536'
+  [ "$output" = 4096 ]
+  printf x >rest
+  [ "$(ask | wc -c)" -eq 4097 ]
+}
+
+@test "an answer of 1 MiB, of 100 MiB is whole" {
+  "$PERL/stream" word 1 >file
+  start server mkfifo-sig sig cat file
+  ask | cmp - file
+  ask | cmp - file
+  start long mkfifo-sig long "$PERL/stream" word 100
+  [ "$(ask long | sha256sum)" = "$("$PERL/stream" word 100 | sha256sum)" ]
+}
+
+@test "an answer of one byte, of none" {
+  start server mkfifo-sig -v -n 2 sig cat file
+  printf x >file
+  answers x
+  : >file
+  answers ""
+  ends_with 0 "$server"
+  [ "$(grep -c 'answer .: read' server.err)" -eq 2 ]
+}
+
+@test "200 readers at once: whole answers or a clean end each, no answer twice" {
+  start server mkfifo-sig sig perl -e 'open my $f, "+<", "n"; my $n = <$f>; seek $f, 0, 0; print $f ++$n, "\n";
+    print "$n ", "x" x 2000, "\n"'
+  echo 0 >n
+  cat >readers.pl <<'PERL'
+# each of 200 children reads to the end of file, and tells in one line what it got: the answers' numbers
+$SIG{ALRM} = sub { die "hangs\n" };
+pipe my $go, my $barrier;
+for my $reader (1 .. 200) {
+  next if fork;
+  close $barrier;
+  alarm 90;
+  sysread $go, my $byte, 1; # the end of file, for all at once
+  open my $f, '<', 'sig' or die "sig: $!";
+  my $got = '';
+  while (sysread $f, my $piece, 65536) { $got .= $piece }
+  my @numbers;
+  push @numbers, $1 while $got =~ s/\A(\d+) x{2000}\n//;
+  syswrite STDOUT, length $got ? "torn\n" : "got @numbers\n";
+  exit;
+}
+close $barrier;
+1 while wait > 0;
+PERL
+  timeout --foreground 100 perl readers.pl >got 2>err
+  [ ! -s err ]
+  [ "$(wc -l <got)" -eq 200 ]
+  [ "$(grep -c '^got' got)" -eq 200 ]
+  cut -c5- got | tr ' ' '\n' | grep . >numbers
+  [ -s numbers ]
+  [ -z "$(sort numbers | uniq -d)" ]
+  # and the next one gets his own
+  timeout --foreground 60 head -n 1 sig | grep -qE '^[0-9]+ x{2000}$'
+}
+
+# ---- readers that leave ----
+
+@test "head -1 of a long answer harms nothing" {
+  start server mkfifo-sig -v sig sh -c './counter; yes | head -c 3000000'
+  local n
+  for n in 1 2 3; do
+    [ "$(timeout --foreground 60 head -n 1 sig)" = "answer $n" ]
+  done
+  until_true no_children "$server"
+  ask >all
+  [ "$(head -n 1 all)" = "answer 4" ]
+  [ "$(wc -c <all)" -eq 3000009 ]
+  until_line server.err 'answer 1: read'
+  # nothing was said of it but that
+  [ "$(grep -c 'the reader left early' server.err)" -eq 3 ]
+  run ! grep -qE 'write|Broken' server.err
+}
+
+@test "who leaves is not counted by -n" {
+  start server mkfifo-sig -v -n 1 sig sh -c './counter; yes | head -c 3000000'
+  [ "$(timeout --foreground 60 head -n 1 sig)" = "answer 1" ]
+  until_line server.err 'the reader left early'
+  [ "$(ask | wc -c)" -eq 3000009 ]
+  ends_with 0 "$server"
+}
+
+@test "a reader that opens and closes at once harms nothing" {
+  start server mkfifo-sig sig ./counter
+  local n
+  for n in 1 2 3 4 5; do
+    timeout --foreground 60 bash -c ': <sig'
+    # (one that comes while that answer is still made has it)
+    [[ $(ask) =~ ^"answer "[0-9]+$ ]]
+  done
+  kill -0 "$server"
+}
+
+@test "who leaves while a long answer's PROG is silent: PROG is ended, the next one has a whole new answer" {
+  mkfifo go
+  script prog './counter; head -c 100000 /dev/zero; read -r line <go; echo end'
+  start server mkfifo-sig -v sig ./prog
+  background reader perl -e 'open my $f, "<", "sig"; my $n = 0; $n += sysread $f, $_, 65536 while $n < 100009;
+    print STDERR "got\n"; sleep'
+  until_line reader.err got
+  kill -KILL "$reader"
+  ends_with 137 "$reader"
+  # (a server that does not see it would not end PROG either)
+  until_line server.err 'the reader left early'
+  until_true no_children "$server"
+  background reader cat sig
+  until_line count 2
+  echo line >go
+  ends_with 0 "$reader"
+  { echo "answer 2"; head -c 100000 /dev/zero; echo end; } | cmp - reader.out
+}
+
+@test "who leaves while PROG has said nothing yet: the next one has a whole answer" {
+  mkfifo go
+  start server mkfifo-sig -v sig sh -c './counter; read -r line <go; echo "$line"'
+  background reader cat sig
+  until_true test -s count
+  kill -KILL "$reader"
+  ends_with 137 "$reader"
+  background reader cat sig
+  until_true asleep "$reader" cat
+  echo line >go
+  ends_with 0 "$reader"
+  [[ $(cat reader.out) =~ ^"answer "[12]$'\nline'$ ]]
+}
+
+# ---- readers that stay ----
+
+# holder VAR: reads all, says so, and then neither reads nor closes.
+holder() {
+  background "$1" perl -e 'open my $f, "<", "sig"; my $all = ""; $all .= $_ while sysread $f, $_, 65536;
+    print STDERR $all, "end\n"; sleep'
+  until_line "$1.err" end
+}
+
+@test "a reader that has all and holds on: others are served after --linger" {
+  start server mkfifo-sig --linger 10ms sig ./counter
+  holder one
+  [ "$(cat one.err)" = $'answer 1\nend' ]
+  [[ $(ask) =~ ^"answer "[2-9]$ ]]
+  [[ $(ask) =~ ^"answer "[2-9]$ ]]
+  kill -0 "$one"
+}
+
+@test "within --linger nothing is made for others; its close ends the wait" {
+  start server mkfifo-sig -v --linger 1h sig ./counter
+  holder one
+  background two cat sig
+  until_true in_open "$two"
+  [ "$(cat count)" = 1 ]
+  kill -KILL "$one"
+  ends_with 0 "$two"
+  [ "$(cat two.out)" = "answer 2" ]
+  [ "$(cat count)" = 2 ]
+}
+
+# in_open PID: cat waits for a writer.
+in_open() {
+  asleep "$1" cat && ! [ -e /proc/"$1"/fd/3 ]
+}
+
+@test "a slow reader gets all, in its own time" {
+  start server mkfifo-sig -v sig sh -c 'head -c 1000000 /dev/zero; ./counter'
+  mkfifo go
+  background slow perl -e 'open my $f, "<", "sig"; open my $go, "<", "go"; my $all = "";
+    while (sysread $f, $all, 100000, length $all) { <$go> } print length $all, substr $all, -10'
+  perl -e 'open my $go, ">", "go"; $| = 1; $SIG{PIPE} = "IGNORE"; select $go; print "\n" x 1000'
+  ends_with 0 "$slow"
+  [ "$(tr -d '\0' <slow.out)" = "1000009answer 1" ]
+}
+
+# ---- PROG ----
+
+@test "PROG starts clean: fds 0 to 2 alone, stdin empty, no signal ignored or blocked" {
+  script dirty 'exec env --ignore-signal=PIPE,USR1 --block-signal=TERM,USR2 mkfifo-sig "$@" 9</dev/null'
+  start server ./dirty sig sh -c 'grep -E "^Sig(Blk|Ign)" /proc/self/status; ls /proc/$$/fd; readlink /proc/$$/fd/0
+    grep -E "^Sig(Blk|Ign|Cgt)" /proc/$$/status >/dev/null; wc -c'
+  [ "$(ask)" = "SigBlk:	0000000000000000
+SigIgn:	0000000000000000
+0
+1
+2
+/dev/null
+0" ]
+}
+
+@test "PROG has our environment and directory, its stderr is ours" {
+  export WITH='some value'
+  start server mkfifo-sig sig sh -c 'echo "$WITH"; pwd; echo to stderr >&2
+    echo "${LISTEN_FDS-none} ${NOTIFY_SOCKET-none}"'
+  [ "$(ask)" = "some value
+$PWD
+none none" ]
+  grep -qx 'to stderr' server.err
+}
+
+@test "a PROG that fails is logged; its reader has what it said, and a clean end" {
+  start server mkfifo-sig sig sh -c './counter; exit 3'
+  answers "answer 1"
+  until_line server.err '^mkfifo-sig: run sh: exit 3$'
+  answers "answer 2"
+  start killed mkfifo-sig killed sh -c 'kill -SEGV $$'
+  [ -z "$(ask killed)" ]
+  until_line killed.err '^mkfifo-sig: run sh: signal 11$'
+  start quiet mkfifo-sig -q quiet sh -c './counter; exit 3'
+  [ "$(ask quiet)" = "answer 3" ]
+  [ "$(ask quiet)" = "answer 4" ]
+  [ ! -s quiet.err ]
+}
+
+@test "a PROG that can't be started any more: logged, a clean end, and served again once it can" {
+  start server mkfifo-sig sig ./counter
+  mv counter away
+  answers ""
+  until_line server.err '^mkfifo-sig: exec ./counter: No such file or directory$'
+  mv away counter
+  answers "answer 1"
+}
+
+@test "-t: PROG and its descendants are ended, the reader gets what there was" {
+  script slow './counter; perl -MPOSIX=setsid -e "setsid; print STDERR qq(pid \$\$\\n); sleep" & exec perl -e sleep'
+  start server mkfifo-sig -t 300ms sig ./slow
+  answers "answer 1"
+  until_line server.err '^mkfifo-sig: run ./slow: the deadline passed$'
+  until_true no_children "$server"
+  local pid
+  pid=$(sed -n 's/^pid //p' server.err)
+  [ -n "$pid" ]
+  until_true gone "$pid"
+  # PROG that ignores TERM, too
+  mkfifo go
+  start other mkfifo-sig -t 100ms other sh -c 'trap "" TERM; ./counter; while :; do read -r line <>go; done'
+  [ "$(ask other)" = "answer 2" ]
+  until_line other.err '^mkfifo-sig: run sh: the deadline passed$'
+  until_true no_children "$other"
+}
+
+@test "-t in the middle of a long answer: the reader gets what there was" {
+  start server mkfifo-sig -t 300ms sig sh -c 'head -c 200000 /dev/zero; exec perl -e sleep'
+  [ "$(ask | wc -c)" -eq 200000 ]
+  until_line server.err 'the deadline passed$'
+  [ "$(ask | wc -c)" -eq 200000 ]
+}
+
+@test "-d DELAY: the next answer comes no sooner" {
+  start server mkfifo-sig -d 400ms sig perl -MTime::HiRes=time -e 'print time, "\n"'
+  ask >moments
+  ask >>moments
+  ask >>moments
+  perl -e 'my @t = <>; exit !($t[1] - $t[0] >= .4 && $t[2] - $t[1] >= .4)' moments
+}
