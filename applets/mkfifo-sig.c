@@ -252,8 +252,10 @@ static void say_answered(const struct mkfifo_sig *s, bool whole)
         return;
     event_begin(&e, s->msg, "answer");
     event_num(&e, "number", (long long)s->served);
-    event_str(&e, "outcome", whole ? "read" : "left");
-    if (whole)
+    event_str(&e, "outcome", s->late ? "cut" : whole ? "read" : "left");
+    if (s->late)
+        event_text(&e, "answer %llu: cut at the deadline", (unsigned long long)s->served);
+    else if (whole)
         event_text(&e, "answer %llu: read", (unsigned long long)s->served);
     else
         event_text(&e, "the reader left early");
@@ -271,7 +273,7 @@ static void serve(struct mkfifo_sig *s)
     fd_close(&source);
     whole = wait_until_read(s) && whole;
     fifo_hang_up(&s->fifo);
-    s->served += whole;
+    s->served += whole || s->late;
     say_answered(s, whole);
     if (!s->file)
         finish_prog(s, !whole && !s->late);
@@ -297,6 +299,7 @@ static const char *open_error(int err)
 {
     return err == EEXIST       ? "it is no FIFO, and is left alone"
            : err == EADDRINUSE ? "another server has it"
+           : err == ETIMEDOUT  ? "somebody keeps its directory locked"
                                : strerror(err);
 }
 

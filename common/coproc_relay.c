@@ -116,11 +116,19 @@ static int step_in(struct talk *t, bool *again)
     return 0;
 }
 
+static uint64_t moved_by(const struct lane *l)
+{
+    return l->sink ? l->sink->moved : l->pump.moved;
+}
+
 static int step_out(struct talk *t, struct lane *l, void (*close_lane)(struct talk *t), bool *again)
 {
-    switch (step(t, l)) {
-    case PUMP_AGAIN:
+    uint64_t before = moved_by(l);
+    enum pump_state state = step(t, l);
+    if (moved_by(l) != before)
         t->last_output = clock_now();
+    switch (state) {
+    case PUMP_AGAIN:
         *again = true;
         return 0;
     case PUMP_WAIT:
@@ -220,6 +228,7 @@ static int be_late(struct talk *t)
     if (clock_left(talk_deadline(t))) {
         if (!is_blocked(&t->out) && !is_blocked(&t->err)) {
             stop_listening(t);
+            t->waited = true;
             return 0;
         }
         t->last_output = clock_now();
@@ -298,7 +307,7 @@ static void end(struct talk *t)
     for (size_t i = 0; i < sizeof pumps / sizeof *pumps; i++)
         pump_free(pumps[i]);
     free(t->fallback);
-    int64_t deadline = clock_in(t->c->grace);
+    int64_t deadline = clock_in(t->waited ? 0 : t->c->grace);
     while (t->c->job.running && !t->c->job.progs[0].timed_out && clock_left(deadline))
         job_sleep(&t->c->job, NULL, 0, clock_left(deadline));
 }

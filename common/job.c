@@ -157,6 +157,8 @@ void job_begin(struct job *j, bool family)
     sigs_catch(SIGCHLD);
     sigs_catch(SIGPIPE); /* of our own writes: an error, and nobody's signal */
     sigs_catch_ending();
+    if (!sigs_work())
+        msg_die_sys(j->msg, "sigaction", NULL);
 }
 
 static void say_end(const struct job *j, size_t i, pid_t pid)
@@ -169,6 +171,8 @@ static void say_end(const struct job *j, size_t i, pid_t pid)
         return;
     event_begin(&e, j->msg, "end");
     event_text(&e, "end %s pid %ld ", name_of(j, i, &name), (long)pid);
+    event_num(&e, "child", pid);
+    event_num(&e, WIFSIGNALED(s) ? "signal" : "exit", WIFSIGNALED(s) ? WTERMSIG(s) : WEXITSTATUS(s));
     if (WIFSIGNALED(s))
         event_text(&e, "signal %d", WTERMSIG(s));
     else
@@ -204,8 +208,12 @@ int job_start(struct job *j, size_t i, struct spawn *s, const char **failed)
     return 0;
 }
 
-int job_say_failed(const struct job *j, size_t i, const char *failed, int err)
+int job_say_failed(struct job *j, size_t i, const char *failed, int err)
 {
+    if (strcmp(failed, "exec") != 0 && !j->progs[i].exec_errno) {
+        j->progs[i].exec_errno = err;
+        tell_status(j, i, 0, 0);
+    }
     char mem[SPAWN_PATH_SIZE + 32];
     struct buf name = BUF(mem);
     int status = strcmp(failed, "exec") == 0 ? spawn_exit_status(err) : EXIT_SYSTEM;
@@ -240,9 +248,11 @@ static void reap_all(struct job *j)
 {
     pid_t pid;
     int status;
-    while ((pid = reap_next(&status)) > 0)
-        note_end(j, pid, status);
-    if (j->running && !reap_have_children())
+    do
+        while ((pid = reap_next(&status)) > 0)
+            note_end(j, pid, status);
+    while (j->running && errno == ECHILD && reap_have_children());
+    if (j->running && errno == ECHILD)
         give_up_on_all(j);
 }
 

@@ -78,7 +78,7 @@ void job_begin(struct job *j, bool family);
 int job_start(struct job *j, size_t i, struct spawn *s, const char **failed);
 
 /* Says why program i could not be started; the exit status for it. */
-int job_say_failed(const struct job *j, size_t i, const char *failed, int err);
+int job_say_failed(struct job *j, size_t i, const char *failed, int err);
 
 /*
  * Sleeps as sigs_sleep, then takes the signals that came: notes ends, passes on what a process sent us. What

@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -57,7 +58,7 @@ static int tell_fd(int fd)
 /* The line on stdout, whose place /dev/null takes. */
 static int tell_stdout(const char *line)
 {
-    char mem[256];
+    char mem[PATH_MAX + 1];
     size_t len = strlen(line);
     if (len >= sizeof mem) {
         errno = EMSGSIZE;

@@ -14,6 +14,8 @@ pid_t reap_next(int *status)
     do
         pid = waitpid(-1, status, WNOHANG);
     while (pid < 0 && errno == EINTR);
+    if (pid == 0)
+        errno = 0;
     return pid > 0 ? pid : 0;
 }
 

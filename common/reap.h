@@ -9,7 +9,8 @@
 
 /*
  * The next child that has ended and its wait status, without waiting; 0 when there is none (now, or at all).
- * To be called until it says 0: one SIGCHLD may stand for many ends (perlipc's REAPER).
+ * To be called until it says 0, with errno ECHILD if there is no child at all: one SIGCHLD may stand for many
+ * ends (perlipc's REAPER).
  */
 pid_t reap_next(int *status);
 

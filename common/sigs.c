@@ -17,6 +17,7 @@
 
 static struct {
     bool started;
+    int error;              /* of what never fails; 0: it did not */
     sigset_t found_mask;    /* the mask we were started with */
     sigset_t open_mask;     /* that, with our signals let in */
     sigset_t found_ignored; /* of the caught and, after sigs_learn_ignored, of all signals */
@@ -71,7 +72,8 @@ static bool note_from_now(int sig)
     action.sa_sigaction = note;
     action.sa_flags = SA_SIGINFO;
     sigfillset(&action.sa_mask);
-    sigaction(sig, &action, &old);
+    if (sigaction(sig, &action, &old) < 0)
+        state.error = errno;
     if (old.sa_handler == SIG_IGN)
         sigaddset(&state.found_ignored, sig);
     sigaddset(&state.caught, sig);
@@ -87,7 +89,8 @@ void sigs_catch(int sig)
     sigset_t one;
     sigemptyset(&one);
     sigaddset(&one, sig);
-    sigprocmask(SIG_BLOCK, &one, NULL);
+    if (sigprocmask(SIG_BLOCK, &one, NULL) < 0)
+        state.error = errno;
     note_from_now(sig);
 }
 
@@ -124,7 +127,8 @@ void sigs_catch_ending(void)
     for (int sig = 1; sig < NSIG; sig++)
         if (ends_by_default(sig) && sigismember(&state.caught, sig) != 1)
             sigaddset(&state.ending, sig);
-    sigprocmask(SIG_BLOCK, &state.ending, NULL);
+    if (sigprocmask(SIG_BLOCK, &state.ending, NULL) < 0)
+        state.error = errno;
     for (int sig = 1; sig < NSIG; sig++) {
         if (sigismember(&state.ending, sig) != 1 || !note_from_now(sig))
             continue;
@@ -134,6 +138,12 @@ void sigs_catch_ending(void)
         if (sigismember(&before, sig) == 1)
             sigaddset(&state.open_mask, sig);
     }
+}
+
+bool sigs_work(void)
+{
+    errno = state.error;
+    return !state.error;
 }
 
 bool sigs_take(int sig)

@@ -22,6 +22,9 @@ void sigs_catch(int sig);
  */
 void sigs_catch_ending(void);
 
+/* Whether all of that could be done; else errno says why not. */
+bool sigs_work(void);
+
 /* Whether sig came since the last call; forgets it. */
 bool sigs_take(int sig);
 

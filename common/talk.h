@@ -41,6 +41,7 @@ struct talk {
     size_t matched, *fallback; /* --until: bytes of the text that match, and what to go back to */
     bool lost_output;          /* stdout is gone */
     int64_t last_output;
+    bool waited; /* for SERVER's end, long enough */
 };
 
 /* Filters. */
