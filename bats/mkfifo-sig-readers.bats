@@ -276,11 +276,17 @@ none none" ]
   until_true no_children "$other"
 }
 
+# said_twice PATTERN
+said_twice() {
+  [ "$(grep -c -e "$1" server.err)" -eq 2 ]
+}
+
 @test "-t in the middle of a long answer: the reader gets what there was" {
   start server mkfifo-sig -t 300ms sig sh -c 'head -c 200000 /dev/zero; exec perl -e sleep'
   [ "$(ask | wc -c)" -eq 200000 ]
   until_line server.err 'the deadline passed$'
   [ "$(ask | wc -c)" -eq 200000 ]
+  until_true said_twice 'the deadline passed$' # its PROG is ended by then
 }
 
 @test "-d DELAY: the next answer comes no sooner" {
