@@ -69,7 +69,7 @@ step "tests under AddressSanitizer and UndefinedBehaviorSanitizer"
 # Leaks: a process that ends gives its memory back by ending, and LeakSanitizer can't run under strace; what a server
 # would lose by the connection shows in load.bats. Some tests run it with no environment, so this is linked in.
 mkdir -p "$build/sanitized"
-echo 'const char *__asan_default_options(void); const char *__asan_default_options(void) { return "detect_leaks=0"; }' |
+echo 'const char *__asan_default_options(void); const char *__asan_default_options(void) { return "detect_leaks=0:disable_coredump=0"; }' |
   ${CC:-cc} -x c -c -o "$build/sanitized/defaults.o" -
 must make -s -j "$jobs" B="$build/sanitized" HARDEN='-fPIE' LDFLAGS="$build/sanitized/defaults.o" \
   CFLAGS='-O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer'
