@@ -232,7 +232,7 @@ static void finish_prog(struct mkfifo_sig *s, bool abandoned)
     while (s->job.running && !s->late && !abandoned && goes_on(s))
         wait_for_event(s, NULL, clock_left(s->deadline));
     if (s->job.running || (s->late && s->job.with_family))
-        job_end(&s->job, GRACE_SECONDS * CLOCK_SECOND);
+        job_end(&s->job, SIGTERM, GRACE_SECONDS * CLOCK_SECOND);
     if (!must_stop(s) && !abandoned && !s->job.progs->exec_errno)
         say_prog_status(s);
 }
@@ -369,7 +369,7 @@ static int run(struct mkfifo_sig *s)
     if (s->job.came)
         notify_stopping();
     if (s->job.running)
-        job_end(&s->job, GRACE_SECONDS * CLOCK_SECOND);
+        job_end(&s->job, SIGTERM, GRACE_SECONDS * CLOCK_SECOND);
     if (fifo_end(&s->fifo) < 0)
         failed = msg_fatal(s->msg, EXIT_SYSTEM, "remove", s->fifo.path, errno);
     if (!failed && s->job.came && s->job.came != SIGTERM)

@@ -55,7 +55,7 @@ static void note_failure(struct pipecat *p, int status)
 static int lose_output(struct pipecat *p, int err)
 {
     if (p->job.running)
-        job_end(&p->job, GRACE_SECONDS * CLOCK_SECOND);
+        job_end(&p->job, SIGTERM, GRACE_SECONDS * CLOCK_SECOND);
     if (err == EPIPE && !sigs_found_ignored(SIGPIPE))
         sigs_die(SIGPIPE);
     return msg_fatal(p->msg, EXIT_SYSTEM, "write", "stdout", err);
@@ -67,7 +67,7 @@ static void die_if_told(struct pipecat *p)
     if (!p->job.came)
         return;
     if (p->job.running)
-        job_end(&p->job, GRACE_SECONDS * CLOCK_SECOND);
+        job_end(&p->job, SIGTERM, GRACE_SECONDS * CLOCK_SECOND);
     sigs_die(p->job.came);
 }
 

@@ -157,7 +157,7 @@ static int start_all(struct safepipe *s)
         failed = start_stage(s, i, &in);
     fd_close(&in);
     if (failed)
-        job_end(&s->job, s->grace);
+        job_end(&s->job, SIGTERM, s->grace);
     return failed;
 }
 
@@ -194,7 +194,7 @@ static int run(struct safepipe *s)
         job_sleep(&s->job, NULL, 0, clock_left(s->deadline));
     if (!s->job.running)
         return pipeline_status(s);
-    job_end(&s->job, s->grace);
+    job_end(&s->job, SIGTERM, s->grace);
     return say_late(s);
 }
 

@@ -65,6 +65,10 @@ deserted() {
   answers sock "still here"
 }
 
+has_one_fd() {
+  [ "$(fd_count "$1")" -eq 1 ]
+}
+
 @test "a killed server's keeper leaves its successor's file" {
   need_root
   mkdir -m 755 owned
@@ -73,6 +77,7 @@ deserted() {
   keeper=$(cat /proc/"$old"/task/"$old"/children)
   keeper=${keeper// /}
   started+=("$keeper")
+  until_true has_one_fd "$keeper" # it has let go of the socket
   kill -STOP "$keeper"
   kill -KILL "$old"
   ends_with 137 "$old"

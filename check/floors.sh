@@ -3,11 +3,11 @@
 set -eu
 floor_of() {
   case $1 in
-  buf | exitcode | fd | msg | num | table | version) echo 0 ;;
-  addr | clock | env | notify | opts | proxy | sigs | user) echo 1 ;;
-  family | lock | pty | reap | rules | spawn | ucspi) echo 2 ;;
-  fifo | job | resolve | relay) echo 3 ;;
-  client | coproc | coproc_relay | dial | listen | serve | serve_conn | serve_loop | serve_setup | talk) echo 4 ;;
+  buf | exitcode | fd | msg | num | signum | table | version) echo 0 ;;
+  addr | clock | env | notify | opts | procs | proxy | sigs | user) echo 1 ;;
+  family | lock | logfile | pty | reap | rules | spawn | ucspi) echo 2 ;;
+  fifo | job | pidfile | resolve | relay) echo 3 ;;
+  client | coproc | coproc_relay | monitor | monitor_start | dial | listen | serve | serve_conn | serve_loop | serve_setup | talk) echo 4 ;;
   applet | main | toolbox) echo 5 ;;
   registry) echo 0 ;;
   *) echo unknown ;;

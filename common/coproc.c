@@ -13,7 +13,6 @@
 #include "clock.h"
 #include "fd.h"
 #include "pty.h"
-#include "sigs.h"
 
 enum { SERVER, CLIENT };
 enum { FROM_SERVER = 6, TO_SERVER, SERVERS_STDERR, CLIENT_FDS }; /* CLIENT's fds (UCSPI) */
@@ -212,8 +211,10 @@ static int make_client_ends(struct coproc *c, struct channels *ch, int ends[3])
 static int start_server(struct coproc *c, struct channels *ch)
 {
     const char *failed;
-    struct spawn spawn = {
-        .fds = ch->server, .nfds = 3, .legacy = SIGS_PIPELINE, .own_tty = c->pty == PTY_BOTH};
+    struct spawn spawn = {.fds = ch->server,
+        .nfds = 3,
+        .legacy = SIGS_PIPELINE,
+        .place = c->pty == PTY_BOTH ? SPAWN_TERMINAL : SPAWN_HERE};
     int done = job_start(&c->job, SERVER, &spawn, &failed), err = errno;
     close_all(ch->server, 3);
     return done < 0 ? job_say_failed(&c->job, SERVER, failed, err) : 0;
@@ -285,10 +286,7 @@ static int end_status(const struct coproc *c)
     if (!one && (job_died_of(&c->job, SERVER, SIGPIPE) ||
                     (c->pty == PTY_BOTH && job_died_of(&c->job, SERVER, SIGHUP))))
         return 0;
-    status = job_status(&c->job, SERVER);
-    if (one && status > EXIT_SIGNAL && job_died_of(&c->job, SERVER, status - EXIT_SIGNAL))
-        sigs_die(status - EXIT_SIGNAL);
-    return status;
+    return one ? job_end_alike(&c->job, SERVER) : job_status(&c->job, SERVER);
 }
 
 int coproc_run(struct coproc *c, char **words)
@@ -305,6 +303,6 @@ int coproc_run(struct coproc *c, char **words)
         return msg_fatal(c->job.msg, EXIT_SYSTEM, why, NULL, errno);
     failed = c->job.n == 1 ? run_one(c, &ch) : run_two(c, &ch);
     if (c->job.running)
-        job_end(&c->job, KILL_SECONDS * CLOCK_SECOND);
+        job_end(&c->job, SIGTERM, KILL_SECONDS * CLOCK_SECOND);
     return failed ? failed : end_status(c);
 }

@@ -320,10 +320,10 @@ int coproc_relay(struct coproc *c)
     int failed = converse(&t);
     bool unanswered = talk_is_unanswered(&t);
     if (failed == EXIT_DEADLINE)
-        job_end(&c->job, c->grace);
+        job_end(&c->job, SIGTERM, c->grace);
     end(&t);
     if (t.lost_output && c->job.running)
-        job_end(&c->job, c->grace);
+        job_end(&c->job, SIGTERM, c->grace);
     if (t.lost_output)
         sigs_die(SIGPIPE);
     if (!failed && unanswered && !c->job.running && !job_status(&c->job, 0))

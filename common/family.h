@@ -3,17 +3,19 @@
  * double fork.
  *
  * As a subreaper (PR_SET_CHILD_SUBREAPER, prctl(2)) we inherit every orphan among them, so each one that
- * lives has a line of parents that leads to us, which /proc/PID/stat tells.
+ * lives has a line of parents that leads to us, which /proc tells. Process 1 needs neither.
  */
 #ifndef FAMILY_H
 #define FAMILY_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <sys/types.h>
 
 struct family {
     pid_t *strangers; /* children that we had before: who exec'd us had started them */
     size_t count;
+    bool is_init; /* of our pid namespace: all who are in it are ours */
 };
 
 /* Becomes the reaper of all who descend from us from now on. 0, or -1 with errno. */

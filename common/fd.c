@@ -3,12 +3,15 @@
  */
 #include "fd.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <poll.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+
+#include "num.h"
 
 int fd_fill_std(void)
 {
@@ -35,12 +38,22 @@ static int close_range_from(int first, unsigned flags)
 #endif
 }
 
-/* Without it: every fd that could be open. */
+/* Without it: every fd that is open, or where there is no /proc, that could be. */
 static void for_each_from(int first, void (*action)(int fd))
 {
-    long top = sysconf(_SC_OPEN_MAX);
-    for (int fd = first; fd < top; fd++)
-        action(fd);
+    DIR *open_fds = opendir("/proc/self/fd");
+    struct dirent *entry;
+    uint64_t fd;
+    if (!open_fds) {
+        long top = sysconf(_SC_OPEN_MAX);
+        for (int n = first; n < top; n++)
+            action(n);
+        return;
+    }
+    while ((entry = readdir(open_fds)))
+        if (num_u64(entry->d_name, (uint64_t)first, INT32_MAX, &fd) && (int)fd != dirfd(open_fds))
+            action((int)fd);
+    closedir(open_fds);
 }
 
 static void mark(int fd)

@@ -19,7 +19,7 @@
 
 void job_init(struct job *j, struct msg *m)
 {
-    *j = (struct job){.msg = m, .separator = ":::", .status_fd = -1};
+    *j = (struct job){.msg = m, .separator = ":::", .status_fd = -1, .watched = -1};
 }
 
 void job_option(struct job *j, int row, const struct opts *o)
@@ -201,9 +201,11 @@ int job_start(struct job *j, size_t i, struct spawn *s, const char **failed)
         return -1;
     }
     j->start_failed = false;
+    p->exec_errno = p->wait_status = 0;
+    p->timed_out = false;
     p->pid = pid;
     p->ended = false;
-    p->own_session = s->own_tty;
+    p->own_group = s->place != SPAWN_HERE;
     j->running++;
     return 0;
 }
@@ -220,7 +222,7 @@ int job_say_failed(struct job *j, size_t i, const char *failed, int err)
     return msg_fatal(j->msg, status, failed, name_of(j, i, &name), err);
 }
 
-static void note_end(struct job *j, pid_t pid, int status)
+bool job_note_end(struct job *j, pid_t pid, int status)
 {
     for (size_t i = 0; i < j->n; i++) {
         struct prog *p = &j->progs[i];
@@ -232,8 +234,9 @@ static void note_end(struct job *j, pid_t pid, int status)
         j->running--;
         tell_status(j, i, pid, clock_now() - p->began);
         say_end(j, i, pid);
-        return;
+        return true;
     }
+    return false;
 }
 
 /* Somebody else has taken our children's ends: better an unknown status than to wait for ever. */
@@ -241,27 +244,38 @@ static void give_up_on_all(struct job *j)
 {
     for (size_t i = 0; i < j->n; i++)
         if (j->progs[i].pid > 0)
-            note_end(j, j->progs[i].pid, EXIT_SYSTEM << 8);
+            job_note_end(j, j->progs[i].pid, EXIT_SYSTEM << 8);
+}
+
+static void note_stop(const struct job *j, pid_t pid)
+{
+    for (size_t i = 0; i < j->n; i++)
+        if (j->progs[i].pid == pid && j->on_stop)
+            j->on_stop(j->owner);
 }
 
 static void reap_all(struct job *j)
 {
     pid_t pid;
     int status;
-    do
-        while ((pid = reap_next(&status)) > 0)
-            note_end(j, pid, status);
-    while (j->running && errno == ECHILD && reap_have_children());
+    do {
+        while ((pid = reap_next(&status, j->on_stop != NULL)) > 0) {
+            if (WIFSTOPPED(status))
+                note_stop(j, pid);
+            else if (!job_note_end(j, pid, status) && j->on_other)
+                j->on_other(j->owner, pid, status);
+        }
+    } while (j->running && errno == ECHILD && reap_have_children());
     if (j->running && errno == ECHILD)
         give_up_on_all(j);
 }
 
 /* To the programs themselves: they are our children, unreaped, so the pids are theirs. How many took it. */
-static long signal_all(const struct job *j, int sig, bool only_sessions)
+long job_signal(const struct job *j, int sig, bool only_groups)
 {
     long took = 0;
     for (size_t i = 0; i < j->n; i++)
-        if (j->progs[i].pid > 0 && (!only_sessions || j->progs[i].own_session))
+        if (j->progs[i].pid > 0 && (!only_groups || j->progs[i].own_group))
             took += kill(j->progs[i].pid, sig) == 0;
     return took;
 }
@@ -283,7 +297,10 @@ int job_sleep(struct job *j, struct pollfd *fds, nfds_t n, int64_t ns)
         survive_poll(j);
     while ((sig = sigs_take_ending(&sent))) {
         j->came = sig;
-        signal_all(j, sig, !sent);
+        if (j->on_signal)
+            j->on_signal(j->owner, sig, sent);
+        else
+            job_signal(j, sig, !sent);
     }
     if (sigs_take(SIGCHLD))
         reap_all(j);
@@ -312,7 +329,7 @@ int job_open(const char *path, int flags, int64_t deadline)
 static long signal_tree(const struct job *j, int sig)
 {
     long took = j->with_family ? family_signal(&j->family, sig) : -1;
-    return took >= 0 ? took : signal_all(j, sig, false);
+    return took >= 0 ? took : job_signal(j, sig, false);
 }
 
 static bool nothing_left(struct job *j)
@@ -321,23 +338,41 @@ static bool nothing_left(struct job *j)
     return j->with_family ? !reap_have_children() : !j->running;
 }
 
-void job_end(struct job *j, int64_t grace)
+/* Sleeps in job_end. Whether a signal says that we are in a hurry. */
+static bool sleep_ending(struct job *j, int64_t ns)
+{
+    struct pollfd p = {.fd = j->watched, .events = POLLIN};
+    bool hurry = false, sent = false;
+    int sig;
+    if (sigs_sleep(&p, 1, ns) > 0 && p.revents)
+        j->on_watched(j->owner);
+    while ((sig = sigs_take_ending(&sent))) {
+        j->came = sig;
+        hurry = hurry || sig == SIGTERM || sig == SIGINT || sig == SIGQUIT || sig == SIGHUP;
+        if (j->on_signal)
+            j->on_signal(j->owner, sig, sent);
+    }
+    sigs_take(SIGCHLD);
+    return hurry || j->hurry;
+}
+
+void job_end(struct job *j, int sig, int64_t grace)
 {
     enum { LOOKS = 20 }; /* for one who was born while we looked */
     int64_t deadline = clock_in(grace);
     for (size_t i = 0; i < j->n; i++)
         j->progs[i].timed_out = j->progs[i].pid > 0 && !j->start_failed;
-    signal_tree(j, SIGTERM);
+    if (nothing_left(j))
+        return;
+    signal_tree(j, sig);
     signal_tree(j, SIGCONT); /* one that is stopped would not hear it */
-    while (!nothing_left(j) && signal_tree(j, 0) > 0 && clock_left(deadline) && !sigs_take_ending(NULL)) {
-        sigs_sleep(NULL, 0, clock_left(deadline));
-        sigs_take(SIGCHLD);
-    }
+    while (!nothing_left(j) && signal_tree(j, 0) > 0 && clock_left(deadline))
+        if (sleep_ending(j, clock_left(deadline)))
+            break;
     for (int idle = 0; idle < LOOKS && !nothing_left(j); idle++) {
         if (signal_tree(j, SIGKILL) > 0)
             idle = 0;
-        sigs_sleep(NULL, 0, 10 * CLOCK_MS);
-        sigs_take(SIGCHLD);
+        sleep_ending(j, 10 * CLOCK_MS);
     }
 }
 
@@ -352,6 +387,14 @@ int job_status(const struct job *j, size_t i)
 {
     const struct prog *p = &j->progs[i];
     return p->exec_errno ? spawn_exit_status(p->exec_errno) : reap_exit_status(p->wait_status);
+}
+
+int job_end_alike(const struct job *j, size_t i)
+{
+    int status = job_status(j, i);
+    if (status > EXIT_SIGNAL && job_died_of(j, i, status - EXIT_SIGNAL) && getpid() != 1)
+        sigs_die(status - EXIT_SIGNAL);
+    return status;
 }
 
 bool job_died_of(const struct job *j, size_t i, int sig)

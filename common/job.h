@@ -12,18 +12,22 @@
 #include "opts.h"
 #include "spawn.h"
 
-/* The options of every launcher that waits for several programs, first in its list. */
-#define JOB_OPTIONS(X)                                                                 \
-    MSG_OPTIONS(X)                                                                     \
-    X(SEPARATOR, 0, "sep", "WORD", "WORD stands between the programs, instead of :::") \
+/* The options of every launcher that waits, first in its list. */
+#define JOB_ONE_OPTIONS(X) \
+    MSG_OPTIONS(X)         \
     X(STATUS_FD, 0, "status-fd", "FD", "write a line on every program's end to FD")
+
+/* Those of a launcher of several programs. */
+#define JOB_OPTIONS(X) \
+    JOB_ONE_OPTIONS(X) \
+    X(SEPARATOR, 0, "sep", "WORD", "WORD stands between the programs, instead of :::")
 
 struct prog {
     char **argv;
     char *path; /* what spawn_find found */
     pid_t pid;  /* while it runs; 0 before and after */
     bool ended;
-    bool own_session;
+    bool own_group;
     bool timed_out;  /* it had to be ended */
     int exec_errno;  /* it could not be started */
     int wait_status; /* wait(2)'s, once it has ended by itself */
@@ -36,6 +40,20 @@ struct job {
     int status_fd;
     struct prog *progs;
     size_t n, running;
+    /*
+     * What is done with a signal that would have ended us; NULL: it is passed on. `sent`: by a process, not
+     * by the terminal.
+     */
+    void (*on_signal)(void *owner, int sig, bool sent);
+    /* A child that is none of the programs has ended; NULL: nobody wants to know. */
+    bool (*on_other)(void *owner, pid_t pid, int status);
+    /* A program has been stopped by a signal; NULL: nobody wants to know. */
+    void (*on_stop)(void *owner);
+    /* While job_end waits: what is called when `watched` can be read; -1: nothing is. */
+    int watched;
+    void (*on_watched)(void *owner);
+    void *owner;
+    bool hurry;        /* set by on_signal: job_end is to wait for nobody */
     bool start_failed; /* one could not be started; who is ended then has not been late */
     bool poll_failed;  /* which has been said */
     int came;          /* the last signal that would have ended us, 0: none */
@@ -50,7 +68,7 @@ enum { JOB_STAGES_MAX = 500 };
 
 void job_init(struct job *j, struct msg *m);
 
-/* Takes an option whose row is one of JOB_OPTIONS. */
+/* Takes an option whose row is one of JOB_ONE_OPTIONS or JOB_OPTIONS. */
 void job_option(struct job *j, int row, const struct opts *o);
 
 /* Splits words into programs at the separator. Ends the process if there are none, or too many. */
@@ -86,6 +104,13 @@ int job_say_failed(struct job *j, size_t i, const char *failed, int err);
  */
 int job_sleep(struct job *j, struct pollfd *fds, nfds_t n, int64_t ns);
 
+/* Notes the end of one of the programs, which job_sleep does by itself. Whether it was one of them. */
+bool job_note_end(struct job *j, pid_t pid, int status);
+
+/* Sends a signal to all that run, or with `only_groups` to those with a process group of their own. How many
+ * took it. */
+long job_signal(const struct job *j, int sig, bool only_groups);
+
 /* Lets signals in without sleeping: for a loop that may never have to. */
 void job_look(struct job *j);
 
@@ -96,11 +121,11 @@ void job_look(struct job *j);
 int job_open(const char *path, int flags, int64_t deadline);
 
 /*
- * Ends what still runs: SIGTERM, and SIGKILL after `grace` nanoseconds or when a signal comes. Returns once
- * nothing is left that we may signal. Programs that had to be ended are timed_out; one that would not is not
- * `ended`.
+ * Ends what still runs: `sig` first, and SIGKILL after `grace` nanoseconds or when a signal comes. Returns
+ * once nothing is left that we may signal. Programs that had to be ended are timed_out; one that would not is
+ * not `ended`.
  */
-void job_end(struct job *j, int64_t grace);
+void job_end(struct job *j, int sig, int64_t grace);
 
 /*
  * Puts /dev/null in place of stdin and stdout, once programs have them: who is at their other end must see
@@ -110,6 +135,12 @@ void job_release_stdio(const struct job *j);
 
 /* The exit status of program i: its own, 128+N, 126 or 127. */
 int job_status(const struct job *j, size_t i);
+
+/*
+ * Ends as program i has ended: dies of the signal that killed it, so that a shell sees it (process 1 can't),
+ * or returns its exit status. For a launcher of one program.
+ */
+int job_end_alike(const struct job *j, size_t i);
 
 /* Whether program i was killed by that signal. */
 bool job_died_of(const struct job *j, size_t i, int sig);

@@ -89,6 +89,11 @@ int notify_ready(const struct notify *n, const char *line, const char **object)
     return n->print ? tell_stdout(line) : 0;
 }
 
+int notify_pass(const char *state)
+{
+    return tell_manager(state);
+}
+
 void notify_stopping(void)
 {
     tell_manager("STOPPING=1");

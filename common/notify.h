@@ -22,6 +22,9 @@ struct notify {
  */
 int notify_ready(const struct notify *n, const char *line, const char **object);
 
+/* What a program told us, passed on to $NOTIFY_SOCKET if there is one. 0, or -1 with errno. */
+int notify_pass(const char *state);
+
 /* STOPPING=1, to $NOTIFY_SOCKET if there is one. */
 void notify_stopping(void);
 

@@ -11,6 +11,7 @@
 
 #include "fd.h"
 #include "num.h"
+#include "signum.h"
 #include "version.h"
 
 enum { FIRST_VALUE = 256, HELP_VALUE = FIRST_VALUE + OPTS_MAX, VERSION_VALUE };
@@ -147,6 +148,14 @@ uint64_t opts_size(const struct opts *o, uint64_t min, uint64_t max)
     buf_fmt(&why, "want a size such as 64k or 1M, from %llu to %llu bytes", (unsigned long long)min,
         (unsigned long long)max);
     opts_wrong(o, buf_str(&why));
+}
+
+int opts_signal(const struct opts *o)
+{
+    int sig;
+    if (!signum_parse(o->arg, strlen(o->arg), &sig))
+        opts_wrong(o, "want a signal such as TERM, 15 or RTMIN+1");
+    return sig;
 }
 
 int opts_fd(const struct opts *o, int min)

@@ -63,6 +63,8 @@ int64_t opts_duration(const struct opts *o);
 uint64_t opts_size(const struct opts *o, uint64_t min, uint64_t max);
 unsigned opts_mode(const struct opts *o);
 
+int opts_signal(const struct opts *o);
+
 /* An fd, `min` or above, that is open. Above 2 it is made close-on-exec: it is the applet's own. */
 int opts_fd(const struct opts *o, int min);
 

@@ -8,11 +8,11 @@
 
 #include "exitcode.h"
 
-pid_t reap_next(int *status)
+pid_t reap_next(int *status, bool stops)
 {
     pid_t pid;
     do
-        pid = waitpid(-1, status, WNOHANG);
+        pid = waitpid(-1, status, stops ? WNOHANG | WUNTRACED : WNOHANG);
     while (pid < 0 && errno == EINTR);
     if (pid == 0)
         errno = 0;

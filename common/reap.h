@@ -8,11 +8,11 @@
 #include <sys/types.h>
 
 /*
- * The next child that has ended and its wait status, without waiting; 0 when there is none (now, or at all).
- * To be called until it says 0, with errno ECHILD if there is no child at all: one SIGCHLD may stand for many
- * ends (perlipc's REAPER).
+ * The next child that has ended, or with `stops` been stopped, and its wait status, without waiting; 0 when
+ * there is none (now, or at all). To be called until it says 0, with errno ECHILD if there is no child at
+ * all: one SIGCHLD may stand for many ends (perlipc's REAPER).
  */
-pid_t reap_next(int *status);
+pid_t reap_next(int *status, bool stops);
 
 /* Waits for that child, through EINTR. Its wait status, or -1 with errno. */
 int reap_wait(pid_t pid);

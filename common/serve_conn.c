@@ -218,7 +218,7 @@ void serve_reap(struct serve *s)
 {
     int status;
     pid_t pid;
-    while ((pid = reap_next(&status))) {
+    while ((pid = reap_next(&status, false))) {
         struct serve_child *child = table_find(&s->children, &pid);
         if (!child) /* one that never got to run its program */
             continue;

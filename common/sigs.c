@@ -140,6 +140,12 @@ void sigs_catch_ending(void)
     }
 }
 
+void sigs_catch_also(int sig)
+{
+    sigs_catch(sig);
+    sigaddset(&state.ending, sig);
+}
+
 bool sigs_work(void)
 {
     errno = state.error;
@@ -235,6 +241,38 @@ void sigs_learn_ignored(void)
         if (sigaction(sig, NULL, &now) == 0 && now.sa_handler == SIG_IGN)
             sigaddset(&state.found_ignored, sig);
     }
+}
+
+int sigs_give(int sig, bool ignored)
+{
+    struct sigaction action;
+    memset(&action, 0, sizeof action);
+    action.sa_handler = ignored ? SIG_IGN : SIG_DFL;
+    return sigaction(sig, &action, NULL);
+}
+
+int sigs_give_blocked(int sig, bool blocked)
+{
+    sigset_t one;
+    sigemptyset(&one);
+    if (sigaddset(&one, sig) < 0)
+        return -1;
+    errno = EINVAL;
+    if (blocked && (sig == SIGKILL || sig == SIGSTOP))
+        return -1;
+    return sigprocmask(blocked ? SIG_BLOCK : SIG_UNBLOCK, &one, NULL);
+}
+
+bool sigs_is_ignored(int sig)
+{
+    struct sigaction now;
+    return sigaction(sig, NULL, &now) == 0 && now.sa_handler == SIG_IGN;
+}
+
+bool sigs_is_blocked(int sig)
+{
+    sigset_t now;
+    return sigprocmask(SIG_SETMASK, NULL, &now) == 0 && sigismember(&now, sig) == 1;
 }
 
 void sigs_reset(enum sigs_legacy legacy)

@@ -22,6 +22,9 @@ void sigs_catch(int sig);
  */
 void sigs_catch_ending(void);
 
+/* One more that is taken as those are, whatever it does by default. */
+void sigs_catch_also(int sig);
+
 /* Whether all of that could be done; else errno says why not. */
 bool sigs_work(void);
 
@@ -49,6 +52,17 @@ int sigs_sleep(struct pollfd *fds, nfds_t n, int64_t ns);
  */
 void sigs_open(void);
 void sigs_shut(void);
+
+/*
+ * What a program will inherit, changed at once: for a process that does nothing but exec next. -1 with errno
+ * (EINVAL: not for SIGKILL and SIGSTOP).
+ */
+int sigs_give(int sig, bool ignored);
+int sigs_give_blocked(int sig, bool blocked);
+
+/* What we were given. */
+bool sigs_is_ignored(int sig);
+bool sigs_is_blocked(int sig);
 
 /* What sigs_reset leaves behind for a program. */
 enum sigs_legacy {

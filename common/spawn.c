@@ -20,6 +20,7 @@
 /* What parent and child share while the parent waits in clone(2). */
 struct shared {
     const struct spawn *spawn;
+    pid_t parent;
     const char *volatile failed;
     volatile int err;
 };
@@ -42,15 +43,6 @@ static int place_fds(const struct spawn *s)
     return 0;
 }
 
-/* setsid(2), TIOCSCTTY (ioctl_tty(2)) */
-static int take_terminal(struct shared *shared)
-{
-    if (!shared->spawn->own_tty)
-        return 0;
-    shared->failed = "terminal";
-    return setsid() < 0 ? -1 : ioctl(STDIN_FILENO, TIOCSCTTY, 0);
-}
-
 static void write_pid(char *text)
 {
     struct buf b = {.mem = text, .size = SPAWN_PID_SIZE};
@@ -58,16 +50,58 @@ static void write_pid(char *text)
     buf_str(&b);
 }
 
+/* setpgid(2), tcsetpgrp(3), setsid(2), TIOCSCTTY (ioctl_tty(2)) */
+static int take_place(enum spawn_place place)
+{
+    switch (place) {
+    case SPAWN_HERE:
+        return 0;
+    case SPAWN_GROUP:
+        return setpgid(0, 0);
+    case SPAWN_FOREGROUND:
+        sigs_give_blocked(SIGTTOU, true); /* what a background process gets for the next call */
+        return setpgid(0, 0) < 0 ? -1 : tcsetpgrp(STDIN_FILENO, getpid());
+    case SPAWN_SESSION:
+        return setsid() < 0 ? -1 : 0;
+    case SPAWN_TERMINAL:
+        return setsid() < 0 ? -1 : ioctl(STDIN_FILENO, TIOCSCTTY, 0);
+    }
+    return 0;
+}
+
+/* After ids have changed, which clears it. False: our parent has died already. */
+static bool tie(int death_signal, pid_t parent)
+{
+    return !death_signal || (prctl(PR_SET_PDEATHSIG, death_signal) == 0 && getppid() == parent);
+}
+
+/* All that is done before exec. 0, or -1 with errno and shared->failed. */
+static int prepare(struct shared *shared)
+{
+    const struct spawn *s = shared->spawn;
+    if (s->pid_text)
+        write_pid(s->pid_text);
+    shared->failed = "dup2";
+    if (place_fds(s) < 0)
+        return -1;
+    shared->failed = "setsid";
+    if (take_place(s->place) < 0)
+        return -1;
+    shared->failed = "change user";
+    if (s->user && user_become(s->user) < 0)
+        return -1;
+    if (!tie(s->death_signal, shared->parent))
+        _exit(EXIT_SYSTEM);
+    return 0;
+}
+
 /* Runs on a stack of its own in our memory: it must not change anything but what it was given for that. */
 __attribute__((no_sanitize("address"))) static int child(void *arg)
 {
     struct shared *shared = arg;
     const struct spawn *s = shared->spawn;
-    if (s->pid_text)
-        write_pid(s->pid_text);
-    shared->failed = "dup2";
-    if (place_fds(s) == 0 && take_terminal(shared) == 0) {
-        /* after dup2, which a signal must not interrupt half-way: what is pending may end the child now */
+    if (prepare(shared) == 0) {
+        /* last, as a signal must not interrupt all that half-way: what is pending may end the child now */
         sigs_reset(s->legacy);
         shared->failed = "exec";
         execve(s->path, s->argv, s->envp);
@@ -80,7 +114,7 @@ pid_t spawn_program(const struct spawn *s, const char **failed)
 {
     enum { STACK = 32768 };
     _Alignas(16) char stack[STACK];
-    struct shared shared = {.spawn = s};
+    struct shared shared = {.spawn = s, .parent = s->death_signal ? getpid() : 0};
     pid_t pid = clone(child, stack + STACK, CLONE_VM | CLONE_VFORK | SIGCHLD, &shared);
     if (pid < 0) {
         *failed = "fork";
@@ -167,6 +201,15 @@ pid_t spawn_keeper(int (*work)(void *), void *arg)
     if (pid != 0)
         return pid;
     sigs_block_all();
+    setsid();
+    _exit(work(arg));
+}
+
+pid_t spawn_background(int (*work)(void *), void *arg)
+{
+    pid_t pid = fork();
+    if (pid != 0)
+        return pid;
     setsid();
     _exit(work(arg));
 }

@@ -12,6 +12,7 @@
 #include <sys/types.h>
 
 #include "sigs.h"
+#include "user.h"
 
 struct spawn {
     const char *path; /* what spawn_find found */
@@ -19,7 +20,15 @@ struct spawn {
     const int *fds; /* fds[i] becomes fd i of the program; -1: left as it is. Each is above all i, or is i */
     int nfds;
     enum sigs_legacy legacy;
-    bool own_tty;   /* fd 0 becomes the controlling terminal of a session of its own */
+    enum spawn_place {
+        SPAWN_HERE,       /* in our process group */
+        SPAWN_GROUP,      /* in a process group of its own */
+        SPAWN_FOREGROUND, /* and that is the terminal's, which is fd 0 */
+        SPAWN_SESSION,    /* in a session of its own */
+        SPAWN_TERMINAL,   /* and fd 0 is its controlling terminal */
+    } place;
+    const struct user *user; /* whom it becomes; NULL: nobody else */
+    int death_signal;        /* what it gets when we die (PR_SET_PDEATHSIG); 0: nothing */
     char *pid_text; /* SPAWN_PID_SIZE bytes inside an environment string: the child writes its pid there */
 };
 
@@ -27,7 +36,8 @@ enum { SPAWN_PID_SIZE = 12, SPAWN_PATH_SIZE = 4096 };
 
 /*
  * The child's pid; our fds stay ours to close. -1 with errno and *failed: "fork" when there is no child
- * (EAGAIN and ENOMEM may pass), "dup2", "terminal" or "exec" when there was one, whose end is for the caller
+ * (EAGAIN and ENOMEM may pass), "dup2", "setsid", "change user" or "exec" when there was
+ * one, whose end is for the caller
  * to reap.
  */
 pid_t spawn_program(const struct spawn *s, const char **failed);
@@ -49,6 +59,9 @@ void spawn_become(const char *path, char *const *argv, char *const *envp);
  * a copy, its signals are as we found them; with `tied` it dies when we do.
  */
 pid_t spawn_function(int (*work)(void *), void *arg, bool tied);
+
+/* A process that goes on as we are, signals and all, in a session of its own. Its pid, or -1 with errno. */
+pid_t spawn_background(int (*work)(void *), void *arg);
 
 /* A process that outlives us: in a session of its own and deaf to every signal, it ends when it likes. */
 pid_t spawn_keeper(int (*work)(void *), void *arg);

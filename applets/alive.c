@@ -1,0 +1,208 @@
+/*
+ * alive - whether processes live, and waiting for their end, whoever's they are.
+ *
+ * perlipc's `kill 0`, without its lies: a zombie is not alive, and a process that we may not signal is.
+ */
+#include "applet.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "clock.h"
+#include "fd.h"
+#include "num.h"
+#include "procs.h"
+#include "sigs.h"
+
+#define ALIVE_OPTIONS(X)                                                    \
+    MSG_OPTIONS(X)                                                          \
+    X(WAIT, 'w', "wait", NULL, "wait until all have ended")                 \
+    X(ANY, 0, "any", NULL, "with -w: until one has ended, and print which") \
+    X(TIMEOUT, 't', "timeout", "TIME", "with -w: wait for TIME at most (124)")
+
+enum alive_option { ALIVE_OPTIONS(OPT_ENUM) };
+static const struct opt options[] = {ALIVE_OPTIONS(OPT_ROW)};
+
+struct alive {
+    struct msg *msg;
+    bool wait, any;
+    int64_t timeout;
+    pid_t *pids;
+    struct pollfd *fds; /* pidfds; -1: that one has ended, or is looked at by its number */
+    bool *gone;
+    size_t n, left;
+    bool by_number; /* a kernel without pidfds: looked at every 50 ms */
+};
+
+/* Whether the process behind an open pidfd has ended: a zombie has, even if nobody has waited for it. */
+static bool has_ended(int fd)
+{
+    struct pollfd p = {.fd = fd, .events = POLLIN};
+    return poll(&p, 1, 0) > 0;
+}
+
+static void note_gone(struct alive *a, size_t i)
+{
+    fd_close(&a->fds[i].fd);
+    a->gone[i] = true;
+    a->left--;
+}
+
+/* A first look at process i. */
+static void look_at(struct alive *a, size_t i)
+{
+    struct proc p;
+    a->fds[i] = (struct pollfd){.fd = (int)syscall(SYS_pidfd_open, a->pids[i], 0), .events = POLLIN};
+    if (a->fds[i].fd >= 0) {
+        if (has_ended(a->fds[i].fd))
+            note_gone(a, i);
+        return;
+    }
+    if (errno == EMFILE || errno == ENFILE || errno == ENOMEM)
+        msg_die_sys(a->msg, "pidfd_open", NULL);
+    /* ESRCH, or EINVAL and ENOENT: the number of a thread; all else is of a kernel that lets us have none */
+    bool none = errno == ESRCH || errno == EINVAL || errno == ENOENT;
+    a->by_number = a->by_number || !none;
+    if (none || !procs_look(a->pids[i], &p) || !procs_is_alive(&p))
+        note_gone(a, i);
+}
+
+static void look_again(struct alive *a)
+{
+    struct proc p;
+    for (size_t i = 0; i < a->n; i++) {
+        if (a->gone[i])
+            continue;
+        if (a->fds[i].fd >= 0 ? a->fds[i].revents != 0 : !procs_look(a->pids[i], &p) || !procs_is_alive(&p))
+            note_gone(a, i);
+    }
+}
+
+static void say(const struct alive *a, pid_t pid, const char *why)
+{
+    char mem[32];
+    struct buf b = BUF(mem);
+    buf_num(&b, (unsigned long long)pid);
+    msg_error_why(a->msg, "process", buf_str(&b), why);
+}
+
+/* 0 when all live. Who is another's is said, as it lives all the same. */
+static int answer(const struct alive *a)
+{
+    for (size_t i = 0; i < a->n; i++) {
+        if (a->gone[i])
+            say(a, a->pids[i], "gone");
+        else if (kill(a->pids[i], 0) < 0 && errno == EPERM)
+            say(a, a->pids[i], "alive, but not ours to signal");
+        else if (a->msg->level >= MSG_VERBOSE)
+            say(a, a->pids[i], "alive");
+    }
+    return a->left == a->n ? EXIT_DONE : EXIT_NO;
+}
+
+static int print_gone(const struct alive *a)
+{
+    char mem[65536];
+    struct buf out = BUF(mem);
+    for (size_t i = 0; i < a->n; i++)
+        if (a->gone[i])
+            buf_fmt(&out, "%ld\n", (long)a->pids[i]);
+    return opts_print(a->msg, &out);
+}
+
+static int wait_for_them(struct alive *a)
+{
+    int64_t deadline = clock_in(a->timeout);
+    while (a->any ? a->left == a->n : a->left > 0) {
+        int64_t ns = clock_left(deadline);
+        if (!ns)
+            return msg_fatal_why(a->msg, EXIT_DEADLINE, "wait", NULL, "the deadline passed");
+        if (sigs_sleep(a->fds, a->n, a->by_number ? clock_first(ns, 50 * CLOCK_MS) : ns) < 0 &&
+            errno != EINTR)
+            msg_die_sys(a->msg, "poll", NULL);
+        look_again(a);
+    }
+    return a->any ? print_gone(a) : EXIT_DONE;
+}
+
+/* A pidfd each: as many as we may have. */
+static void raise_fd_limit(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+        return;
+    limit.rlim_cur = limit.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+static void take_pids(struct alive *a, char **words)
+{
+    uint64_t pid;
+    while (words[a->n])
+        a->n++;
+    if (!a->n)
+        msg_usage(a->msg, "want PID");
+    a->pids = calloc(a->n, sizeof *a->pids);
+    a->fds = calloc(a->n, sizeof *a->fds);
+    a->gone = calloc(a->n, sizeof *a->gone);
+    if (!a->pids || !a->fds || !a->gone)
+        msg_die_sys(a->msg, "malloc", NULL);
+    for (size_t i = 0; i < a->n; i++) {
+        if (!num_u64(words[i], 1, INT32_MAX, &pid))
+            msg_usage(a->msg, "PID '%s': want a number from 1 to 2147483647", words[i]);
+        a->pids[i] = (pid_t)pid;
+    }
+    a->left = a->n;
+}
+
+static const struct cli cli = {
+    .name = "alive",
+    .summary = "tell whether processes live, or wait for their end",
+    .usage = "[OPTION]... PID...",
+    .notes = "The exit status is 0 when all live (with -w: have ended), 1 when one is gone.",
+    .options = options,
+    .count = sizeof options / sizeof *options,
+};
+
+static int alive_main(struct msg *m, int argc, char **argv)
+{
+    struct alive a = {.msg = m, .timeout = CLOCK_NEVER};
+    struct opts o;
+    int row;
+    opts_start(&o, m, &cli, argc, argv);
+    while ((row = opts_next(&o)) >= 0) {
+        switch ((enum alive_option)row) {
+            MSG_OPTIONS(OPT_CASE)
+            opts_level(m, row);
+            break;
+        case OPT_WAIT:
+            a.wait = true;
+            break;
+        case OPT_ANY:
+            a.any = true;
+            break;
+        case OPT_TIMEOUT:
+            a.timeout = opts_duration(&o);
+            break;
+        }
+    }
+    if (!a.wait && (a.any || a.timeout != CLOCK_NEVER))
+        msg_usage(m, "--any and --timeout are for --wait");
+    take_pids(&a, argv + o.first);
+    raise_fd_limit();
+    for (size_t i = 0; i < a.n; i++)
+        look_at(&a, i);
+    int status = a.wait ? wait_for_them(&a) : answer(&a);
+    free(a.pids);
+    free(a.fds);
+    free(a.gone);
+    return status;
+}
+
+const struct applet applet_alive = {.cli = &cli, .theme = THEME_SIGNALS, .main = alive_main};

@@ -1,0 +1,498 @@
+/*
+ * daemonize - makes a daemon of PROG, and says whether that is true; controls it by its pidfile.
+ *
+ * perlipc's "Complete Dissociation of Child from Parent". The caller gets its prompt back once PROG has been
+ * executed and is ready; the monitor that stays (common/monitor.c) holds the lock that makes a pidfile true.
+ */
+#include "applet.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "clock.h"
+#include "fd.h"
+#include "monitor.h"
+#include "num.h"
+#include "reap.h"
+#include "sigs.h"
+
+#define DAEMONIZE_OPTIONS(X)                                                                             \
+    JOB_ONE_OPTIONS(X)                                                                                   \
+    X(PROG_PID, 'p', "pidfile", "FILE", "pidfile with PROG's pid")                                       \
+    X(OWN_PID, 'P', "monitor-pidfile", "FILE", "pidfile with the monitor's pid")                         \
+    X(LOCK, 'l', "lock", "FILE", "hold a lock on FILE while PROG runs")                                  \
+    X(DIRECTORY, 'c', "chdir", "DIR", "go there first (/, with --foreground nowhere)")                   \
+    X(UMASK, 'm', "umask", "MODE", "set the umask")                                                      \
+    X(USER, 'u', "user", "USER[:GROUP]", "PROG becomes USER")                                            \
+    X(GROUP, 'g', "group", "GROUP", "PROG becomes GROUP")                                                \
+    X(ENV, 'E', "env", "NAME=VALUE", "put it into PROG's environment")                                   \
+    X(CLEAR_ENV, 0, "clear-env", NULL, "with nothing else in it")                                        \
+    X(OUTPUT, 'o', "output", "FILE", "PROG's stdout (/dev/null)")                                        \
+    X(ERRORS, 'e', "errors", "FILE", "PROG's stderr (/dev/null)")                                        \
+    X(APPEND, 'a', "append", NULL, "don't empty these files first")                                      \
+    X(READY, 0, "ready", "HOW", "fd, notify or none: wait until PROG says that it is ready (none)")      \
+    X(TIMEOUT, 't', "timeout", "TIME", "be ready, or have stopped, within TIME (30), or be killed")      \
+    X(SETTLE, 0, "settle", "TIME", "PROG has failed if it ends within TIME (0)")                         \
+    X(SUPERVISE, 0, "supervise", NULL, "start PROG again whenever it ends")                              \
+    X(BACKOFF, 0, "backoff", "MIN:MAX", "pauses before that, from MIN doubling to MAX (1:60)")           \
+    X(GRACE, 'k', "kill-after", "TIME", "at a restart PROG has TIME to end (10); given, also at a stop") \
+    X(HUP, 0, "hup", "WHAT", "restart, forward or reopen (the log): what SIGHUP does")                   \
+    X(FOREGROUND, 0, "foreground", NULL, "the monitor doesn't go to the background")                     \
+    X(LOG, 0, "log", "FILE", "write PROG's stdout and stderr to FILE")                                   \
+    X(LOG_SIZE, 0, "log-size", "SIZE", "rotate FILE before it gets larger than SIZE")                    \
+    X(LOG_KEEP, 0, "log-keep", "COUNT", "keep COUNT rotated files (5)")                                  \
+    X(STATUS, 0, "status", NULL, "say whether the daemon of -p or -P runs: 0, 1, 3 or 4")                \
+    X(STOP, 0, "stop", NULL, "end it")                                                                   \
+    X(RESTART, 0, "restart", NULL, "have its PROG started again")                                        \
+    X(RELOAD, 0, "reload", NULL, "send its PROG SIGHUP")
+
+enum daemonize_option { DAEMONIZE_OPTIONS(OPT_ENUM) };
+static const struct opt options[] = {DAEMONIZE_OPTIONS(OPT_ROW)};
+
+enum { LSB_RUNNING = 0, LSB_DEAD = 1, LSB_STOPPED = 3, LSB_UNKNOWN = 4 }; /* status codes of init scripts */
+enum { TIMEOUT_SECONDS = 30, KILL_SECONDS = 5, GRACE_SECONDS = 10, BACKOFF_MAX_SECONDS = 60 };
+enum { KEEP_DEFAULT = 5, KEEP_MAX = 1000 };
+
+struct daemonize {
+    struct msg *msg;
+    struct monitor monitor;
+    int command; /* OPT_STATUS to OPT_RELOAD; -1: start PROG */
+    bool has_directory;
+    size_t assignments;
+};
+
+/* ---- the control commands ---- */
+
+/*
+ * A pidfd of who holds the lock on that pidfile. Whoever got the pid after its end does not hold it. -1 with
+ * errno: ESRCH when nobody does.
+ */
+static int open_holder(const char *path, pid_t *pid)
+{
+    *pid = pidfile_holder(path);
+    if (*pid <= 0) {
+        errno = *pid == 0 ? ESRCH : errno;
+        return -1;
+    }
+    int fd = (int)syscall(SYS_pidfd_open, *pid, 0);
+    pid_t again = fd < 0 ? -1 : pidfile_holder(path);
+    if (fd >= 0 && again == *pid)
+        return fd;
+    int err = again == 0 ? ESRCH : again > 0 ? EAGAIN : errno;
+    fd_close(&fd);
+    errno = err;
+    return -1;
+}
+
+static int status(const struct daemonize *d, const char *path)
+{
+    char mem[64];
+    struct buf out = BUF(mem);
+    pid_t pid = pidfile_holder(path);
+    if (pid > 0) {
+        buf_fmt(&out, "running, monitor pid %ld\n", (long)pid);
+    } else if (pid == 0) {
+        buf_text(&out, "not running, but has a pidfile\n");
+    } else if (errno == ENOENT) {
+        buf_text(&out, "not running\n");
+    } else {
+        msg_error(d->msg, "look at", path, errno);
+        return LSB_UNKNOWN;
+    }
+    int failed = opts_print(d->msg, &out);
+    return failed ? LSB_UNKNOWN : pid > 0 ? LSB_RUNNING : pid == 0 ? LSB_DEAD : LSB_STOPPED;
+}
+
+/* Until the process has ended; false at the deadline. */
+static bool wait_for_end(int fd, int64_t deadline)
+{
+    struct pollfd p = {.fd = fd, .events = POLLIN};
+    while (sigs_sleep(&p, 1, clock_left(deadline)) <= 0)
+        if (!clock_left(deadline))
+            return false;
+    return true;
+}
+
+/* The monitor ends PROG; when it can't, we end the monitor, and the kernel ends PROG with it. */
+static int wait_until_stopped(const struct daemonize *d, const char *path, int fd)
+{
+    if (wait_for_end(fd, clock_in(d->monitor.timeout)))
+        return EXIT_DONE;
+    syscall(SYS_pidfd_send_signal, fd, MONITOR_KILL, NULL, 0);
+    if (!wait_for_end(fd, clock_in(KILL_SECONDS * CLOCK_SECOND))) {
+        syscall(SYS_pidfd_send_signal, fd, SIGKILL, NULL, 0);
+        wait_for_end(fd, CLOCK_NEVER);
+    }
+    pidfile_remove_dead(path);
+    return msg_fatal_why(d->msg, EXIT_DEADLINE, "stop", path, "the deadline passed; it was killed");
+}
+
+static int send_command(const struct daemonize *d, const char *path)
+{
+    pid_t pid;
+    int sig = d->command == OPT_STOP ? SIGTERM : d->command == OPT_RESTART ? MONITOR_RESTART : MONITOR_RELOAD;
+    int fd = open_holder(path, &pid);
+    if (fd < 0 && (errno == ESRCH || errno == ENOENT))
+        return d->command == OPT_STOP
+                   ? EXIT_DONE /* as init scripts have it: it is stopped */
+                   : msg_fatal_why(d->msg, EXIT_NO, options[d->command].name, path, "not running");
+    if (fd < 0)
+        return msg_fatal(d->msg, EXIT_SYSTEM, "look at", path, errno);
+    int done = (int)syscall(SYS_pidfd_send_signal, fd, sig, NULL, 0), err = errno;
+    int failed = 0;
+    if (done < 0 && err != ESRCH)
+        failed = msg_fatal(d->msg, EXIT_SYSTEM, "signal the holder of", path, err);
+    else if (d->command == OPT_STOP)
+        failed = wait_until_stopped(d, path, fd);
+    fd_close(&fd);
+    return failed;
+}
+
+static int control(const struct daemonize *d, char *const *operands)
+{
+    const char *path = d->monitor.own_pid.path ? d->monitor.own_pid.path : d->monitor.prog_pid.path;
+    if (!path)
+        msg_usage(d->msg, "--%s needs -p or -P", options[d->command].name);
+    if (*operands)
+        msg_usage(d->msg, "--%s takes no PROG", options[d->command].name);
+    return d->command == OPT_STATUS ? status(d, path) : send_command(d, path);
+}
+
+/* ---- starting ---- */
+
+/* Of the caller's fds only stdio is kept, until PROG is up. 0, or -1 with errno. */
+static int drop_fds(struct monitor *m)
+{
+    enum { REPORT = STDERR_FILENO + 1, STATUS, FIRST };
+    int *status_fd = &m->job.status_fd;
+    if (fd_raise(&m->report, FIRST) < 0 || (*status_fd >= 0 && fd_raise(status_fd, FIRST) < 0) ||
+        dup3(m->report, REPORT, O_CLOEXEC) < 0 ||
+        (*status_fd >= 0 && dup3(*status_fd, STATUS, O_CLOEXEC) < 0))
+        return -1;
+    m->report = REPORT;
+    *status_fd = *status_fd >= 0 ? STATUS : -1;
+    fd_close_from(*status_fd >= 0 ? FIRST : STATUS);
+    return 0;
+}
+
+static int be_monitor(void *arg)
+{
+    struct daemonize *d = arg;
+    if (drop_fds(&d->monitor) < 0)
+        return msg_fatal(d->msg, EXIT_SYSTEM, "dup", NULL, errno);
+    return monitor_run(&d->monitor);
+}
+
+/*
+ * Sleeps until the monitor reports. A signal that would end us makes it undo what it has begun, unless it has
+ * reported already. The last such signal, 0: none came.
+ */
+static int sleep_for_report(pid_t monitor, int report)
+{
+    int came = 0;
+    for (;;) {
+        struct pollfd p = {.fd = report, .events = POLLIN};
+        if (sigs_sleep(&p, 1, CLOCK_NEVER) > 0)
+            return came;
+        int sig = sigs_take_ending(NULL);
+        if (!sig || poll(&p, 1, 0) > 0)
+            continue;
+        came = sig;
+        kill(monitor, SIGTERM);
+    }
+}
+
+/* What the monitor reports; after a signal we die of it. */
+static int wait_for_report(const struct daemonize *d, pid_t monitor, int report)
+{
+    int failed = -1, came = sleep_for_report(monitor, report);
+    ssize_t n = fd_read(report, &failed, sizeof failed);
+    if (n == sizeof failed && failed == 0 && !came)
+        return EXIT_DONE;
+    int end = reap_wait(monitor);
+    if (came)
+        sigs_die(came);
+    if (n != sizeof failed && end >= 0 && reap_exit_status(end) > 0 && reap_exit_status(end) < EXIT_SIGNAL)
+        return reap_exit_status(end); /* said */
+    if (n != sizeof failed)
+        return msg_fatal_why(
+            d->msg, EXIT_SYSTEM, "start", *d->monitor.job.progs->argv, "its monitor was killed");
+    return failed;
+}
+
+static int start(struct daemonize *d)
+{
+    int fds[2];
+    if (d->monitor.foreground)
+        return monitor_run(&d->monitor);
+    if (pipe2(fds, O_CLOEXEC) < 0)
+        msg_die_sys(d->msg, "pipe", NULL);
+    d->monitor.report = fds[1];
+    sigs_catch_ending(); /* before there is anybody to be told */
+    pid_t monitor = spawn_background(be_monitor, d);
+    if (monitor < 0)
+        msg_die_sys(d->msg, "fork", NULL);
+    close(fds[1]);
+    return wait_for_report(d, monitor, fds[0]);
+}
+
+/* ---- the command line ---- */
+
+/* Where a relative path is now: the monitor goes elsewhere. In memory of its own. */
+static char *absolute(const struct daemonize *d, const char *path)
+{
+    char here[PATH_MAX] = "";
+    if (*path != '/' && !getcwd(here, sizeof here))
+        msg_die_sys(d->msg, "getcwd", NULL);
+    size_t size = strlen(here) + strlen(path) + 2;
+    char *whole = malloc(size);
+    if (!whole)
+        msg_die_sys(d->msg, "malloc", NULL);
+    struct buf b = {.mem = whole, .size = size};
+    buf_text(&b, here);
+    if (*path != '/')
+        buf_char(&b, '/');
+    buf_text(&b, path);
+    buf_str(&b);
+    return whole;
+}
+
+static void take_backoff(struct monitor *m, const struct opts *o)
+{
+    char first[64];
+    struct buf b = BUF(first);
+    size_t n = strcspn(o->arg, ":");
+    buf_bytes(&b, o->arg, n);
+    if (!o->arg[n] || !num_duration(buf_str(&b), &m->backoff_min) ||
+        !num_duration(o->arg + n + 1, &m->backoff_max) || m->backoff_min > m->backoff_max)
+        opts_wrong(o, "want MIN:MAX, two durations such as 1:60 or 100ms:5");
+}
+
+static void add_assignment(struct daemonize *d, const struct opts *o)
+{
+    struct monitor *m = &d->monitor;
+    if (*o->arg == '=' || !strchr(o->arg, '='))
+        opts_wrong(o, "want NAME=VALUE");
+    char **more = realloc(m->assignments, (d->assignments + 2) * sizeof *more);
+    if (more) {
+        more[d->assignments++] = o->arg;
+        more[d->assignments] = NULL;
+        m->assignments = more;
+    } else {
+        msg_die_sys(d->msg, "malloc", NULL);
+    }
+}
+
+/* Which of the words, NULL-terminated, the argument is. */
+static int choose(const struct opts *o, const char *const *words, const char *why)
+{
+    for (int i = 0; words[i]; i++)
+        if (strcmp(o->arg, words[i]) == 0)
+            return i;
+    opts_wrong(o, why);
+}
+
+static void take_user(const struct opts *o, const char *wrong)
+{
+    if (wrong)
+        opts_wrong(o, wrong);
+}
+
+/* What is about the process. */
+static void take_process_option(struct daemonize *d, int row, const struct opts *o)
+{
+    struct monitor *m = &d->monitor;
+    static const char *const readies[] = {"none", "fd", "notify", NULL};
+    static const char *const hups[] = {"restart", "forward", "reopen", NULL};
+    switch (row) {
+    case OPT_DIRECTORY:
+        m->directory = absolute(d, o->arg);
+        d->has_directory = true;
+        break;
+    case OPT_UMASK:
+        m->has_umask = true;
+        m->umask = opts_mode(o) & 0777;
+        break;
+    case OPT_USER:
+        take_user(o, user_parse(&m->user, o->arg));
+        break;
+    case OPT_GROUP:
+        take_user(o, user_parse_group(&m->user, o->arg));
+        break;
+    case OPT_ENV:
+        add_assignment(d, o);
+        break;
+    case OPT_READY:
+        m->ready = (unsigned)choose(o, readies, "want fd, notify or none");
+        break;
+    case OPT_BACKOFF:
+        take_backoff(m, o);
+        break;
+    case OPT_HUP:
+        m->hup = HUP_RESTART + (unsigned)choose(o, hups, "want restart, forward or reopen");
+        break;
+    }
+}
+
+/* Where PROG's output goes. */
+static void take_output_option(struct daemonize *d, int row, const struct opts *o)
+{
+    struct monitor *m = &d->monitor;
+    switch (row) {
+    case OPT_OUTPUT:
+        m->out_path = absolute(d, o->arg);
+        break;
+    case OPT_ERRORS:
+        m->err_path = absolute(d, o->arg);
+        break;
+    case OPT_APPEND:
+        m->append = true;
+        break;
+    case OPT_LOG:
+        m->log_path = absolute(d, o->arg);
+        break;
+    case OPT_LOG_SIZE:
+        m->log_size = opts_size(o, 1, INT64_MAX);
+        break;
+    case OPT_LOG_KEEP:
+        m->log_keep = (unsigned)opts_num(o, 0, KEEP_MAX);
+        break;
+    }
+}
+
+static void take_option(struct daemonize *d, int row, const struct opts *o)
+{
+    struct monitor *m = &d->monitor;
+    switch ((enum daemonize_option)row) {
+        JOB_ONE_OPTIONS(OPT_CASE)
+        job_option(&m->job, row, o);
+        break;
+    case OPT_DIRECTORY:
+    case OPT_UMASK:
+    case OPT_USER:
+    case OPT_GROUP:
+    case OPT_ENV:
+    case OPT_READY:
+    case OPT_BACKOFF:
+    case OPT_HUP:
+        take_process_option(d, row, o);
+        break;
+    case OPT_PROG_PID:
+        m->prog_pid.path = absolute(d, o->arg);
+        break;
+    case OPT_OWN_PID:
+        m->own_pid.path = absolute(d, o->arg);
+        break;
+    case OPT_LOCK:
+        m->lock_path = absolute(d, o->arg);
+        break;
+    case OPT_CLEAR_ENV:
+        m->clear_env = true;
+        break;
+    case OPT_TIMEOUT:
+        m->timeout = opts_duration(o);
+        break;
+    case OPT_SETTLE:
+        m->settle = opts_duration(o);
+        break;
+    case OPT_SUPERVISE:
+        m->supervise = true;
+        break;
+    case OPT_GRACE:
+        m->has_grace = true;
+        m->grace = opts_duration(o);
+        break;
+    case OPT_FOREGROUND:
+        m->foreground = true;
+        break;
+    case OPT_OUTPUT:
+    case OPT_ERRORS:
+    case OPT_APPEND:
+    case OPT_LOG:
+    case OPT_LOG_SIZE:
+    case OPT_LOG_KEEP:
+        take_output_option(d, row, o);
+        break;
+    case OPT_STATUS:
+    case OPT_STOP:
+    case OPT_RESTART:
+    case OPT_RELOAD:
+        d->command = row;
+        break;
+    }
+}
+
+static bool is_same_path(const char *a, const char *b)
+{
+    return a && b && strcmp(a, b) == 0;
+}
+
+static void check(struct daemonize *d)
+{
+    struct monitor *m = &d->monitor;
+    if (m->log_path && (m->out_path || m->err_path))
+        msg_usage(d->msg, "--log takes what -o and -e would");
+    if (!m->log_path && m->log_size)
+        msg_usage(d->msg, "--log-size needs --log");
+    if (m->hup == HUP_REOPEN && !m->log_path)
+        msg_usage(d->msg, "--hup reopen needs --log");
+    if (is_same_path(m->prog_pid.path, m->own_pid.path) || is_same_path(m->prog_pid.path, m->lock_path) ||
+        is_same_path(m->own_pid.path, m->lock_path))
+        msg_usage(d->msg, "-p, -P and -l are three files");
+    m->leave = !m->prog_pid.path && !m->own_pid.path && !m->lock_path && !m->supervise && !m->log_path &&
+               !m->foreground;
+    if (!d->has_directory && !m->foreground)
+        m->directory = "/";
+}
+
+static const struct cli cli = {
+    .name = "daemonize",
+    .summary = "start a program as a daemon, or control one",
+    .usage = "[OPTION]... PROG [ARG]...\n"
+             "--status|--stop|--restart|--reload -p FILE|-P FILE [-t TIME]",
+    .notes = "With -p, -P, -l, --supervise, --log or --foreground a monitor stays, and PROG ends with it.",
+    .options = options,
+    .count = sizeof options / sizeof *options,
+};
+
+static int daemonize_main(struct msg *m, int argc, char **argv)
+{
+    struct daemonize d = {.msg = m, .command = -1};
+    struct opts o;
+    int row;
+    monitor_init(&d.monitor, m);
+    d.monitor.timeout = TIMEOUT_SECONDS * CLOCK_SECOND;
+    d.monitor.grace = GRACE_SECONDS * CLOCK_SECOND;
+    d.monitor.backoff_min = CLOCK_SECOND;
+    d.monitor.backoff_max = BACKOFF_MAX_SECONDS * CLOCK_SECOND;
+    d.monitor.log_keep = KEEP_DEFAULT;
+    opts_start(&o, m, &cli, argc, argv);
+    while ((row = opts_next(&o)) >= 0)
+        take_option(&d, row, &o);
+    argv += o.first;
+    if (d.command >= 0)
+        return control(&d, argv);
+    if (!*argv)
+        msg_usage(m, "want PROG");
+    check(&d);
+    job_single(&d.monitor.job, argv);
+    int failed = job_find(&d.monitor.job);
+    if (failed)
+        return failed;
+    d.monitor.job.progs->path = absolute(&d, d.monitor.job.progs->path);
+    fd_cloexec_from(STDERR_FILENO + 1);
+    struct job *j = &d.monitor.job; /* stdio will be let go */
+    if (j->status_fd >= 0 && j->status_fd <= STDERR_FILENO &&
+        (j->status_fd = fcntl(j->status_fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1)) < 0)
+        msg_die_sys(m, "dup", "status-fd");
+    return start(&d);
+}
+
+const struct applet applet_daemonize = {.cli = &cli, .theme = THEME_DAEMONS, .main = daemonize_main};

@@ -1,0 +1,91 @@
+/*
+ * deadline - ends PROG, and everyone who descends from it, when its time is over.
+ *
+ * perlipc's alarm around a slow operation. PROG stays in the caller's process group, so a terminal works as
+ * without us; descendants are found because orphans become ours, whatever sessions they made.
+ */
+#include "applet.h"
+
+#include <errno.h>
+#include <signal.h>
+
+#include "clock.h"
+#include "job.h"
+#include "num.h"
+#include "sigs.h"
+
+#define DEADLINE_OPTIONS(X)                                                                     \
+    JOB_ONE_OPTIONS(X)                                                                          \
+    X(SIGNAL, 's', "signal", "SIG", "the signal that asks to end (TERM)")                       \
+    X(GRACE, 'k', "kill-after", "TIME", "who is asked to end has TIME before it is killed (2)") \
+    X(PRESERVE, 0, "preserve-status", NULL, "PROG's own status, also when it had to be ended")
+
+enum deadline_option { DEADLINE_OPTIONS(OPT_ENUM) };
+static const struct opt options[] = {DEADLINE_OPTIONS(OPT_ROW)};
+
+enum { GRACE_SECONDS = 2 };
+
+static const struct cli cli = {
+    .name = "deadline",
+    .summary = "run a program, and end it and all its descendants at a deadline",
+    .usage = "[OPTION]... DURATION PROG [ARG]...",
+    .notes = "DURATION is such as 5, 0.25, 250ms, 3m or 1h. When it is over, the exit status is 124.",
+    .options = options,
+    .count = sizeof options / sizeof *options,
+};
+
+static int run(struct job *j, int64_t duration, int sig, int64_t grace, bool preserve)
+{
+    const char *failed;
+    struct spawn spawn = {.legacy = SIGS_INHERITED};
+    job_begin(j, true);
+    int64_t until = clock_in(duration);
+    if (job_start(j, 0, &spawn, &failed) < 0)
+        return job_say_failed(j, 0, failed, errno);
+    while (j->running && clock_left(until))
+        job_sleep(j, NULL, 0, clock_left(until));
+    if (!j->running)
+        return job_end_alike(j, 0);
+    job_end(j, sig, grace);
+    msg_error_why(j->msg, "end", *j->progs->argv, "the deadline passed");
+    return preserve && j->progs->ended ? job_status(j, 0) : EXIT_DEADLINE;
+}
+
+static int deadline_main(struct msg *m, int argc, char **argv)
+{
+    struct job j;
+    struct opts o;
+    int row, sig = SIGTERM;
+    bool preserve = false;
+    int64_t duration, grace = GRACE_SECONDS * CLOCK_SECOND;
+    job_init(&j, m);
+    opts_start(&o, m, &cli, argc, argv);
+    while ((row = opts_next(&o)) >= 0) {
+        switch ((enum deadline_option)row) {
+            JOB_ONE_OPTIONS(OPT_CASE)
+            job_option(&j, row, &o);
+            break;
+        case OPT_SIGNAL:
+            sig = opts_signal(&o);
+            break;
+        case OPT_GRACE:
+            grace = opts_duration(&o);
+            break;
+        case OPT_PRESERVE:
+            preserve = true;
+            break;
+        }
+    }
+    argv += o.first;
+    if (!*argv)
+        msg_usage(m, "want DURATION and PROG");
+    if (!num_duration(*argv, &duration))
+        msg_usage(m, "duration '%s': want such as 5, 0.25, 250ms, 3m or 1h", *argv);
+    if (!argv[1])
+        msg_usage(m, "want PROG");
+    job_single(&j, argv + 1);
+    int failed = job_find(&j);
+    return failed ? failed : run(&j, duration, sig, grace, preserve);
+}
+
+const struct applet applet_deadline = {.cli = &cli, .theme = THEME_SIGNALS, .main = deadline_main};

@@ -1,0 +1,221 @@
+/*
+ * killpg - signals every member of a process group but itself, and with -k sees to it that none is left.
+ */
+#include "applet.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "clock.h"
+#include "fd.h"
+#include "num.h"
+#include "procs.h"
+#include "reap.h"
+#include "sigs.h"
+#include "signum.h"
+#include "spawn.h"
+
+#define KILLPG_OPTIONS(X)                                        \
+    MSG_OPTIONS(X)                                               \
+    X(SIGNAL, 's', "signal", "SIG", "the signal to send (TERM)") \
+    X(KILL, 'k', "kill-after", "TIME", "after TIME kill who is left, and return when nobody is")
+
+enum killpg_option { KILLPG_OPTIONS(OPT_ENUM) };
+static const struct opt options[] = {KILLPG_OPTIONS(OPT_ROW)};
+
+struct killpg {
+    struct msg *msg;
+    pid_t group;
+    int sig;
+    bool kill;
+    int64_t kill_after;
+};
+
+/* A look at the group: its living members but us. */
+struct members {
+    struct procs all;
+    size_t living;
+};
+
+static void look(const struct killpg *k, struct members *m)
+{
+    if (procs_list(&m->all) < 0)
+        msg_die_sys(k->msg, "look at", "/proc");
+    m->living = 0;
+    for (size_t i = 0; i < m->all.n; i++) {
+        struct proc *p = &m->all.list[i];
+        p->ours = p->group == k->group && p->pid != getpid() && procs_is_alive(p);
+        m->living += p->ours;
+    }
+}
+
+/* One by one, as we are a member ourselves. -1 with errno when none took it and one refused. */
+static int signal_each(const struct killpg *k, int sig)
+{
+    struct members m;
+    int done = -1, err = ESRCH;
+    look(k, &m);
+    for (size_t i = 0; i < m.all.n; i++) {
+        if (!m.all.list[i].ours)
+            continue;
+        if (procs_signal(&m.all.list[i], sig) == 0)
+            done = 0;
+        else if (errno != ESRCH)
+            err = errno;
+    }
+    procs_free(&m.all);
+    errno = err;
+    return done;
+}
+
+static int wait_for_ever(void *unused)
+{
+    (void)unused;
+    while (pause() < 0)
+        ;
+    return EXIT_DONE;
+}
+
+/*
+ * Leaves the group, for one that a child of ours has made: then kill(2) reaches all members at once, and not
+ * us. A session's leader has to stay.
+ */
+static void leave_group(const struct killpg *k)
+{
+    if (getpgrp() != k->group || getsid(0) == getpid())
+        return;
+    pid_t child = spawn_function(wait_for_ever, NULL, true);
+    if (child < 0)
+        return;
+    if (setpgid(child, child) == 0)
+        setpgid(0, child);
+    kill(child, SIGKILL); /* the group has us now */
+    reap_wait(child);
+}
+
+/* All at once where that can be, so that no new-born member is missed. */
+static int signal_group(const struct killpg *k, int sig)
+{
+    return getpgrp() == k->group ? signal_each(k, sig) : kill(-k->group, sig);
+}
+
+/*
+ * Sleeps until one of the living has ended, or ns have passed: on their pidfds, as far as we may open that
+ * many; without pidfds, 50 ms.
+ */
+static void wait_for_an_end(const struct members *m, int64_t ns)
+{
+    struct pollfd *polls = calloc(m->living + 1, sizeof *polls);
+    nfds_t n = 0;
+    for (size_t i = 0; polls && i < m->all.n && n < m->living; i++) {
+        if (!m->all.list[i].ours)
+            continue;
+        int fd = procs_open(&m->all.list[i]);
+        if (fd >= 0)
+            polls[n++] = (struct pollfd){.fd = fd, .events = POLLIN};
+        else if (errno == ESRCH)
+            ns = 0;
+    }
+    sigs_sleep(polls, n, n ? ns : clock_first(ns, 50 * CLOCK_MS));
+    while (n)
+        close(polls[--n].fd);
+    free(polls);
+}
+
+/* Until no living member is left or the deadline passes. How many are left. */
+static size_t wait_for_all(const struct killpg *k, int64_t deadline)
+{
+    struct members m;
+    for (;;) {
+        look(k, &m);
+        if (m.living && clock_left(deadline))
+            wait_for_an_end(&m, clock_left(deadline));
+        procs_free(&m.all);
+        if (!m.living || !clock_left(deadline))
+            return m.living;
+    }
+}
+
+static int fail(const struct killpg *k)
+{
+    char mem[32];
+    struct buf b = BUF(mem);
+    int err = errno;
+    buf_num(&b, (unsigned long long)k->group);
+    return msg_fatal_why(k->msg, err == ESRCH ? EXIT_NO : EXIT_SYSTEM, "signal group", buf_str(&b),
+        err == ESRCH ? "it has no other member" : strerror(err));
+}
+
+static void say_signalled(const struct killpg *k)
+{
+    struct event e;
+    char name[SIGNUM_SIZE];
+    event_begin(&e, k->msg, "signalled");
+    event_text(&e, "group %ld was sent %s", (long)k->group, signum_name(k->sig, name));
+    event_send(&e);
+}
+
+static int run(const struct killpg *k)
+{
+    leave_group(k);
+    if (signal_group(k, k->sig) < 0)
+        return fail(k);
+    if (k->msg->level >= MSG_VERBOSE)
+        say_signalled(k);
+    if (!k->kill)
+        return EXIT_DONE;
+    if (k->sig != SIGCONT) /* one that is stopped would not hear it */
+        signal_group(k, SIGCONT);
+    size_t left = wait_for_all(k, clock_in(k->kill_after));
+    while (left) {
+        if (signal_group(k, SIGKILL) < 0 && errno == EPERM)
+            return fail(k);
+        left = wait_for_all(k, clock_in(CLOCK_SECOND));
+    }
+    return EXIT_DONE;
+}
+
+static const struct cli cli = {
+    .name = "killpg",
+    .summary = "signal a whole process group",
+    .usage = "[OPTION]... PGID",
+    .notes = "killpg itself is never signalled, also when it is a member.",
+    .options = options,
+    .count = sizeof options / sizeof *options,
+};
+
+static int killpg_main(struct msg *m, int argc, char **argv)
+{
+    struct killpg k = {.msg = m, .sig = SIGTERM};
+    struct opts o;
+    uint64_t group;
+    int row;
+    opts_start(&o, m, &cli, argc, argv);
+    while ((row = opts_next(&o)) >= 0) {
+        switch ((enum killpg_option)row) {
+            MSG_OPTIONS(OPT_CASE)
+            opts_level(m, row);
+            break;
+        case OPT_SIGNAL:
+            k.sig = opts_signal(&o);
+            break;
+        case OPT_KILL:
+            k.kill = true;
+            k.kill_after = opts_duration(&o);
+            break;
+        }
+    }
+    argv += o.first;
+    if (!*argv || argv[1])
+        msg_usage(m, "want one PGID");
+    if (!num_u64(*argv, 2, INT32_MAX, &group))
+        msg_usage(m, "PGID '%s': want a number from 2 to 2147483647", *argv);
+    k.group = (pid_t)group;
+    return run(&k);
+}
+
+const struct applet applet_killpg = {.cli = &cli, .theme = THEME_SIGNALS, .main = killpg_main};

@@ -1,0 +1,361 @@
+/*
+ * lockrun - runs PROG while it holds a lock, or one of N.
+ *
+ * The lock is the kernel's and lockrun's alone: it is free the moment lockrun ends, however it ends, and PROG
+ * dies with it, so who has the lock runs and who runs has the lock.
+ */
+#include "applet.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#include "clock.h"
+#include "fd.h"
+#include "job.h"
+#include "lock.h"
+#include "num.h"
+#include "procs.h"
+#include "reap.h"
+#include "sigs.h"
+
+#define LOCKRUN_OPTIONS(X)                                                     \
+    JOB_ONE_OPTIONS(X)                                                         \
+    X(SHARED, 's', "shared", NULL, "a lock that others may share")             \
+    X(NOW, 'n', "nonblock", NULL, "don't wait: 1 when it is taken")            \
+    X(TIMEOUT, 't', "timeout", "TIME", "wait for TIME at most (124); 0 is -n") \
+    X(FCNTL, 0, "fcntl", NULL, "a lock of fcntl(2), not of flock(2)")          \
+    X(SLOTS, 0, "slots", "N", "one of N locks: N programs at a time")          \
+    X(WHO, 0, "who", NULL, "print who holds a lock on FILE, pid and name; 1: nobody")
+
+enum lockrun_option { LOCKRUN_OPTIONS(OPT_ENUM) };
+static const struct opt options[] = {LOCKRUN_OPTIONS(OPT_ROW)};
+
+enum { SLOTS_MAX = 256 };
+
+struct lockrun {
+    struct msg *msg;
+    struct job job;
+    const char *path;
+    struct lock_kind kind;
+    bool try_once, has_timeout, who;
+    int64_t timeout, deadline;
+    unsigned slots;
+};
+
+/* ---- slots ---- */
+
+/*
+ * Slot i is byte i of FILE under a lock of fcntl(2). Who finds all taken waits in a queue, which is one more
+ * lock; its head waits for all slots at once, in a child each, as a call can wait for one only. A child locks
+ * a description that it shares with us, so what it gets is ours.
+ */
+struct slot {
+    struct lock_kind kind;
+    int fd;
+    pid_t waiter;
+};
+
+static const off_t queue_byte = (off_t)1 << 40;
+
+static int wait_for_slot(void *arg)
+{
+    const struct slot *s = arg;
+    return lock_wait(s->fd, &s->kind) < 0;
+}
+
+static void close_slots(struct slot *slots, unsigned n)
+{
+    for (unsigned i = 0; i < n; i++)
+        fd_close(&slots[i].fd);
+}
+
+/* Opens each slot and tries it. The fd of one that was free, or -1 with errno: EWOULDBLOCK, all taken. */
+static int try_slots(const struct lockrun *l, struct slot *slots)
+{
+    unsigned first = (unsigned)getpid() % l->slots;
+    for (unsigned n = 0; n < l->slots; n++) {
+        struct slot *s = &slots[(first + n) % l->slots];
+        s->kind = (struct lock_kind){.fcntl = true, .start = (off_t)(s - slots), .len = 1};
+        s->fd = open(l->path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOCTTY, 0666);
+        if (s->fd < 0)
+            return -1;
+        if (lock_fd(s->fd, &s->kind, 0) == 0) {
+            int got = s->fd;
+            s->fd = -1;
+            return got;
+        }
+        if (errno != EWOULDBLOCK)
+            return -1;
+    }
+    errno = EWOULDBLOCK;
+    return -1;
+}
+
+static struct slot *find_waiter(const struct lockrun *l, struct slot *slots, pid_t pid)
+{
+    for (unsigned i = 0; i < l->slots; i++)
+        if (slots[i].waiter == pid)
+            return &slots[i];
+    return NULL;
+}
+
+/* Waits for the first waiter's end. Its slot's fd, or -1 with errno. */
+static int wait_for_first(const struct lockrun *l, struct slot *slots)
+{
+    int status;
+    pid_t pid;
+    while (!sigs_ending_came()) {
+        sigs_take(SIGCHLD);
+        while ((pid = reap_next(&status, false)) > 0) {
+            struct slot *s = find_waiter(l, slots, pid);
+            if (!s)
+                continue;
+            s->waiter = 0;
+            errno = EIO;
+            int got = status == 0 ? s->fd : -1;
+            s->fd = got >= 0 ? -1 : s->fd;
+            return got;
+        }
+        errno = ETIMEDOUT;
+        if (!clock_left(l->deadline))
+            return -1;
+        sigs_sleep(NULL, 0, clock_left(l->deadline));
+    }
+    errno = EINTR;
+    return -1;
+}
+
+static int wait_for_slots(const struct lockrun *l, struct slot *slots)
+{
+    int got = -1;
+    unsigned started = 0;
+    while (started < l->slots) {
+        slots[started].waiter = spawn_function(wait_for_slot, &slots[started], true);
+        if (slots[started].waiter < 0)
+            break;
+        started++;
+    }
+    int err = errno;
+    if (started == l->slots) {
+        got = wait_for_first(l, slots);
+        err = errno;
+    }
+    for (unsigned i = 0; i < started; i++) {
+        if (slots[i].waiter <= 0)
+            continue;
+        kill(slots[i].waiter, SIGKILL);
+        reap_wait(slots[i].waiter);
+    }
+    errno = err;
+    return got;
+}
+
+/* A slot's fd, or -1 with errno as lock_path. */
+static int take_slot(const struct lockrun *l)
+{
+    struct slot slots[SLOTS_MAX];
+    const struct lock_kind queue_kind = {.fcntl = true, .start = queue_byte, .len = 1};
+    for (;;) {
+        for (unsigned i = 0; i < l->slots; i++)
+            slots[i] = (struct slot){.fd = -1};
+        int queue = clock_left(l->deadline) ? lock_path(l->path, &queue_kind, l->deadline) : -1;
+        if (queue < 0 && clock_left(l->deadline))
+            return -1;
+        int got = try_slots(l, slots);
+        if (got < 0 && errno == EWOULDBLOCK && clock_left(l->deadline))
+            got = wait_for_slots(l, slots);
+        int err = got < 0 && errno == EWOULDBLOCK && !l->try_once ? ETIMEDOUT : errno;
+        close_slots(slots, l->slots);
+        fd_close(&queue);
+        errno = err;
+        if (got < 0 || lock_is_current(got, l->path))
+            return got;
+        fd_close(&got);
+    }
+}
+
+/* ---- who ---- */
+
+/* Who is in the queue for a slot has none. */
+static bool is_queue(const char *line)
+{
+    char mem[64];
+    struct buf byte = BUF(mem);
+    buf_fmt(&byte, " %lld %lld", (long long)queue_byte, (long long)queue_byte);
+    return strstr(line, buf_str(&byte)) != NULL;
+}
+
+/* Whether a line of /proc/PID/fdinfo/FD, or of /proc/locks, is of a lock that is held on that file. */
+static bool is_lock_on(const char *line, const struct stat *st)
+{
+    char mem[64];
+    struct buf id = BUF(mem);
+    buf_fmt(&id, " %02x:%02x:%llu ", major(st->st_dev), minor(st->st_dev), (unsigned long long)st->st_ino);
+    return strstr(line, buf_str(&id)) && !strstr(line, "->") && !strstr(line, "LEASE") && !is_queue(line);
+}
+
+/* Reads a small file of /proc; how many bytes, -1 if it can't be. */
+static ssize_t read_proc(const char *path, char *text, size_t size)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    ssize_t n = fd < 0 ? -1 : fd_read(fd, text, size - 1);
+    fd_close(&fd);
+    text[n > 0 ? n : 0] = '\0';
+    return n;
+}
+
+/* Whether one of that process's fds holds a lock on the file. */
+static bool holds(pid_t pid, const struct stat *st)
+{
+    char mem[300], text[4096];
+    struct buf dir = BUF(mem);
+    bool found = false;
+    buf_fmt(&dir, "/proc/%ld/fdinfo", (long)pid);
+    DIR *fds = opendir(buf_str(&dir));
+    struct dirent *entry;
+    size_t dir_len = dir.len;
+    while (fds && !found && (entry = readdir(fds))) {
+        dir.len = dir_len;
+        buf_fmt(&dir, "/%s", entry->d_name);
+        char *rest = text, *line;
+        if (*entry->d_name == '.' || read_proc(buf_str(&dir), text, sizeof text) <= 0)
+            continue;
+        while ((line = strtok_r(rest, "\n", &rest)))
+            found = found || (strncmp(line, "lock:", 5) == 0 && is_lock_on(line, st));
+    }
+    if (fds)
+        closedir(fds);
+    return found;
+}
+
+/* A line a process that holds a lock: "PID NAME". */
+static int print_who(const struct lockrun *l)
+{
+    char mem[65536], name_path[64], name[64];
+    struct buf out = BUF(mem);
+    struct stat st;
+    struct procs all;
+    if (stat(l->path, &st) < 0)
+        return errno == ENOENT ? EXIT_NO : msg_fatal(l->msg, EXIT_SYSTEM, "stat", l->path, errno);
+    if (procs_list(&all) < 0)
+        msg_die_sys(l->msg, "look at", "/proc");
+    for (size_t i = 0; i < all.n; i++) {
+        struct buf b = BUF(name_path);
+        if (all.list[i].pid == getpid() || !holds(all.list[i].pid, &st))
+            continue;
+        buf_fmt(&b, "/proc/%ld/comm", (long)all.list[i].pid);
+        ssize_t n = read_proc(buf_str(&b), name, sizeof name);
+        buf_fmt(&out, "%ld ", (long)all.list[i].pid);
+        buf_escaped(&out, name, n > 0 ? (size_t)n - 1 : 0);
+        buf_char(&out, '\n');
+    }
+    procs_free(&all);
+    if (!out.len)
+        return EXIT_NO;
+    return opts_print(l->msg, &out);
+}
+
+/* ---- running ---- */
+
+static int fail(const struct lockrun *l)
+{
+    int err = errno;
+    if (err == EINTR && sigs_ending_came())
+        sigs_die(sigs_take_ending(NULL));
+    if (err == EWOULDBLOCK)
+        return msg_fatal_why(l->msg, EXIT_NO, "lock", l->path, "it is taken");
+    if (err == ETIMEDOUT)
+        return msg_fatal_why(l->msg, EXIT_DEADLINE, "lock", l->path, "the deadline passed");
+    return msg_fatal(l->msg, EXIT_SYSTEM, "lock", l->path, err);
+}
+
+static int run(struct lockrun *l)
+{
+    const char *failed;
+    struct job *j = &l->job;
+    struct spawn spawn = {.legacy = SIGS_INHERITED, .death_signal = SIGKILL};
+    job_begin(j, false);
+    l->deadline = l->try_once ? 0 : l->has_timeout ? clock_in(l->timeout) : CLOCK_NEVER;
+    int fd = l->slots ? take_slot(l) : lock_path(l->path, &l->kind, l->deadline);
+    if (fd < 0)
+        return fail(l);
+    int done = job_start(j, 0, &spawn, &failed);
+    if (done < 0)
+        return job_say_failed(j, 0, failed, errno);
+    while (j->running)
+        job_sleep(j, NULL, 0, CLOCK_NEVER);
+    fd_close(&fd);
+    return job_end_alike(j, 0);
+}
+
+static void take_option(struct lockrun *l, int row, const struct opts *o)
+{
+    switch ((enum lockrun_option)row) {
+        JOB_ONE_OPTIONS(OPT_CASE)
+        job_option(&l->job, row, o);
+        break;
+    case OPT_SHARED:
+        l->kind.shared = true;
+        break;
+    case OPT_NOW:
+        l->try_once = true;
+        break;
+    case OPT_TIMEOUT:
+        l->has_timeout = true;
+        l->timeout = opts_duration(o);
+        l->try_once = !l->timeout;
+        break;
+    case OPT_FCNTL:
+        l->kind.fcntl = true;
+        break;
+    case OPT_SLOTS:
+        l->slots = (unsigned)opts_num(o, 1, SLOTS_MAX);
+        break;
+    case OPT_WHO:
+        l->who = true;
+        break;
+    }
+}
+
+static const struct cli cli = {
+    .name = "lockrun",
+    .summary = "run a program under a lock, or one of several",
+    .usage = "[OPTION]... FILE PROG [ARG]...\n"
+             "--who FILE",
+    .notes = "FILE is made if it is not there, and left there. When lockrun is killed, PROG is, too.",
+    .options = options,
+    .count = sizeof options / sizeof *options,
+};
+
+static int lockrun_main(struct msg *m, int argc, char **argv)
+{
+    struct lockrun l = {.msg = m};
+    struct opts o;
+    int row;
+    job_init(&l.job, m);
+    opts_start(&o, m, &cli, argc, argv);
+    while ((row = opts_next(&o)) >= 0)
+        take_option(&l, row, &o);
+    argv += o.first;
+    if (!*argv || !**argv)
+        msg_usage(m, "want FILE");
+    l.path = *argv;
+    if (l.slots && l.kind.shared)
+        msg_usage(m, "--slots and --shared don't go together");
+    if (l.who ? argv[1] != NULL : !argv[1])
+        msg_usage(m, l.who ? "--who FILE, without PROG" : "want PROG");
+    if (l.who)
+        return print_who(&l);
+    job_single(&l.job, argv + 1);
+    int failed = job_find(&l.job);
+    return failed ? failed : run(&l);
+}
+
+const struct applet applet_lockrun = {.cli = &cli, .theme = THEME_SIGNALS, .main = lockrun_main};

@@ -1,0 +1,216 @@
+/*
+ * reap - a small init: runs PROG, passes every signal on, waits for every orphan, and leaves nobody behind.
+ *
+ * perlipc's REAPER, for the program that never had one: process 1 of a container, or any subreaper.
+ */
+#include "applet.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "clock.h"
+#include "fd.h"
+#include "job.h"
+#include "num.h"
+#include "sigs.h"
+#include "signum.h"
+
+#define REAP_OPTIONS(X)                                                                       \
+    JOB_ONE_OPTIONS(X)                                                                        \
+    X(GROUP, 'g', "group", NULL, "PROG has a process group, and signals go to all of it")     \
+    X(REWRITE, 0, "rewrite", "SIG:SIG", "pass the first on as the second, or as none with 0") \
+    X(GRACE, 0, "grace", "TIME", "who is left when PROG has ended has TIME to end, too (5)")  \
+    X(REMAP, 'e', "remap", "CODE[:CODE]", "exit with the second (0) in place of the first")
+
+enum reap_option { REAP_OPTIONS(OPT_ENUM) };
+static const struct opt options[] = {REAP_OPTIONS(OPT_ROW)};
+
+enum { GRACE_SECONDS = 5, STATUSES = 256 };
+
+struct reap {
+    struct msg *msg;
+    struct job job;
+    bool group, foreground, has_terminal;
+    pid_t prog_group;
+    int64_t grace;
+    int rewrite[SIGNUM_MAX + 1];
+    int remap[STATUSES];
+};
+
+/* A PROG with a process group of its own gets the terminal when it is ours. */
+static void give_terminal(struct reap *r)
+{
+    pid_t pid = r->job.progs->pid;
+    if (r->group && pid > 0 && isatty(STDIN_FILENO) && tcgetpgrp(STDIN_FILENO) == getpgrp())
+        r->foreground = tcsetpgrp(STDIN_FILENO, pid) == 0;
+}
+
+/* Ours again, if PROG has it; we are in the background then, which tcsetpgrp(3) punishes by SIGTTOU. */
+static void take_terminal_back(const struct reap *r)
+{
+    if (r->foreground && tcgetpgrp(STDIN_FILENO) != getpgrp() && tcgetpgrp(STDIN_FILENO) == r->prog_group)
+        tcsetpgrp(STDIN_FILENO, getpgrp());
+}
+
+/* PROG, or its process group. Gone already: nobody is left to be told. */
+static void tell_prog(const struct reap *r, int sig)
+{
+    pid_t pid = r->job.progs->pid;
+    if (pid > 0)
+        kill(r->group ? -pid : pid, sig);
+}
+
+/*
+ * What the terminal sends has reached PROG already if it is in our process group. Without a terminal the
+ * kernel's own signals are process 1's alone (Ctrl-Alt-Del), and meant for PROG.
+ */
+static void pass_on(void *owner, int sig, bool sent)
+{
+    struct reap *r = owner;
+    int to = r->rewrite[sig];
+    if (sig == SIGCONT)
+        give_terminal(r);
+    if (to && (sent || r->group || !r->has_terminal))
+        tell_prog(r, to);
+}
+
+/* Ctrl-Z in a process group of its own: give the shell its terminal back, and stop, too. */
+static void stop_along(void *owner)
+{
+    struct reap *r = owner;
+    if (!r->foreground)
+        return;
+    take_terminal_back(r);
+    kill(0, SIGSTOP); /* and who waits for us in our group, such as a script */
+    give_terminal(r); /* if the shell has given it to us */
+    tell_prog(r, SIGCONT);
+}
+
+/* Every signal that can be passed on. Those of job control stop us with PROG, unless nothing can. */
+static void catch_signals(struct reap *r)
+{
+    sigs_catch_also(SIGCONT);
+    sigs_catch_also(SIGWINCH);
+    sigs_catch_also(SIGURG);
+    sigs_catch_also(SIGPIPE);
+    for (int sig = 1; sig <= SIGNUM_MAX; sig++)
+        if (r->rewrite[sig] != sig)
+            sigs_catch_also(sig);
+    if (getpid() == 1 || r->group) {
+        sigs_catch_also(SIGTSTP);
+        sigs_catch_also(SIGTTIN);
+        sigs_catch_also(SIGTTOU);
+    }
+}
+
+static int run(struct reap *r)
+{
+    const char *failed;
+    struct job *j = &r->job;
+    r->foreground = r->group && isatty(STDIN_FILENO) && tcgetpgrp(STDIN_FILENO) == getpgrp();
+    int tty = open("/dev/tty", O_RDWR | O_NOCTTY | O_CLOEXEC);
+    r->has_terminal = tty >= 0;
+    fd_close(&tty);
+    j->on_signal = pass_on;
+    j->on_stop = stop_along;
+    j->owner = r;
+    job_begin(j, true);
+    catch_signals(r);
+    struct spawn spawn = {.legacy = SIGS_INHERITED,
+        .place = r->foreground ? SPAWN_FOREGROUND
+                 : r->group    ? SPAWN_GROUP
+                               : SPAWN_HERE};
+    int done = job_start(j, 0, &spawn, &failed), err = errno;
+    r->prog_group = j->progs->pid;
+    while (j->running)
+        job_sleep(j, NULL, 0, CLOCK_NEVER);
+    take_terminal_back(r);
+    if (done < 0)
+        return job_say_failed(j, 0, failed, err);
+    job_end(j, SIGTERM, r->grace);
+    int status = job_status(j, 0);
+    if (r->remap[status] != status)
+        return r->remap[status];
+    return job_end_alike(j, 0);
+}
+
+/* ---- the command line ---- */
+
+static void take_rewrite(struct reap *r, const struct opts *o)
+{
+    int from, to = 0;
+    size_t n = strcspn(o->arg, ":");
+    const char *second = o->arg[n] ? o->arg + n + 1 : "";
+    if (!signum_parse(o->arg, n, &from) ||
+        (strcmp(second, "0") != 0 && !signum_parse(second, strlen(second), &to)))
+        opts_wrong(o, "want two signals with a colon between, such as TERM:QUIT, or TERM:0");
+    if (from == SIGKILL || from == SIGSTOP || from == SIGCHLD || signum_is_reserved(from))
+        opts_wrong(o, "this signal can't be passed on");
+    r->rewrite[from] = to;
+}
+
+static void take_remap(struct reap *r, const struct opts *o)
+{
+    uint64_t from, to = 0;
+    size_t n = strcspn(o->arg, ":");
+    if (!num_u64n(o->arg, n, 0, STATUSES - 1, &from) ||
+        (o->arg[n] && !num_u64(o->arg + n + 1, 0, STATUSES - 1, &to)))
+        opts_wrong(o, "want an exit status, or two with a colon between, 0 to 255");
+    r->remap[from] = (int)to;
+}
+
+static void take_option(struct reap *r, int row, const struct opts *o)
+{
+    switch ((enum reap_option)row) {
+        JOB_ONE_OPTIONS(OPT_CASE)
+        job_option(&r->job, row, o);
+        break;
+    case OPT_GROUP:
+        r->group = true;
+        break;
+    case OPT_REWRITE:
+        take_rewrite(r, o);
+        break;
+    case OPT_GRACE:
+        r->grace = opts_duration(o);
+        break;
+    case OPT_REMAP:
+        take_remap(r, o);
+        break;
+    }
+}
+
+static const struct cli cli = {
+    .name = "reap",
+    .summary = "run a program as an init: reap orphans, pass signals on",
+    .usage = "[OPTION]... PROG [ARG]...",
+    .notes = "As process 1 of a pid namespace, or as a subreaper. Who is left at PROG's end is ended.",
+    .options = options,
+    .count = sizeof options / sizeof *options,
+};
+
+static int reap_main(struct msg *m, int argc, char **argv)
+{
+    struct reap r = {.msg = m, .grace = GRACE_SECONDS * CLOCK_SECOND};
+    struct opts o;
+    int row;
+    for (int sig = 0; sig <= SIGNUM_MAX; sig++)
+        r.rewrite[sig] = sig;
+    for (int status = 0; status < STATUSES; status++)
+        r.remap[status] = status;
+    job_init(&r.job, m);
+    opts_start(&o, m, &cli, argc, argv);
+    while ((row = opts_next(&o)) >= 0)
+        take_option(&r, row, &o);
+    argv += o.first;
+    if (!*argv)
+        msg_usage(m, "want PROG");
+    job_single(&r.job, argv);
+    int failed = job_find(&r.job);
+    return failed ? failed : run(&r);
+}
+
+const struct applet applet_reap = {.cli = &cli, .theme = THEME_SIGNALS, .main = reap_main};

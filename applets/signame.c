@@ -1,0 +1,64 @@
+/*
+ * signame - names of signals to numbers and back.
+ */
+#include "applet.h"
+
+#include <string.h>
+
+#include "num.h"
+#include "signum.h"
+
+static const struct cli cli = {
+    .name = "signame",
+    .summary = "name signals by their numbers, and number them by their names",
+    .usage = "[NUM|NAME]...",
+    .notes =
+        "A number is named, a name is numbered; 129 and more is a status of the shell. Without any: all\n"
+        "signals, a line each, number and name.",
+    .options = NULL,
+    .count = 0,
+};
+
+/* One word's answer. A status of 128+N, as the shell and ipcbox show it, is signal N. */
+static void answer(const struct msg *m, const char *word, struct buf *out)
+{
+    char name[SIGNUM_SIZE];
+    uint64_t number;
+    int sig;
+    bool is_number = num_u64(word, 1, EXIT_SIGNAL + SIGNUM_MAX, &number);
+    if (is_number && number > EXIT_SIGNAL)
+        number -= EXIT_SIGNAL;
+    if (is_number && number <= SIGNUM_MAX)
+        buf_fmt(out, "%s\n", signum_name((int)number, name));
+    else if (!is_number && signum_parse(word, strlen(word), &sig))
+        buf_fmt(out, "%d\n", sig);
+    else
+        msg_usage(m, "'%s': no signal", word);
+}
+
+static void list_all(struct buf *out)
+{
+    char name[SIGNUM_SIZE];
+    for (int sig = 1; sig <= SIGNUM_MAX; sig++)
+        if (sig < 32 || sig >= SIGNUM_RTMIN) /* between them are libc's own */
+            buf_fmt(out, "%d %s\n", sig, signum_name(sig, name));
+}
+
+static int signame_main(struct msg *m, int argc, char **argv)
+{
+    char mem[65536];
+    struct buf out = BUF(mem);
+    struct opts o;
+    opts_start(&o, m, &cli, argc, argv);
+    opts_next(&o);
+    argv += o.first;
+    if (!*argv)
+        list_all(&out);
+    for (; *argv; argv++)
+        answer(m, *argv, &out);
+    if (out.cut)
+        msg_usage(m, "too many words");
+    return opts_print(m, &out);
+}
+
+const struct applet applet_signame = {.cli = &cli, .theme = THEME_SIGNALS, .main = signame_main};

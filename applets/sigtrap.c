@@ -1,0 +1,269 @@
+/*
+ * sigtrap - runs PROG and acts on signals in its stead: ignores, rewrites, restarts, or runs a handler.
+ *
+ * perlipc's %SIG, with handlers that are programs: a handler can do anything, as nothing of it happens inside
+ * a signal handler, and there is never more than one.
+ */
+#include "applet.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "clock.h"
+#include "job.h"
+#include "sigs.h"
+#include "signum.h"
+
+#define SIGTRAP_OPTIONS(X) \
+    JOB_ONE_OPTIONS(X)     \
+    X(GRACE, 'k', "kill-after", "TIME", "restart: PROG has TIME to end before it is killed (10)")
+
+enum sigtrap_option { SIGTRAP_OPTIONS(OPT_ENUM) };
+static const struct opt options[] = {SIGTRAP_OPTIONS(OPT_ROW)};
+
+enum { GRACE_SECONDS = 10 };
+
+struct action {
+    enum { FORWARD, IGNORE, REWRITE, RUN, RESTART } kind;
+    int to;       /* REWRITE */
+    char **words; /* RUN */
+    bool pending; /* RUN: it came, and its handler has not been started since */
+};
+
+struct sigtrap {
+    struct msg *msg;
+    struct job job;     /* PROG */
+    struct job handler; /* the one that runs */
+    struct action actions[SIGNUM_MAX + 1];
+    bool restart; /* was asked for */
+    bool over;    /* PROG has ended by itself */
+    int64_t grace, kill_at;
+    char signal_text[32], pid_text[32];
+};
+
+/* ---- actions ---- */
+
+static void act(void *owner, int sig, bool sent)
+{
+    struct sigtrap *s = owner;
+    struct action *a = &s->actions[sig];
+    switch (a->kind) {
+    case FORWARD:
+        job_signal(&s->job, sig, !sent);
+        break;
+    case IGNORE:
+        break;
+    case REWRITE:
+        job_signal(&s->job, a->to, false);
+        break;
+    case RUN:
+        a->pending = true;
+        break;
+    case RESTART:
+        s->restart = true;
+        break;
+    }
+}
+
+/* SIGNAL=HUP, and while PROG runs PROG_PID=42, for the handler. */
+static int tell_handler(struct sigtrap *s, int sig)
+{
+    char name[SIGNUM_SIZE];
+    struct buf text = BUF(s->signal_text), pid = BUF(s->pid_text);
+    buf_fmt(&text, "SIGNAL=%s", signum_name(sig, name));
+    buf_fmt(&pid, "PROG_PID=%ld", (long)s->job.progs->pid);
+    buf_str(&text);
+    buf_str(&pid);
+    env_reset(&s->handler.env);
+    if (env_put(&s->handler.env, s->signal_text) < 0)
+        return -1;
+    return s->job.running ? env_put(&s->handler.env, s->pid_text) : 0;
+}
+
+/* A handler that can't be started is said, and PROG lives on. */
+static void start_handler(struct sigtrap *s, int sig)
+{
+    struct action *a = &s->actions[sig];
+    struct spawn spawn = {.legacy = SIGS_INHERITED};
+    const char *failed = "malloc";
+    a->pending = false;
+    job_forget(&s->handler);
+    job_single(&s->handler, a->words);
+    if (job_find(&s->handler) == 0 &&
+        (tell_handler(s, sig) < 0 || job_start(&s->handler, 0, &spawn, &failed) < 0))
+        job_say_failed(&s->handler, 0, failed, errno);
+}
+
+static void start_next_handler(struct sigtrap *s)
+{
+    for (int sig = 1; sig <= SIGNUM_MAX && !s->handler.running; sig++)
+        if (s->actions[sig].pending)
+            start_handler(s, sig);
+}
+
+/* ---- PROG ---- */
+
+static int start_prog(struct sigtrap *s)
+{
+    struct spawn spawn = {.legacy = SIGS_INHERITED};
+    const char *failed;
+    s->restart = false;
+    s->kill_at = CLOCK_NEVER;
+    if (job_start(&s->job, 0, &spawn, &failed) == 0)
+        return 0;
+    return job_say_failed(&s->job, 0, failed, errno);
+}
+
+/* Asks PROG to end for a restart, and sees to it that it does. */
+static void end_for_restart(struct sigtrap *s)
+{
+    if (s->kill_at == CLOCK_NEVER) {
+        s->kill_at = clock_in(s->grace);
+        job_signal(&s->job, SIGTERM, false);
+        job_signal(&s->job, SIGCONT, false);
+    } else if (!clock_left(s->kill_at)) {
+        s->kill_at = clock_in(CLOCK_SECOND);
+        job_signal(&s->job, SIGKILL, false);
+    }
+}
+
+/* PROG's end ends us, unless it was for a restart. The handler that runs may finish, those that wait are run.
+ */
+static int run(struct sigtrap *s)
+{
+    int failed = start_prog(s);
+    while ((!failed && s->job.running) || s->handler.running) {
+        if (s->restart && s->job.running)
+            end_for_restart(s);
+        job_sleep(&s->job, NULL, 0, clock_left(s->kill_at));
+        if (s->restart && !s->job.running && !s->over && !failed)
+            failed = start_prog(s);
+        s->over = !s->job.running;
+        if (!failed)
+            start_next_handler(s);
+    }
+    return failed ? failed : job_end_alike(&s->job, 0);
+}
+
+/* A child that is not PROG is the handler. */
+static bool take_end(void *owner, pid_t pid, int status)
+{
+    struct sigtrap *s = owner;
+    return job_note_end(&s->handler, pid, status);
+}
+
+/* ---- the command line ---- */
+
+/* Splits in place; the array is the caller's. */
+static void split_words(const struct msg *m, char *line, struct action *a)
+{
+    size_t n = 0, room = strlen(line) / 2 + 2;
+    char **words = realloc(a->words, room * sizeof *words), *rest = line;
+    if (!words)
+        msg_die_sys(m, "malloc", NULL);
+    a->words = words;
+    for (char *word; (word = strtok_r(rest, " \t\n", &rest));)
+        words[n++] = word;
+    words[n] = NULL;
+}
+
+static void take_action(struct sigtrap *s, const char *word, int sig, char *text)
+{
+    struct action *a = &s->actions[sig];
+    if (strcmp(text, "ignore") == 0) {
+        a->kind = IGNORE;
+    } else if (strcmp(text, "restart") == 0) {
+        a->kind = RESTART;
+    } else if (strncmp(text, "exec:", 5) == 0) {
+        a->kind = RUN;
+        split_words(s->msg, text + 5, a);
+        if (!*a->words)
+            msg_usage(s->msg, "'%s': exec: without a command", word);
+    } else if (signum_parse(text, strlen(text), &a->to)) {
+        a->kind = REWRITE;
+    } else {
+        msg_usage(s->msg, "'%s': want ignore, restart, exec:COMMAND or a signal behind the =", word);
+    }
+    if (sig == SIGKILL || sig == SIGSTOP || sig == SIGCHLD || signum_is_reserved(sig))
+        msg_usage(s->msg, "'%s': this signal can't be trapped", word);
+}
+
+/* SIG=ACTION words, up to PROG or --. How many words they are. */
+static int take_actions(struct sigtrap *s, char **words)
+{
+    int n = 0, sig;
+    for (; words[n]; n++) {
+        size_t name = strcspn(words[n], "=");
+        if (strcmp(words[n], "--") == 0)
+            return n + 1;
+        if (!words[n][name])
+            break;
+        if (!signum_parse(words[n], name, &sig))
+            msg_usage(s->msg, "'%s': no signal before the = (PROG with a = needs -- before it)", words[n]);
+        take_action(s, words[n], sig, words[n] + name + 1);
+    }
+    return n;
+}
+
+/* What has an action is caught, also what does nothing by default. */
+static void catch_signals(const struct sigtrap *s)
+{
+    for (int sig = 1; sig <= SIGNUM_MAX; sig++)
+        if (s->actions[sig].kind != FORWARD || sig == SIGCONT || sig == SIGWINCH || sig == SIGURG)
+            sigs_catch_also(sig);
+}
+
+static const struct cli cli = {
+    .name = "sigtrap",
+    .summary = "run a program and act on signals in its stead",
+    .usage = "[OPTION]... SIG=ACTION... [--] PROG [ARG]...",
+    .notes = "ACTION is ignore; restart; exec:COMMAND, split at blanks, with SIGNAL and PROG_PID in its\n"
+             "environment; or the signal to pass on instead. All else is passed on.",
+    .options = options,
+    .count = sizeof options / sizeof *options,
+};
+
+static int sigtrap_main(struct msg *m, int argc, char **argv)
+{
+    struct sigtrap s = {.msg = m, .grace = GRACE_SECONDS * CLOCK_SECOND, .kill_at = CLOCK_NEVER};
+    struct opts o;
+    int row;
+    job_init(&s.job, m);
+    job_init(&s.handler, m);
+    opts_start(&o, m, &cli, argc, argv);
+    while ((row = opts_next(&o)) >= 0) {
+        switch ((enum sigtrap_option)row) {
+            JOB_ONE_OPTIONS(OPT_CASE)
+            job_option(&s.job, row, &o);
+            break;
+        case OPT_GRACE:
+            s.grace = opts_duration(&o);
+            break;
+        }
+    }
+    argv += o.first;
+    argv += take_actions(&s, argv);
+    if (!*argv)
+        msg_usage(m, "want PROG");
+    job_single(&s.job, argv);
+    int failed = job_find(&s.job);
+    if (failed)
+        return failed;
+    s.job.on_signal = act;
+    s.job.on_other = take_end;
+    s.job.owner = &s;
+    job_begin(&s.job, false);
+    if (env_init(&s.handler.env, environ) < 0)
+        msg_die_sys(m, "malloc", NULL);
+    env_drop(&s.handler.env, "PROG_PID");
+    catch_signals(&s);
+    int status = run(&s);
+    for (int sig = 0; sig <= SIGNUM_MAX; sig++)
+        free(s.actions[sig].words);
+    return status;
+}
+
+const struct applet applet_sigtrap = {.cli = &cli, .theme = THEME_SIGNALS, .main = sigtrap_main};

@@ -1,0 +1,331 @@
+# deadline: PROG and all its descendants end in time.
+
+load helper/launch
+
+setup() {
+  launch_setup
+}
+
+teardown() {
+  launch_teardown
+}
+
+# ---- in time ----
+
+@test "in time: PROG's exit status is ours" {
+  local code
+  for code in 0 1 2 7 100 111 124 126 127 128 137 143 254 255; do
+    run "-$code" timeout --foreground 60 deadline 1h sh -c "exit $code"
+    [ -z "$output" ]
+  done
+}
+
+@test "in time: a signal that kills PROG kills us, too" {
+  local signal
+  for signal in 1 2 6 9 10 13 14 15 35 64; do
+    run -0 how_it_ends deadline 1h perl -e 'kill shift, $$; sleep' "$signal"
+    [ "$output" = "exit 0 signal $signal" ]
+  done
+}
+
+@test "in time: descendants are left alone" {
+  run -3 timeout --foreground 60 deadline 1h \
+    "$PERL/descendants" log plain session orphan session-orphan deaf -- sh -c 'exit 3'
+  [ "$(wc -l <log)" -eq 5 ]
+  local pid
+  for pid in $(grep -oE ' [0-9]+$' log); do
+    kill -0 "$pid"
+    kill -KILL "$pid"
+  done
+}
+
+@test "a program that is not there is 127, one that can't run 126" {
+  touch plain
+  printf '#!/nowhere/sh\n' >script
+  chmod +x script
+  run -127 deadline 5 ./nothing
+  [ "$output" = "deadline: find ./nothing: No such file or directory" ]
+  run -126 deadline 5 ./plain
+  [ "$output" = "deadline: find ./plain: Permission denied" ]
+  run -127 deadline 5 ./script
+  [ "$output" = "deadline: exec ./script: No such file or directory" ]
+}
+
+@test "--status-fd in time, and not" {
+  run -3 deadline --status-fd 1 1h sh -c 'exit 3'
+  [[ $output == "stage=0 pid="*" exec_errno=0 exit=3 signal=0 core=0 timed_out=0 seconds=0."* ]]
+  run -124 --separate-stderr deadline --status-fd 1 0.2 sleep infinity
+  [[ $output =~ ^'stage=0 pid='[0-9]+' exec_errno=0 exit=0 signal=15 core=0 timed_out=1 seconds=0.'[2-9] ]]
+}
+
+# ---- too late ----
+
+@test "too late: 124, and one line" {
+  run -124 --separate-stderr timeout --foreground 60 deadline 0.1 sleep infinity
+  [ -z "$output" ]
+  [ "$stderr" = "deadline: end sleep: the deadline passed" ]
+}
+
+@test "every form of a duration" {
+  local began duration least
+  while read -r duration least; do
+    began=${EPOCHREALTIME/./}
+    run -124 timeout --foreground 60 deadline "$duration" sleep infinity
+    ((${EPOCHREALTIME/./} - began >= least * 1000))
+    ((${EPOCHREALTIME/./} - began < 20000000))
+  done <<<"0 0
+0.25 250
+250ms 250
+0.004m 240
+0.0001h 360
+00.3 300"
+}
+
+@test "too late: all descendants end, and no zombie is left" {
+  SECONDS=0
+  run -124 timeout --foreground 60 deadline -k 50 2 \
+    "$PERL/descendants" log plain session orphan session-orphan stopped -- \
+    sleep infinity
+  ((SECONDS < 30))
+  run sort log
+  [ "$(grep TERM <<<"$output")" = 'orphan TERM
+plain TERM
+session TERM
+session-orphan TERM
+stopped TERM' ]
+  all_gone log
+}
+
+@test "too late: who ignores TERM is killed after -k, the others are not" {
+  local began=${EPOCHREALTIME/./}
+  run -124 timeout --foreground 60 deadline -k 300ms 2 "$PERL/descendants" log deaf session-orphan-deaf session -- \
+    perl -e '$SIG{TERM} = "IGNORE"; open my $f, ">", "prog"; print $f "prog $$\n"; close $f; sleep 60 while 1'
+  ((${EPOCHREALTIME/./} - began >= 2300000))
+  [ "$(grep TERM log)" = "session TERM" ]
+  [ "$(wc -l <log)" -eq 4 ]
+  all_gone log
+  all_gone prog
+}
+
+@test "-k 0 kills at once" {
+  SECONDS=0
+  run -124 timeout --foreground 60 deadline -k 0 0.5 perl -e '$SIG{TERM} = "IGNORE"; sleep 60 while 1'
+  ((SECONDS < 20))
+}
+
+@test "a tree of many, with everybody's parents gone, ends" {
+  run -124 timeout --foreground 60 deadline -k 20 2 perl -MPOSIX -e '
+    open my $log, ">", "log"; select $log; $| = 1;
+    for (1 .. 100) {
+      next if fork;
+      setsid if $_ % 2;
+      POSIX::_exit(0) if fork;
+      syswrite $log, "x $$\n"; sleep 60; POSIX::_exit(0)
+    }
+    sleep 60'
+  [ "$(wc -l <log)" -eq 100 ]
+  all_gone log
+}
+
+@test "one that forks all the time does not get away" {
+  run -124 timeout --foreground 60 deadline -k 100ms 1 perl -e '$SIG{TERM} = "IGNORE";
+    if (fork) { sleep 60 while 1 }
+    for (;;) { my $pid = fork; next if !defined $pid; exit if $pid; select undef, undef, undef, 0.005 }'
+  # launch_teardown sees who has got away
+}
+
+@test "-s sends another signal" {
+  local signal
+  for signal in USR1 SIGHUP 10; do
+    rm -f log
+    run -124 timeout --foreground 60 deadline -s "$signal" -k 20 2 "$PERL/descendants" log session -- sleep infinity
+    run grep -oE '(USR1|HUP)$' log
+    [ -n "$output" ]
+    all_gone log
+  done
+  rm log
+  run -124 timeout --foreground 60 deadline --signal KILL 2 \
+    "$PERL/descendants" log session-orphan-deaf -- sleep infinity
+  all_gone log
+}
+
+@test "--preserve-status: PROG's own status" {
+  script prog 'trap "exit 7" TERM; sleep infinity & wait'
+  run -7 timeout --foreground 60 deadline --preserve-status 0.5 ./prog
+  run -143 timeout --foreground 60 deadline --preserve-status 0.2 sleep infinity
+  run -137 timeout --foreground 60 deadline --preserve-status -k 0.1 0.5 perl -e \
+    '$SIG{TERM} = "IGNORE"; sleep 60 while 1'
+  run -3 timeout --foreground 60 deadline --preserve-status 1h sh -c 'exit 3'
+}
+
+@test "a stopped PROG is ended" {
+  run -124 timeout --foreground 60 deadline -k 50 0.5 sh -c 'echo $$ >prog; kill -STOP $$'
+  until_true gone "$(cat prog)"
+}
+
+@test "a child that was there before deadline is left alone" {
+  run -124 with_stranger deadline 2 "$PERL/descendants" log session -- sleep infinity
+  all_gone log
+  kill -0 "$(cat stranger)"
+  kill "$(cat stranger)"
+}
+
+# ---- signals ----
+
+@test "TERM is passed on, and PROG's end is ours" {
+  background late deadline 1h "$PERL/signals"
+  until_line late.out ready
+  kill -USR1 "$late"
+  until_line late.out 'it 10'
+  finish "$late"
+  [ "$status" -eq 0 ]
+  until_line late.out 'it 15'
+  script prog 'echo running; exec sleep infinity'
+  background late deadline 1h ./prog
+  until_line late.out running
+  finish "$late"
+  [ "$status" -eq 143 ]
+}
+
+@test "a signal while it waits for -k ends the waiting" {
+  background late deadline -k 1h 2 "$PERL/descendants" log deaf -- \
+    perl -e '$SIG{TERM} = sub { syswrite STDOUT, "asked\n" };
+    sleep 60 while 1'
+  until_line late.out asked
+  finish "$late"
+  [ "$status" -eq 124 ]
+  all_gone log
+}
+
+@test "PROG is in our process group" {
+  run -0 deadline 1h perl -e 'print getpgrp == getpgrp(getppid) ? "same" : "own"'
+  [ "$output" = same ]
+}
+
+@test "dispositions, mask, fds and LISTEN_PID reach PROG" {
+  signals_ignored_and_blocked env >want
+  signals_ignored_and_blocked deadline 1h >found
+  cmp want found
+  run -0 sh -c 'LISTEN_PID=$$ exec deadline 1h sh -c "[ \$LISTEN_PID = \$\$ ] && echo yes"'
+  [ "$output" = yes ]
+  exec 9</dev/null
+  local list='print join " ", grep { -l "/proc/self/fd/$_" } 0 .. 255'
+  perl -e "$list" >before
+  deadline 1h perl -e "$list" >after
+  cmp before after
+}
+
+@test "process substitutions work" {
+  need diff diffutils
+  run -0 timeout --foreground 60 bash -c 'deadline 5 diff <(echo a) <(echo a)'
+  run -1 timeout --foreground 60 bash -c 'deadline 5 diff <(echo a) <(echo b)'
+  [ "$output" = "1c1
+< a
+---
+> b" ]
+}
+
+@test "in a pipeline: a reader that leaves early" {
+  run -0 timeout --foreground 60 env --default-signal=PIPE bash -c \
+    'deadline 1h yes | head -n 1; echo "${PIPESTATUS[0]}"'
+  [ "$output" = $'y\n141' ]
+}
+
+@test "as another user" {
+  need_root
+  chmod 755 . ..
+  run -124 timeout --foreground 60 setpriv --reuid nobody --clear-groups deadline 0.2 sleep infinity
+  run -3 timeout --foreground 60 setpriv --reuid nobody --clear-groups deadline 1h sh -c 'exit 3'
+}
+
+@test "who may not be signalled stays, and we don't wait for it" {
+  need_root
+  SECONDS=0
+  run -124 timeout --foreground 60 setpriv --bounding-set -kill --inh-caps -kill deadline -k 0.2 0.5 \
+    perl -MPOSIX -e 'open my $log, ">", "log"; print $log "x $$\n"; close $log; open STDOUT, ">", "/dev/null";
+      open STDERR, ">&STDOUT";
+      POSIX::setuid(65534); sleep 300'
+  ((SECONDS < 20))
+  [ "$output" = "deadline: end perl: the deadline passed" ]
+  kill -0 "$(pid_of log x)"
+  kill -KILL "$(pid_of log x)"
+}
+
+@test "what is wrong is said, and nothing is run" {
+  local time
+  wrong_call deadline
+  wrong_call deadline 5
+  wrong_call deadline -s TERM
+  for time in '' x 5x -1 0x10 1d '5 ' ' 5' 1e3 5:00; do
+    wrong_call deadline -- "$time" touch ran
+    wrong_call deadline -k "$time" 5 touch ran
+  done
+  wrong_call deadline -s NOSUCH 5 touch ran
+  wrong_call deadline -s 0 5 touch ran
+  wrong_call deadline -s 65 5 touch ran
+  wrong_call deadline -s '' 5 touch ran
+  wrong_call deadline --preserve 5 touch ran
+  wrong_call deadline --status-fd 77 5 touch ran
+  [ ! -e ran ]
+}
+
+# ---- terminals ----
+
+# shown REGEX: how often, in what the terminal has shown.
+shown() {
+  grep -cE "$1" <<<"$output" || :
+}
+
+@test "at a terminal: PROG reads it, Ctrl-C comes once, Ctrl-Z stops us both, fg goes on" {
+  cp "$PERL/signals" signals
+  at_terminal 'ready> ' 'deadline 1h ./signals reader; echo s=\$?\n' 'reader ready' '\cC' 'reader 2' '\c\\\\' \
+    'reader 3' '\cZ' \
+    'Stopped' '' 'ready> ' 'fg; echo s=\$?\n' 'reader 18' 'a line\n' 'reader read' '' '^s=0' 'exit\n'
+  [ "$(shown 'reader 2$')" -eq 1 ]
+}
+
+@test "at a terminal: Ctrl-C ends PROG, and a shell's loop around us" {
+  at_terminal 'ready> ' "for n in 1 2 3; do echo round-\\\$n; deadline 1h cat; done\n" 'round-1\r' 'echoed\n' \
+    'echoed\r\nechoed\r' '\cC' 'ready> ' 'echo s=\$?; exit 0\n'
+  [ "$(shown '^round-')" -eq 1 ]
+  [ "$(shown '^s=130')" -eq 1 ]
+}
+
+@test "at a terminal: the deadline passes while we are stopped" {
+  script prog 'echo running; exec cat'
+  at_terminal 'ready> ' 'deadline 2 ./prog\n' 'running\r' '\cZ' 'Stopped' '' 'ready> ' \
+    'perl -e \"sleep 3\"; fg; echo s=\$?\n' \
+    '^s=124' 'exit\n'
+}
+
+@test "at a terminal: too late for one that reads it, and the shell has it back" {
+  at_terminal 'ready> ' 'deadline 0.5 cat; echo s=\$?\n' '^s=124' '' 'ready> ' \
+    'read -r line; echo got-\$line; exit 0\n' \
+    'read' 'x\n'
+  [ "$(shown '^got-x')" -eq 1 ]
+}
+
+@test "at a terminal: a pager behind us works" {
+  need less less
+  TERM=xterm at_terminal 'ready> ' 'deadline 1h seq 200 | less\n' '^23\r' 'G' '^200\r' 'q' 'ready> ' \
+    'echo s=\$?; exit\n'
+  [ "$(shown '^s=0')" -eq 1 ]
+}
+
+@test "in tmux: a pager behind us works" {
+  need less less
+  need tmux tmux
+  local tmux="tmux -f /dev/null -L ipcbox-$BASHPID"
+  env -u TMUX TERM=xterm $tmux new-session -d -x 80 -y 24 'deadline 1h seq 200 | less; echo $? >less.status' 3>&-
+  until_true on_screen "$tmux" '^23$'
+  $tmux send-keys G
+  until_true on_screen "$tmux" '^200$'
+  $tmux send-keys q
+  until_true grep -q 0 less.status
+  $tmux kill-server || :
+}
+
+# on_screen TMUX REGEX
+on_screen() {
+  $1 capture-pane -p | grep -qE "$2"
+}

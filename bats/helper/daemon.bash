@@ -1,0 +1,75 @@
+# What the daemonize files share: an end for every daemon that a test has started, and questions about them.
+
+load helper/common
+load helper/peers
+
+# Daemons leave their parents, so they are known by what is in their environment (or in their monitor's).
+daemon_setup() {
+  common_setup
+  export OF_TEST=$BATS_TEST_TMPDIR
+  here=$PWD
+}
+
+daemon_teardown() {
+  common_teardown
+  env -u OF_TEST "$PERL/end-marked" "OF_TEST=$BATS_TEST_TMPDIR"
+}
+
+# state NAME: what a daemon-state has found out, once it has written that to the file `state`.
+state() {
+  until_true [ -e state ]
+  sed -n "s/^$1=//p" state
+}
+
+# daemonized ARG...: the call succeeds and says nothing. Not `run`, which reads until the last daemon has let go.
+daemonized() {
+  timeout --foreground 60 daemonize "$@" >daemonized.out 2>&1 || {
+    echo "status $?: $(cat daemonized.out)" >&2
+    return 1
+  }
+  [ ! -s daemonized.out ]
+}
+
+# noting [ARG...]: a daemon that notes its signals in the file `noted`, and does so already (helper/perl/daemon).
+# Its own options are in $how.
+noting() {
+  # shellcheck disable=SC2086 # words
+  daemonized "$@" --ready fd "$PERL/daemon" -r ${how:-} "$here/noted"
+}
+
+# refused STATUS ARG...: so ends the call; what it says is in $output.
+refused() {
+  run "-$1" timeout --foreground 60 daemonize "${@:2}"
+}
+
+# says STATUS FILE: --status of the daemon of pidfile FILE.
+says() {
+  run "-$1" timeout --foreground 60 daemonize --status -p "$2"
+}
+
+# alive PID
+alive() {
+  [ -n "$(ps -o pid= -p "$1")" ] && [[ $(ps -o stat= -p "$1") != Z* ]]
+}
+
+# ended PID: it has, whether its new parent has waited for it or not.
+ended() {
+  if alive "$1"; then false; fi
+}
+
+# lines COUNT FILE: it has as many, or more.
+lines() {
+  [ -e "$2" ] && [ "$(wc -l <"$2")" -ge "$1" ]
+}
+
+# other FILE PID: the pidfile names another one now.
+other() {
+  local pid
+  pid=$(cat "$1" 2>/dev/null) && [ -n "$pid" ] && [ "$pid" != "$2" ]
+}
+
+# locked FILE: somebody holds an fcntl(2) lock on it.
+locked() {
+  perl -MFcntl -e 'open my $fh, "<", $ARGV[0] or die; my $lock = pack "s s l! l! i", F_WRLCK, 0, 0, 0, 0;
+    fcntl $fh, F_GETLK, $lock or die; exit((unpack "s", $lock)[0] == F_UNLCK)' "$1"
+}

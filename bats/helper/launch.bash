@@ -1,0 +1,79 @@
+# What the tests of reap, deadline and lockrun share: programs to run, terminals, a look at what is left behind.
+
+load helper/common
+load helper/peers
+
+launch_setup() {
+  common_setup
+  export PS1='ready> '
+}
+
+# Ends what the test has started, and fails if any process of it (its directory is theirs) is still there.
+launch_teardown() {
+  local tries pid
+  common_teardown
+  cd /
+  for ((tries = 0; tries < 300; tries++)); do
+    [ -n "$(left_behind)" ] || return 0
+    read -rt 0.01 <> <(:) || :
+  done
+  left_behind | while read -r pid; do
+    echo "left behind: $pid $(tr '\0' ' ' <"/proc/$pid/cmdline")" >&2
+    kill -KILL "$pid"
+  done
+  return 1
+}
+
+# The pids of those that work in the test's directory.
+left_behind() {
+  find /proc -maxdepth 2 -name cwd -lname "$BATS_TEST_TMPDIR*" 2>/dev/null | cut -d/ -f3
+}
+
+# script FILE TEXT: an executable bash script.
+script() {
+  printf '#!/bin/bash\n%s\n' "$2" >"$1"
+  chmod +x "$1"
+}
+
+# How a command's life has ended, as wait(2) says it.
+how_it_ends() {
+  perl -e 'system {$ARGV[0]} @ARGV; printf "exit %d signal %d\n", $? >> 8, $? & 127' "$@"
+}
+
+# at_terminal [REGEX KEYS]...: an interactive shell at a terminal; KEYS are typed once REGEX has been
+# shown. What was shown is $output. The shell's prompt is "ready> ".
+at_terminal() {
+  run -0 timeout --foreground 60 "$PERL/at-terminal" "$@" -- bash --norc --noediting -i
+}
+
+# signals_ignored_and_blocked COMMAND...: what a program under COMMAND finds, with some ignored and some blocked.
+signals_ignored_and_blocked() {
+  perl -MPOSIX -e '$SIG{$_} = "IGNORE" for qw(PIPE USR2 CHLD TSTP);
+    sigprocmask(SIG_BLOCK, POSIX::SigSet->new(SIGTERM, SIGUSR1, SIGCHLD, SIGALRM, 40)); exec @ARGV or die' \
+    "$@" grep -E '^Sig(Blk|Ign|Cgt)' /proc/self/status
+}
+
+# all_gone LOG: everybody who has written a pid there.
+all_gone() {
+  local pid
+  [ -s "$1" ]
+  # shellcheck disable=SC2013 # they are words
+  for pid in $(sed -n 's,^.* \([0-9]*\)$,\1,p' "$1"); do
+    gone "$pid" || {
+      echo "there is still $(grep " $pid\$" "$1"): $(cat "/proc/$pid/stat")" >&2
+      return 1
+    }
+  done
+}
+
+# pid_of LOG KIND: of perl/descendants.
+pid_of() {
+  sed -n "s/^$2 \([0-9]*\)\$/\1/p" "$1"
+}
+
+# with_stranger COMMAND...: COMMAND, by exec of a process that has a child already, which is nobody's
+# business. Its pid is in the file stranger.
+with_stranger() {
+  # shellcheck disable=SC2016 # for that shell
+  sh -c 'sleep infinity >/dev/null 2>&1 3>&- & echo $! >stranger; exec "$@"' '' "$@"
+}

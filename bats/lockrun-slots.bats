@@ -1,0 +1,82 @@
+# lockrun --slots: N at a time.
+
+load helper/launch
+
+setup() {
+  launch_setup
+  script hold 'echo held; exec sleep infinity'
+}
+
+teardown() {
+  launch_teardown
+}
+
+hold() {
+  background "$1" lockrun --slots "${@:2}" lock ./hold
+  until_line "$1.out" held
+}
+
+# a waiter has its children, which wait
+has_children() {
+  [ -n "$(cat "/proc/$1/task/$1/children")" ]
+}
+
+@test "never more than N at a time, and all get through" {
+  local n pids=()
+  for n in {1..40}; do
+    lockrun --slots 3 lock perl -MFcntl -e '
+      sysopen my $log, "log", O_WRONLY | O_CREAT | O_APPEND or die;
+      syswrite $log, "+\n"; select undef, undef, undef, 0.02; syswrite $log, "-\n"' 3>&- &
+    pids+=("$!")
+  done
+  wait "${pids[@]}"
+  run awk '/\+/ { if (++n > max) max = n; all++ } /-/ { n-- } END { print all, n, max }' log
+  [ "$output" = "40 0 3" ]
+}
+
+@test "all taken: 1 with -n, 124 with -t" {
+  hold one 2
+  run -0 lockrun --slots 2 -n lock true
+  hold two 2
+  run -1 lockrun --slots 2 -n lock true
+  [ "$output" = "lockrun: lock lock: it is taken" ]
+  run -124 timeout --foreground 60 lockrun --slots 2 -t 0.2 lock true
+  # those that know of more slots find one
+  run -0 lockrun --slots 3 -n lock true
+}
+
+@test "a killed holder's slot is free" {
+  hold one 2
+  hold two 2
+  background waiter lockrun --slots 2 lock echo through
+  until_true has_children "$waiter"
+  kill -KILL "$two"
+  ends_with 0 "$waiter"
+  [ "$(cat waiter.out)" = through ]
+  run -0 lockrun --slots 2 -n lock true
+}
+
+@test "waiters all get through, whichever slot becomes free, and leave nothing behind" {
+  local n pids=()
+  hold one 2
+  hold two 2
+  for n in {1..10}; do
+    background "waiter$n" lockrun --slots 2 lock echo through
+    pids+=("$!")
+  done
+  kill "$one"
+  wait "${pids[@]}"
+  [ "$(cat waiter*.out | grep -c through)" -eq 10 ]
+}
+
+@test "killed while it waits, the head of the queue leaves the next one its place" {
+  hold one 1
+  background head lockrun --slots 1 lock touch ran
+  until_true has_children "$head"
+  background next lockrun --slots 1 lock echo through
+  until_true grep -qE "^[0-9]+: -> .* $next |^[0-9]+: -> OFDLCK .* 1099511627776 " /proc/locks
+  kill -KILL "$head"
+  kill "$one"
+  ends_with 0 "$next"
+  [ ! -e ran ]
+}

@@ -1,0 +1,323 @@
+# lockrun: one at a time, with a lock that other programs see.
+
+load helper/launch
+
+setup() {
+  launch_setup
+  script hold 'echo held; exec sleep infinity'
+  script deaf 'trap "" TERM; echo held; while :; do read -rt 60 <> <(:); done'
+}
+
+teardown() {
+  launch_teardown
+}
+
+# hold VAR COMMAND...: it holds the lock, in the background.
+hold() {
+  background "$@"
+  until_line "$1.out" held
+}
+
+# waits_for_lock PID: for one that another has, on the file that it has open as lock.
+waits_for_lock() {
+  local fd
+  for fd in "/proc/$1/fd"/*; do
+    [[ $(readlink "$fd") == */lock* ]] || continue
+    grep -qE "^[0-9]+: -> .*:$(stat -Lc %i "$fd") " /proc/locks && return
+  done
+  return 1
+}
+
+# let_go PID: ends it by TERM, with what it runs.
+let_go() {
+  finish "$1"
+  [ "$status" -eq 143 ]
+}
+
+flock_perl='use Fcntl qw(:DEFAULT :flock :seek); $| = 1; open my $f, "+>>", "lock" or die;
+  flock $f, LOCK_EX | LOCK_NB or print("taken\n"), exit 1;'
+fcntl_perl='use Fcntl qw(:DEFAULT :flock :seek); $| = 1; open my $f, "+>>", "lock" or die;
+  my $range = pack "s s x4 q q l x4", F_WRLCK, SEEK_SET, 0, 0, 0;
+  fcntl $f, F_SETLK, $range or print("taken\n"), exit 1;'
+
+@test "PROG's exit status is ours, and a signal that kills it kills us" {
+  local code signal
+  for code in 0 1 2 7 100 111 124 126 127 128 143 254 255; do
+    run "-$code" timeout --foreground 60 lockrun lock sh -c "exit $code"
+    [ -z "$output" ]
+  done
+  for signal in 1 2 9 13 15 35; do
+    run -0 how_it_ends lockrun lock perl -e 'kill shift, $$; sleep' "$signal"
+    [ "$output" = "exit 0 signal $signal" ]
+  done
+  [ -f lock ]
+}
+
+@test "a program that is not there is 127, one that can't run 126" {
+  touch plain
+  run -127 lockrun lock ./nothing
+  [ "$output" = "lockrun: find ./nothing: No such file or directory" ]
+  run -126 lockrun lock ./plain
+  [ ! -e lock ]
+}
+
+@test "flock(1) and lockrun exclude each other" {
+  need flock util-linux
+  hold holder lockrun lock ./hold
+  run -1 flock -n lock true
+  run -1 lockrun -n lock true
+  [ "$output" = "lockrun: lock lock: it is taken" ]
+  let_go "$holder"
+  run -0 flock -n lock true
+  hold holder flock lock ./deaf
+  run -1 lockrun -n lock touch ran
+  run -1 lockrun -t 0 lock touch ran
+  kill -KILL "$holder" "$(tr -d " " <"/proc/$holder/task/$holder/children")"
+  wait "$holder" || :
+  run -0 lockrun -t 30 lock true
+  [ ! -e ran ]
+}
+
+@test "perl's flock and lockrun exclude each other" {
+  hold holder lockrun lock ./hold
+  run -1 perl -e "$flock_perl"
+  [ "$output" = taken ]
+  let_go "$holder"
+  hold holder perl -e "$flock_perl"' print "held\n"; sleep 60 while 1'
+  run -1 lockrun -n lock true
+}
+
+@test "--fcntl and perl's fcntl locks exclude each other" {
+  hold holder lockrun --fcntl lock ./hold
+  run -1 perl -e "$fcntl_perl"
+  [ "$output" = taken ]
+  run -1 lockrun --fcntl -n lock true
+  let_go "$holder"
+  run -0 perl -e "$fcntl_perl"
+  hold holder perl -e "$fcntl_perl"' print "held\n"; sleep 60 while 1'
+  run -1 lockrun --fcntl -n lock true
+  # not flock's
+  run -0 lockrun -n lock true
+}
+
+@test "-s: those that share, and those that don't" {
+  local kind
+  for kind in '' --fcntl; do
+    hold one lockrun -s $kind lock ./hold
+    hold two lockrun --shared -n $kind lock ./hold
+    run -1 lockrun -n $kind lock true
+    let_go "$one"
+    run -1 lockrun -n $kind lock true
+    let_go "$two"
+    hold one lockrun $kind lock ./hold
+    run -1 lockrun -s -n $kind lock true
+    let_go "$one"
+  done
+}
+
+@test "-t: 124 in time, and less than a second will do" {
+  local began kind
+  hold holder lockrun lock ./hold
+  hold other lockrun --fcntl lock ./hold
+  for kind in '' --fcntl; do
+    began=${EPOCHREALTIME/./}
+    run -124 timeout --foreground 60 lockrun $kind -t 300ms lock touch ran
+    ((${EPOCHREALTIME/./} - began >= 300000))
+    ((${EPOCHREALTIME/./} - began < 20000000))
+    [ "$output" = "lockrun: lock lock: the deadline passed" ]
+  done
+  [ ! -e ran ]
+}
+
+@test "-t is for the lock, not for PROG" {
+  run -3 timeout --foreground 60 lockrun -t 0.1 lock perl -e 'select undef, undef, undef, 0.5; exit 3'
+}
+
+@test "who waits gets the lock as soon as it is free" {
+  local kind
+  for kind in '' --fcntl; do
+    hold holder lockrun $kind lock ./hold
+    background waiter lockrun $kind -t 50 lock echo got it
+    until_true waits_for_lock "$waiter"
+    let_go "$holder"
+    ends_with 0 "$waiter"
+    [ "$(cat waiter.out)" = "got it" ]
+  done
+}
+
+@test "64 at once count to 64" {
+  local n pids=() kind
+  for kind in '' --fcntl; do
+    echo 0 >counter
+    for n in {1..64}; do
+      lockrun $kind lock perl -e 'open my $f, "<", "counter"; my $n = <$f>; close $f; select undef, undef, undef, 0.001;
+        open $f, ">", "counter"; print $f $n + 1' 3>&- &
+      pids+=("$!")
+    done
+    wait "${pids[@]}"
+    [ "$(cat counter)" -eq 64 ]
+  done
+}
+
+@test "a file that was replaced meanwhile is no lock" {
+  local kind
+  for kind in '' --fcntl; do
+    hold holder lockrun $kind lock ./hold
+    background waiter lockrun $kind lock ./hold
+    until_true waits_for_lock "$waiter"
+    rm lock
+    hold other lockrun $kind lock ./hold
+    let_go "$holder"
+    until_true waits_for_lock "$waiter"
+    [ ! -s waiter.out ]
+    let_go "$other"
+    until_line waiter.out held
+    run -1 lockrun $kind -n lock true
+    let_go "$waiter"
+  done
+}
+
+@test "a file that was removed meanwhile is made again" {
+  hold holder lockrun lock ./hold
+  background waiter lockrun lock ./hold
+  until_true waits_for_lock "$waiter"
+  rm lock
+  let_go "$holder"
+  until_line waiter.out held
+  run -1 lockrun -n lock true
+}
+
+@test "killed: PROG is gone, and the lock is free" {
+  local prog
+  hold holder lockrun lock ./deaf
+  prog=$(tr -d ' ' <"/proc/$holder/task/$holder/children")
+  kill -KILL "$holder"
+  ends_with 137 "$holder"
+  run -0 lockrun -n lock true
+  until_true gone "$prog"
+}
+
+@test "neither PROG nor its children have the lock's fd; who outlives PROG holds nothing" {
+  local kind
+  for kind in '' --fcntl '--slots 1'; do
+    rm -f pid
+    run -0 timeout --foreground 60 lockrun $kind lock bash -c 'ls -l /proc/self/fd | grep -c "/lock$"
+      perl -e "print grep { (readlink qq(/proc/self/fd/\$_) // q()) =~ m{/lock\$} } 0 .. 255"
+      sleep infinity >/dev/null 2>&1 & echo $! >pid'
+    [ "$output" = 0 ]
+    kill -0 "$(cat pid)"
+    run -0 lockrun $kind -n lock true
+    kill "$(cat pid)"
+  done
+}
+
+@test "TERM is passed on to PROG" {
+  background holder lockrun lock "$PERL/signals"
+  until_line holder.out ready
+  kill -USR1 "$holder"
+  until_line holder.out 'it 10'
+  run -1 lockrun -n lock true
+  finish "$holder"
+  [ "$status" -eq 0 ]
+  until_line holder.out 'it 15'
+}
+
+@test "TERM ends one that waits, and PROG is not run" {
+  local kind signal
+  for kind in '' --fcntl '--slots 1'; do
+    hold holder lockrun $kind lock ./hold
+    for signal in TERM INT HUP; do
+      background waiter lockrun $kind lock touch ran
+      until_true grep -qE "^[0-9]+: -> " /proc/locks
+      until_true asleep "$waiter" lockrun
+      kill -"$signal" "$waiter"
+      ends_with $((128 + $(kill -l $signal))) "$waiter"
+      [ ! -s waiter.err ]
+    done
+    let_go "$holder"
+  done
+  [ ! -e ran ]
+}
+
+@test "who waits does not poll: a timer's tick in 50 ms, and no more" {
+  need strace strace
+  hold holder lockrun lock ./hold
+  run -124 timeout --foreground 60 strace -f -qq -o trace lockrun -t 1 lock true
+  # flock and its SIGALRM, sigreturn and clock, 20 times
+  (($(grep -c 'flock(' trace) <= 30))
+  (($(wc -l <trace) <= 250))
+}
+
+@test "--who names the holder" {
+  run -1 lockrun --who lock
+  [ -z "$output" ]
+  touch lock
+  run -1 lockrun --who lock
+  local kind
+  for kind in '' -s --fcntl '--slots 2'; do
+    hold holder lockrun $kind lock ./hold
+    run -0 lockrun --who lock
+    [ "$output" = "$holder lockrun" ]
+    let_go "$holder"
+  done
+  hold holder perl -e "$flock_perl"' print "held\n"; sleep 60 while 1'
+  run -0 lockrun --who lock
+  [ "$output" = "$holder perl" ]
+  kill -KILL "$holder"
+  wait "$holder" || :
+  hold holder perl -e "$fcntl_perl"' print "held\n"; sleep 60 while 1'
+  run -0 lockrun --who lock
+  [ "$output" = "$holder perl" ]
+}
+
+@test "--who does not name those that wait" {
+  local kind
+  for kind in '' --fcntl '--slots 1'; do
+    hold holder lockrun $kind lock ./hold
+    background waiter lockrun $kind lock true
+    until_true grep -qE "^[0-9]+: -> " /proc/locks
+    run -0 lockrun --who lock
+    [ "$output" = "$holder lockrun" ]
+    let_go "$holder"
+    ends_with 0 "$waiter"
+  done
+}
+
+@test "FILE may be a directory, or one that we may only read" {
+  mkdir directory
+  run -3 lockrun directory sh -c 'exit 3'
+  need_root
+  chmod 755 . ..
+  touch readable
+  chmod 444 readable
+  run -3 setpriv --reuid nobody --clear-groups lockrun readable sh -c 'exit 3'
+}
+
+@test "no file, and none can be made: 111" {
+  run -111 lockrun nowhere/lock touch ran
+  [ "$output" = "lockrun: lock nowhere/lock: No such file or directory" ]
+  need_root
+  chmod 755 . ..
+  run -111 setpriv --reuid nobody --clear-groups lockrun ./lock touch ran
+  [ "$output" = "lockrun: lock ./lock: Permission denied" ]
+  [ ! -e ran ]
+}
+
+@test "what is wrong is said, and nothing is done" {
+  wrong_call lockrun
+  wrong_call lockrun lock
+  wrong_call lockrun --who
+  wrong_call lockrun --who lock touch ran
+  wrong_call lockrun -t 5x lock touch ran
+  wrong_call lockrun -t -1 lock touch ran
+  wrong_call lockrun -t '' lock touch ran
+  wrong_call lockrun --slots 0 lock touch ran
+  wrong_call lockrun --slots -1 lock touch ran
+  wrong_call lockrun --slots 257 lock touch ran
+  wrong_call lockrun --slots 2x lock touch ran
+  wrong_call lockrun --slots 2 -s lock touch ran
+  wrong_call lockrun --nonb lock touch ran
+  wrong_call lockrun --status-fd 77 lock touch ran
+  [ ! -e ran ]
+  [ ! -e lock ]
+}

@@ -1,0 +1,432 @@
+# reap: an init for one program, as process 1 of a pid namespace and as a subreaper.
+
+load helper/launch
+
+setup() {
+  launch_setup
+}
+
+teardown() {
+  launch_teardown
+}
+
+# The two ways to be an init; COMMAND's pid is that of $BASHPID or of its child.
+as_subreaper() {
+  timeout --foreground 60 "$@"
+}
+
+as_process_1() {
+  timeout --foreground 60 unshare --pid --fork --kill-child --mount-proc "$@"
+}
+
+need_namespace() {
+  need_root
+  unshare --pid --fork --mount-proc true || skip "needs a pid namespace of its own"
+}
+
+# background_1 VAR COMMAND...: COMMAND in the background as process 1; its pid outside in $VAR.
+background_1() {
+  local _at=$1 _child
+  shift
+  background outside unshare --pid --fork --kill-child --mount-proc "$@"
+  mv outside.out "$_at.out"
+  mv outside.err "$_at.err"
+  until_true has_become_1
+  _child=$(cat /proc/"$outside"/task/"$outside"/children)
+  printf -v "$_at" %s "${_child// /}"
+}
+
+has_become_1() {
+  local child
+  child=$(cat /proc/"$outside"/task/"$outside"/children)
+  [ -n "$child" ] && [[ $(readlink "/proc/${child// /}/exe") == "$IPCBOX" ]]
+}
+
+# ---- status ----
+
+statuses_are_exact() {
+  local code
+  for code in 0 1 2 7 99 100 111 124 126 127 128 129 143 200 254 255; do
+    run "-$code" "$1" reap sh -c "exit $code"
+    [ -z "$output" ]
+  done
+}
+
+@test "PROG's exit status is ours" {
+  statuses_are_exact as_subreaper
+}
+
+@test "as process 1: PROG's exit status is ours" {
+  need_namespace
+  statuses_are_exact as_process_1
+}
+
+@test "a signal that kills PROG kills us, too" {
+  local signal
+  for signal in 1 2 3 6 9 10 13 14 15 34 35 64; do
+    run -0 how_it_ends reap perl -e 'kill shift, $$; sleep' "$signal"
+    [ "$output" = "exit 0 signal $signal" ]
+  done
+}
+
+@test "as process 1: PROG's death by signal N is 128+N" {
+  need_namespace
+  local signal
+  for signal in 1 2 9 13 15 35; do
+    run "-$((128 + signal))" as_process_1 reap perl -e 'kill shift, $$; sleep' "$signal"
+    [ -z "$output" ]
+  done
+}
+
+@test "a program that is not there is 127, one that can't run 126" {
+  touch plain
+  mkdir directory
+  printf '#!/nowhere/sh\n' >script
+  chmod +x script
+  run -127 reap ./nothing
+  [ "$output" = "reap: find ./nothing: No such file or directory" ]
+  run -127 reap ipcbox-no-such-program
+  [ "$output" = "reap: find ipcbox-no-such-program: No such file or directory" ]
+  run -126 reap ./plain
+  [ "$output" = "reap: find ./plain: Permission denied" ]
+  run -126 reap ./directory
+  run -127 --separate-stderr reap --status-fd 1 ./script
+  [ "$stderr" = "reap: exec ./script: No such file or directory" ]
+  [[ $output == "stage=0 pid=0 exec_errno=2 exit=127 "* ]]
+}
+
+@test "as process 1: 126 and 127" {
+  need_namespace
+  touch plain
+  run -127 as_process_1 reap ./nothing
+  run -126 as_process_1 reap ./plain
+}
+
+@test "-e exits with another status" {
+  run -0 reap -e 3 sh -c 'exit 3'
+  run -7 reap -e 3:7 -e 4:8 sh -c 'exit 3'
+  run -8 reap -e 3:7 --remap 4:8 sh -c 'exit 4'
+  run -5 reap -e 3:7 sh -c 'exit 5'
+  run -9 reap -e 3:7 -e 3:9 sh -c 'exit 3'
+  run -0 how_it_ends reap -e 143 sh -c 'kill $$'
+  [ "$output" = "exit 0 signal 0" ]
+  run -0 how_it_ends reap -e 0:255 true
+  [ "$output" = "exit 255 signal 0" ]
+}
+
+@test "as process 1: -e exits with another status" {
+  need_namespace
+  run -7 as_process_1 reap -e 3:7 sh -c 'exit 3'
+  run -0 as_process_1 reap -e 143 sh -c 'kill -TERM $$'
+}
+
+@test "--status-fd says how PROG has ended" {
+  reap --status-fd 5 sh -c 'exit 3' 5>line || :
+  run cat line
+  [[ $output =~ ^'stage=0 pid='[0-9]+' exec_errno=0 exit=3 signal=0 core=0 timed_out=0 seconds=0.'[0-9]{3}$ ]]
+}
+
+# ---- orphans ----
+
+# PROG for the next: 100 children that leave 100 orphans each; it ends with 7 when its parent has no other child left.
+leave_orphans='
+  my $parent = getppid;
+  for (1 .. 100) {
+    my $child = fork // die;
+    if (!$child) {
+      for (1 .. 100) { my $orphan = fork // die; exec "true" if !$orphan and $_ == 50; POSIX::_exit(3) if !$orphan }
+      POSIX::_exit(0);
+    }
+    waitpid $child, 0;
+  }
+  sub others { open my $in, "<", "/proc/$parent/task/$parent/children" or die; my $all = <$in>; $all =~ s/\b$$ //r }
+  select undef, undef, undef, 0.01 while others() ne "";
+  exit 7'
+
+@test "10000 orphans are reaped" {
+  run -7 as_subreaper reap perl -MPOSIX -e "$leave_orphans"
+  [ -z "$output" ]
+}
+
+@test "as process 1: 10000 orphans are reaped" {
+  need_namespace
+  run -7 as_process_1 reap perl -MPOSIX -e "$leave_orphans"
+  [ -z "$output" ]
+}
+
+# orphan_gets_parent WAY: an orphan of PROG in a session of its own has reap as its parent.
+orphan_gets_parent() {
+  run -0 "$1" reap perl -MPOSIX -e '$| = 1; my $reap = getppid; pipe my $in, my $out;
+    my $child = fork // die;
+    if (!$child) {
+      my $orphan = fork // die;
+      POSIX::_exit(0) if $orphan;
+      setsid;
+      select undef, undef, undef, 0.01 until getppid != $$ and getppid == $reap;
+      syswrite $out, "adopted\n"; POSIX::_exit(0);
+    }
+    waitpid $child, 0; close $out; print <$in>'
+  [ "$output" = adopted ]
+}
+
+@test "an orphan becomes ours" {
+  orphan_gets_parent as_subreaper
+}
+
+@test "as process 1: an orphan becomes ours" {
+  need_namespace
+  orphan_gets_parent as_process_1
+}
+
+# ---- who is left at PROG's end ----
+
+leftovers_are_asked() {
+  SECONDS=0
+  run -3 "$1" reap --grace 60 "$PERL/descendants" log plain session orphan session-orphan stopped -- sh -c 'exit 3'
+  ((SECONDS < 30))
+  run sort log
+  [ "$(grep TERM <<<"$output")" = 'orphan TERM
+plain TERM
+session TERM
+session-orphan TERM
+stopped TERM' ]
+}
+
+@test "who is left at PROG's end is asked to end, and nobody waits longer than that takes" {
+  leftovers_are_asked as_subreaper
+  all_gone log
+}
+
+@test "as process 1: who is left at PROG's end is asked to end" {
+  need_namespace
+  leftovers_are_asked as_process_1
+}
+
+deaf_are_killed() {
+  local began=${EPOCHREALTIME/./}
+  run -4 "$1" reap --grace 300ms "$PERL/descendants" log deaf session-orphan-deaf polite -- sh -c 'exit 4'
+  ((${EPOCHREALTIME/./} - began >= 300000))
+  ((${EPOCHREALTIME/./} - began < 4500000))
+  [ "$(grep TERM log)" = "polite TERM" ]
+  [ "$(wc -l <log)" -eq 4 ]
+}
+
+@test "who does not end is killed after --grace, which is not the default" {
+  deaf_are_killed as_subreaper
+  all_gone log
+}
+
+@test "as process 1: who does not end is killed after --grace" {
+  need_namespace
+  deaf_are_killed as_process_1
+}
+
+@test "--grace 0 kills at once" {
+  SECONDS=0
+  run -0 as_subreaper reap --grace 0 "$PERL/descendants" log deaf session-orphan-deaf
+  ((SECONDS < 4))
+  all_gone log
+}
+
+@test "a signal while it waits for who is left ends the waiting" {
+  background reap reap --grace 1h "$PERL/descendants" log deaf -- sh -c 'echo $$ >prog; exit 6'
+  until_true test -s prog
+  until_true gone "$(cat prog)"
+  kill -TERM "$reap"
+  ends_with 6 "$reap"
+  all_gone log
+}
+
+@test "a child that was there before reap is left alone" {
+  run -0 with_stranger reap "$PERL/descendants" log plain
+  all_gone log
+  kill -0 "$(cat stranger)"
+  kill "$(cat stranger)"
+}
+
+# ---- signals ----
+
+# passes_all PID: signals that are sent to PID reach perl/signals, which writes to reap.out
+passes_all() {
+  local signal
+  until_line reap.out 'it ready'
+  for signal in USR1 HUP WINCH CONT INT QUIT USR2 URG RTMIN RTMIN+1 RTMAX TERM; do
+    kill -"$signal" "$1"
+    until_line reap.out "^it $(kill -l "$signal")$"
+  done
+}
+
+@test "signals are passed on" {
+  background reap reap "$PERL/signals"
+  passes_all "$reap"
+  ends_with 0 "$reap"
+  [ "$(wc -l <reap.out)" -eq 13 ]
+}
+
+@test "as process 1: signals are passed on, once each" {
+  need_namespace
+  background_1 reap reap "$PERL/signals"
+  passes_all "$reap"
+  ends_with 0 "$outside"
+  [ "$(wc -l <reap.out)" -eq 13 ]
+}
+
+@test "as process 1: those of job control are passed on, too" {
+  need_namespace
+  background_1 reap reap perl -e '$| = 1; for my $s (qw(TSTP TTIN TTOU)) { $SIG{$s} = sub { print "$s\n" } }
+    print "ready\n"; sleep 60 for 1 .. 100'
+  until_line reap.out ready
+  local signal
+  for signal in TSTP TTIN TTOU; do
+    kill -"$signal" "$reap"
+    until_line reap.out "$signal"
+  done
+  kill -KILL "$reap"
+  wait "$outside" || :
+}
+
+@test "a signal that kills PROG by way of us kills us" {
+  script prog 'echo running; exec sleep infinity'
+  background reap reap ./prog
+  until_line reap.out running
+  finish "$reap"
+  [ "$status" -eq 143 ]
+}
+
+@test "without -g a signal is PROG's only, with it all of the group's" {
+  local group
+  for group in "" -g; do
+    background reap reap $group sh -c '"$0" child & exec "$0"' "$PERL/signals"
+    until_line reap.out 'it ready'
+    until_line reap.out 'child ready'
+    kill -USR1 "$reap"
+    until_line reap.out 'it 10'
+    kill -USR2 "$(sed -n 's/^child ready //p' reap.out)"
+    until_line reap.out 'child 12'
+    [ "$(grep -c 'child 10' reap.out)" -eq $((${#group} / 2)) ]
+    [ "$(ps -o pgid= "$(sed -n 's/^it ready //p' reap.out)" | tr -d ' ')" != "$reap" ] || [ -z "$group" ]
+    finish "$reap"
+    [ "$status" -eq 0 ]
+  done
+}
+
+@test "without -g PROG is in our process group, with it in its own" {
+  run -0 reap perl -e 'print getpgrp == getpgrp(getppid) ? "same" : "own", " ", getpgrp == $$ ? 1 : 0'
+  [ "$output" = "same 0" ]
+  run -0 reap -g perl -e 'print getpgrp == getpgrp(getppid) ? "same" : "own", " ", getpgrp == $$ ? 1 : 0'
+  [ "$output" = "own 1" ]
+}
+
+@test "--rewrite A:B passes another signal on, A:0 none" {
+  background reap reap --rewrite HUP:USR1 --rewrite SIGQUIT:0 --rewrite RTMIN:35 --rewrite 28:2 "$PERL/signals"
+  until_line reap.out ready
+  kill -QUIT "$reap"
+  kill -HUP "$reap"
+  until_line reap.out 'it 10'
+  kill -RTMIN "$reap"
+  until_line reap.out 'it 35'
+  kill -WINCH "$reap"
+  until_line reap.out 'it 2$'
+  finish "$reap"
+  [ "$status" -eq 0 ]
+  [ "$(wc -l <reap.out)" -eq 5 ]
+}
+
+@test "as process 1: --rewrite, also of job control" {
+  need_namespace
+  background_1 reap reap --rewrite TERM:QUIT --rewrite TSTP:HUP --rewrite USR1:0 "$PERL/signals"
+  until_line reap.out ready
+  kill -TSTP "$reap"
+  until_line reap.out 'it 1$'
+  kill -USR1 "$reap"
+  kill -TERM "$reap"
+  until_line reap.out 'it 3'
+  [ "$(wc -l <reap.out)" -eq 3 ]
+  kill -KILL "$reap"
+  wait "$outside" || :
+}
+
+@test "--rewrite of job control's signals counts without -g, too" {
+  background reap reap --rewrite TSTP:HUP "$PERL/signals"
+  until_line reap.out ready
+  kill -TSTP "$reap"
+  kill -CONT "$reap"
+  until_line reap.out 'it 18'
+  grep -q 'it 1$' reap.out
+  finish "$reap"
+}
+
+# ---- what PROG finds ----
+
+@test "dispositions and mask reach PROG as they were" {
+  signals_ignored_and_blocked env >want
+  signals_ignored_and_blocked reap >found
+  cmp want found
+  signals_ignored_and_blocked reap -g >found
+  cmp want found
+  grep -E '^(Sig(Blk|Ign|Cgt))' /proc/self/status >want
+  reap grep -E '^(Sig(Blk|Ign|Cgt))' /proc/self/status >found
+  run grep -E 'Blk|Ign' found
+  [ "$output" = "$(grep -E 'Blk|Ign' want)" ]
+}
+
+@test "as process 1: dispositions and mask reach PROG as they were" {
+  need_namespace
+  as_process_1 perl -MPOSIX -e 'exec @ARGV' true
+  signals_ignored_and_blocked unshare --pid --fork --mount-proc >want
+  signals_ignored_and_blocked unshare --pid --fork --mount-proc reap >found
+  cmp want found
+}
+
+@test "an inherited ignored SIGPIPE stays so, and a default one, too" {
+  run -0 bash -c 'trap "" PIPE; reap perl -e "print \$SIG{PIPE} // q(DEFAULT)"'
+  [ "$output" = IGNORE ]
+  run -0 env --default-signal=PIPE reap perl -e 'print $SIG{PIPE} // q(DEFAULT)'
+  [ "$output" = DEFAULT ]
+}
+
+@test "LISTEN_PID is PROG's if it was ours, and stays if it was not" {
+  run -0 sh -c 'LISTEN_PID=$$ LISTEN_FDS=1 exec reap sh -c "[ \$LISTEN_PID = \$\$ ] && echo \$LISTEN_FDS"'
+  [ "$output" = 1 ]
+  run -0 env LISTEN_PID=7 reap sh -c 'echo $LISTEN_PID'
+  [ "$output" = 7 ]
+}
+
+@test "as process 1: LISTEN_PID is PROG's if it was ours" {
+  need_namespace
+  run -0 as_process_1 env LISTEN_PID=1 reap sh -c '[ "$LISTEN_PID" = $$ ] && echo rewritten'
+  [ "$output" = rewritten ]
+}
+
+@test "PROG has the fds that we had, and no other" {
+  local list='print join " ", grep { -l "/proc/self/fd/$_" } 0 .. 255'
+  exec 9</dev/null
+  perl -e "$list" >before
+  reap perl -e "$list" >after
+  cmp before after
+}
+
+@test "what is wrong is said, and nothing is run" {
+  wrong_call reap
+  wrong_call reap --
+  wrong_call reap --rewrite TERM touch ran
+  wrong_call reap --rewrite TERM: touch ran
+  wrong_call reap --rewrite :TERM touch ran
+  wrong_call reap --rewrite TERM:NOSUCH touch ran
+  wrong_call reap --rewrite NOSUCH:TERM touch ran
+  wrong_call reap --rewrite TERM:65 touch ran
+  wrong_call reap --rewrite 0:TERM touch ran
+  wrong_call reap --rewrite KILL:TERM touch ran
+  wrong_call reap --rewrite STOP:TERM touch ran
+  wrong_call reap -e 256 touch ran
+  wrong_call reap -e 1:256 touch ran
+  wrong_call reap -e 1: touch ran
+  wrong_call reap -e '' touch ran
+  wrong_call reap -e 0x1 touch ran
+  wrong_call reap --grace 5x touch ran
+  wrong_call reap --grace -1 touch ran
+  wrong_call reap --grace '' touch ran
+  wrong_call reap --status-fd 77 touch ran
+  wrong_call reap --gr 5 touch ran
+  [ ! -e ran ]
+}

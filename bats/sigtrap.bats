@@ -1,0 +1,250 @@
+# sigtrap: a program whose signals are ignored, rewritten, answered by a handler or a restart, or passed on.
+
+load helper/common
+load helper/peers
+
+setup() {
+  common_setup
+  # recorder SIG...: tells its pid and every signal that comes; ends by itself in the end, should a test fail
+  program recorder '#!/usr/bin/perl
+    $| = 1; alarm 100;
+    for my $name (@ARGV) { $SIG{$name} = sub { syswrite STDOUT, "$name\n" } }
+    syswrite STDOUT, "ready $$\n"; select undef, undef, undef, 100 while 1;'
+  # gated: a handler that begins, waits for a line from the FIFO `go`, and ends
+  program gated '#!/bin/sh
+    echo "begin $SIGNAL" >>runs; read -r line <go; echo "end $SIGNAL" >>runs'
+}
+
+teardown() {
+  common_teardown
+}
+
+# program FILE TEXT
+program() {
+  printf '%s\n' "$2" >"$1"
+  chmod +x "$1"
+}
+
+# trapped SIGTRAP-WORDS...: starts sigtrap with a PROG that tells its pid at once; pids in $trap and $prog.
+trapped() {
+  background trap sigtrap "$@"
+  until_line trap.out '^ready'
+  prog=$(awk '/^ready/ { print $2; exit }' trap.out)
+  started+=("$prog")
+}
+
+# quiet PID: sigtrap has taken all signals and waits.
+quiet() {
+  local state
+  state=$(cat "/proc/$1/status")
+  [[ $state == *"State:"*"S (sleeping)"*"SigPnd:"*0000000000000000*"ShdPnd:"*0000000000000000*"SigBlk"* ]]
+}
+
+# lines FILE COUNT: it has that many.
+lines() {
+  [ "$(wc -l <"$1")" -ge "$2" ]
+}
+
+# nth N: the pid of the N-th PROG, after its start.
+nth() {
+  until_true lines pids "$1"
+  pid=$(sed -n "${1}p" pids)
+  started+=("$pid")
+}
+
+# heard WORD...: what PROG has told after its first line.
+heard() {
+  [ "$(tail -n +2 trap.out | paste -sd ' ')" = "$*" ]
+}
+
+# ---- ignore, rewrite, pass on ----
+
+@test "ignore: the signal goes no further" {
+  trapped USR1=ignore HUP=ignore ./recorder USR1 USR2 HUP
+  kill -USR1 "$trap"
+  kill -HUP "$trap"
+  until_true quiet "$trap"
+  kill -USR2 "$trap"
+  until_true heard USR2
+  finish "$trap"
+  [ "$status" -eq 143 ]
+  heard USR2
+}
+
+@test "a signal's name: PROG gets that one instead" {
+  trapped USR1=USR2 SIGHUP=sigusr1 RTMIN+1=12 INT=RTMAX ./recorder USR1 USR2 HUP INT RTMAX
+  kill -USR1 "$trap"
+  until_true heard USR2
+  kill -HUP "$trap"
+  until_true heard USR2 USR1
+  kill -35 "$trap"
+  until_true heard USR2 USR1 USR2
+  kill -INT "$trap"
+  until_true heard USR2 USR1 USR2 RTMAX
+  finish "$trap"
+}
+
+@test "a rewritten signal is not rewritten again" {
+  trapped USR1=USR2 USR2=USR1 ./recorder USR1 USR2
+  kill -USR1 "$trap"
+  until_true heard USR2
+  kill -USR2 "$trap"
+  until_true heard USR2 USR1
+  finish "$trap"
+}
+
+@test "a later action for the same signal wins" {
+  trapped USR1=ignore USR1=USR2 ./recorder USR1 USR2
+  kill -USR1 "$trap"
+  until_true heard USR2
+  finish "$trap"
+}
+
+@test "all else is passed on" {
+  local want=() name
+  trapped ALRM=ignore ./recorder HUP INT QUIT USR1 USR2 TERM XCPU VTALRM PROF IO PWR RTMIN RTMAX
+  for name in HUP INT QUIT USR1 USR2 TERM XCPU VTALRM PROF IO PWR RTMIN RTMAX; do
+    kill -"$name" "$trap"
+    want+=("$name")
+    until_true heard "${want[@]}"
+  done
+  kill -KILL "$prog"
+  ends_with 137 "$trap"
+}
+
+@test "so are signals that would not end sigtrap: WINCH, URG, CONT" {
+  local want=() name
+  trapped ALRM=ignore ./recorder WINCH URG CONT USR1
+  for name in WINCH URG CONT; do
+    kill -"$name" "$trap"
+    want+=("$name")
+  done
+  kill -USR1 "$trap"
+  until_line trap.out USR1
+  [ "$(tail -n +2 trap.out | sort | paste -sd ' ')" = "CONT URG USR1 WINCH" ]
+  finish "$trap"
+}
+
+@test "WINCH, TSTP and CONT can have actions, though they do not end a process" {
+  trapped WINCH=USR1 TSTP=USR2 CONT=HUP ./recorder WINCH USR1 USR2 TSTP HUP CONT
+  kill -WINCH "$trap"
+  until_true heard USR1
+  kill -TSTP "$trap"
+  until_true heard USR1 USR2
+  kill -CONT "$trap"
+  until_true heard USR1 USR2 HUP
+  finish "$trap"
+}
+
+@test "PROG has the signal state that sigtrap was given, even where sigtrap acts on it" {
+  program state '#!/bin/sh
+    grep -E "^Sig(Ign|Blk):" /proc/self/status'
+  env --ignore-signal=HUP,USR1,PIPE --block-signal=USR2 ./state >before
+  env --ignore-signal=HUP,USR1,PIPE --block-signal=USR2 sigtrap HUP=ignore TERM=USR1 WINCH=exec:true ./state >after
+  grep -q SigIgn before
+  cmp before after
+}
+
+@test "an action holds for a signal that was inherited as ignored, too" {
+  : >runs
+  background trap env --ignore-signal=HUP sigtrap HUP=USR1 ./recorder USR1
+  until_line trap.out ready
+  kill -HUP "$trap"
+  until_line trap.out USR1
+  finish "$trap"
+}
+
+# ---- PROG's end ----
+
+@test "PROG's status is kept" {
+  local code
+  for code in 0 1 7 100 111 124 127 255; do
+    run "-$code" timeout --foreground 60 sigtrap HUP=ignore sh -c "exit $code"
+    [ -z "$output" ]
+  done
+}
+
+@test "PROG's death by a signal is sigtrap's" {
+  local sig
+  for sig in TERM KILL INT USR1 RTMIN; do
+    # shellcheck disable=SC2016
+    run -0 timeout --foreground 60 perl -e 'system { $ARGV[0] } @ARGV; print $? & 127, " ", $? >> 8, " ", $? & 128' \
+      sigtrap HUP=ignore perl -e '$SIG{INT} = "DEFAULT"; kill shift, $$; sleep 60' "$(signame "$sig")"
+    [ "$output" = "$(signame "$sig") 0 0" ]
+  done
+}
+
+@test "a program that is not there is 127, one that can't run 126" {
+  run -127 sigtrap HUP=ignore ./nothing
+  [ "$output" = "sigtrap: find ./nothing: No such file or directory" ]
+  echo >plain
+  run -126 sigtrap HUP=ignore ./plain
+  [ "$output" = "sigtrap: find ./plain: Permission denied" ]
+}
+
+@test "--status-fd: a line for every PROG, none for handlers; the fd stays sigtrap's" {
+  # shellcheck disable=SC2016
+  background trap sh -c 'exec sigtrap --status-fd 9 HUP=restart USR1=exec:./gated -- sh -c "
+    ls /proc/self/fd >fds; echo \$\$ >>pids; exec sleep 99.71" 9>status'
+  nth 1
+  mkfifo go
+  kill -USR1 "$trap"
+  until_line runs begin
+  echo >go
+  until_line runs end
+  kill -HUP "$trap"
+  nth 2
+  finish "$trap"
+  [ "$status" -eq 143 ]
+  [ "$(sed 's/seconds=[0-9]*\.[0-9]\{3\}$/seconds=T/' status)" = "\
+stage=0 pid=$(sed -n 1p pids) exec_errno=0 exit=0 signal=15 core=0 timed_out=0 seconds=T
+stage=0 pid=$(sed -n 2p pids) exec_errno=0 exit=0 signal=15 core=0 timed_out=0 seconds=T" ]
+  run ! grep -qx 9 fds
+}
+
+# ---- the command line ----
+
+@test "words that are no actions are PROG's, behind -- even with a =" {
+  # shellcheck disable=SC2016
+  program a=b '#!/bin/sh
+    echo "$0 $*"'
+  run -0 timeout --foreground 60 sigtrap HUP=ignore -- ./a=b INT=ignore -k --
+  [ "$output" = "./a=b INT=ignore -k --" ]
+  run -0 timeout --foreground 60 sigtrap HUP=ignore echo INT=ignore -- -k
+  [ "$output" = "INT=ignore -- -k" ]
+}
+
+@test "wrong calls: nothing is run" {
+  local word
+  program a=b '#!/bin/sh
+    touch ran'
+  wrong_call sigtrap
+  wrong_call sigtrap HUP=ignore
+  wrong_call sigtrap HUP=ignore --
+  wrong_call sigtrap HUP=ignore ./a=b
+  for word in =ignore =TERM NOPE=ignore 0=ignore 65=ignore -1=ignore HUP= HUP=NOPE HUP=0 HUP=65 HUP=IGNORE HUP=ignored \
+    HUP=RESTART HUP=exec HUP=exec: 'HUP=exec:  ' HUP=restart: HUP=ignore=x ' HUP=ignore' 'HUP =ignore' \
+    HUP,INT=ignore; do
+    wrong_call sigtrap -- "$word" touch ran
+    wrong_call sigtrap USR1=ignore "$word" touch ran
+  done
+  for word in KILL STOP 9 19 CHLD SIGKILL; do
+    wrong_call sigtrap "$word=ignore" touch ran
+    wrong_call sigtrap "$word=TERM" touch ran
+    wrong_call sigtrap "$word=exec:true" touch ran
+    wrong_call sigtrap "$word=restart" touch ran
+  done
+  for word in '' -1 x 5x 0x10; do
+    wrong_call sigtrap -k "$word" HUP=restart touch ran
+  done
+  wrong_call sigtrap --status-fd 99 HUP=ignore touch ran
+  wrong_call sigtrap --status-fd x HUP=ignore touch ran
+  wrong_call sigtrap --no-such-option HUP=ignore touch ran
+  [ ! -e ran ]
+}
+
+@test "signals that libc keeps for itself can't be trapped" {
+  wrong_call sigtrap 32=ignore touch ran
+  wrong_call sigtrap 33=TERM touch ran
+  [ ! -e ran ]
+}

@@ -1,0 +1,47 @@
+/*
+ * logfile.h - a log that is written by line, and rotated by size between two lines.
+ *
+ * FILE becomes FILE.1, that FILE.2 and so on, before a line that would make it too large. What can't be
+ * written, on a full disk, is kept, and nothing more is taken meanwhile: who writes to us waits.
+ */
+#ifndef LOGFILE_H
+#define LOGFILE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum { LOGFILE_BUFFER = 128 * 1024 };
+
+struct logfile {
+    const char *path;
+    uint64_t limit; /* bytes; 0: never rotated */
+    unsigned keep;  /* how many rotated ones */
+    int fd;         /* -1: not open */
+    uint64_t size;
+    char *buffer;
+    size_t start, len;
+    bool in_line;     /* what was written last ends inside a line */
+    int error;        /* why nothing can be written now; 0: nothing is wrong */
+    int rotate_error; /* why it could not be rotated, until somebody has said it */
+};
+
+/* Opens it. path must live as long as l. 0, or -1 with errno. */
+int logfile_open(struct logfile *l, const char *path, uint64_t limit, unsigned keep);
+
+/* Opens the path again: what was there has been moved away (logrotate). On failure the old one stays. */
+int logfile_reopen(struct logfile *l);
+
+/*
+ * Takes what `from` has, one read's worth, and writes what it can. 1; 0 at the end of `from`; -1 with errno:
+ * EAGAIN when there is nothing now or no room.
+ */
+int logfile_take(struct logfile *l, int from);
+
+/* Takes whole lines off the end until n bytes can be written there. How many bytes were given up. */
+size_t logfile_make_room(struct logfile *l, size_t n);
+
+/* Writes what it holds. 0, or -1 with errno, which l->error keeps. With `all`, an unfinished line, too. */
+int logfile_flush(struct logfile *l, bool all);
+
+#endif

@@ -1,0 +1,47 @@
+/*
+ * procs.h - processes as /proc shows them (proc(5)), each known by its pid and the moment it was born, so
+ * that one is never mistaken for another that got its pid.
+ */
+#ifndef PROCS_H
+#define PROCS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+struct proc {
+    pid_t pid, parent, group, session;
+    char state;     /* R, S, D, T, t, Z, X ... */
+    uint64_t start; /* clock ticks after boot */
+    bool ours;      /* the caller's to use */
+};
+
+struct procs {
+    struct proc *list; /* sorted by pid */
+    size_t n, room;
+};
+
+/* What /proc says of that process now. False: it is not there, or has been waited for. */
+bool procs_look(pid_t pid, struct proc *p);
+
+/* All processes. 0, or -1 with errno; ENOSYS when /proc is not that of our pid namespace. */
+int procs_list(struct procs *all);
+void procs_free(struct procs *all);
+
+/* The one with that pid, or NULL. */
+struct proc *procs_find(const struct procs *all, pid_t pid);
+
+/* Neither a zombie nor gone: one whose first thread alone has ended is alive. */
+bool procs_is_alive(const struct proc *p);
+
+/*
+ * A pidfd (pidfd_open(2)) of that very process, close-on-exec, the caller's to close; it is ready to read
+ * once the process has ended. -1 with errno: ESRCH when it has gone, ENOSYS on a kernel before 5.3.
+ */
+int procs_open(const struct proc *p);
+
+/* Signals that very process. 0, or -1 with errno. */
+int procs_signal(const struct proc *p, int sig);
+
+#endif
