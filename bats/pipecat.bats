@@ -20,12 +20,6 @@ setup() {
   echo 'echo slow; exec >&-; perl -e "select undef, undef, undef, .3"; echo yes >ended' >slow
 }
 
-# script FILE TEXT: an executable bash script.
-script() {
-  printf '#!/bin/bash\n%s\n' "$2" >"$1"
-  chmod +x "$1"
-}
-
 teardown() {
   common_teardown
 }

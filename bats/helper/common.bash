@@ -94,3 +94,30 @@ wrong_call() {
   [[ ${stderr_lines[0]} == "$1: "* ]]
   [ "${stderr_lines[1]}" = "Try '$1 --help'." ]
 }
+
+# script FILE TEXT: an executable bash script; it appears whole.
+script() {
+  printf '#!/bin/bash\n%s\n' "$2" >"$1.new"
+  chmod +x "$1.new"
+  mv "$1.new" "$1"
+}
+
+# The pids of those that work in the test's directory.
+left_behind() {
+  find /proc -maxdepth 2 -name cwd -lname "$BATS_TEST_TMPDIR*" 2>/dev/null | cut -d/ -f3
+}
+
+# For teardown: fails if any process of the test (its directory is theirs) does not go.
+nobody_left_behind() {
+  local tries pid
+  cd /
+  for ((tries = 0; tries < 500; tries++)); do
+    [ -n "$(left_behind)" ] || return 0
+    read -rt 0.01 <> <(:) || :
+  done
+  left_behind | while read -r pid; do
+    echo "left behind: $pid $(tr '\0' ' ' <"/proc/$pid/cmdline")" >&2
+    kill -KILL "$pid"
+  done
+  return 1
+}

@@ -8,31 +8,9 @@ launch_setup() {
   export PS1='ready> '
 }
 
-# Ends what the test has started, and fails if any process of it (its directory is theirs) is still there.
 launch_teardown() {
-  local tries pid
   common_teardown
-  cd /
-  for ((tries = 0; tries < 300; tries++)); do
-    [ -n "$(left_behind)" ] || return 0
-    read -rt 0.01 <> <(:) || :
-  done
-  left_behind | while read -r pid; do
-    echo "left behind: $pid $(tr '\0' ' ' <"/proc/$pid/cmdline")" >&2
-    kill -KILL "$pid"
-  done
-  return 1
-}
-
-# The pids of those that work in the test's directory.
-left_behind() {
-  find /proc -maxdepth 2 -name cwd -lname "$BATS_TEST_TMPDIR*" 2>/dev/null | cut -d/ -f3
-}
-
-# script FILE TEXT: an executable bash script.
-script() {
-  printf '#!/bin/bash\n%s\n' "$2" >"$1"
-  chmod +x "$1"
+  nobody_left_behind
 }
 
 # How a command's life has ended, as wait(2) says it.

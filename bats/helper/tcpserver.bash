@@ -10,35 +10,14 @@ server_setup() {
   script bin/tell 'env | grep -E "^(PROTO|TCP|UNIX|LISTEN_|NOTIFY_)" | sort'
 }
 
-# Hangs up, ends the servers, and fails if any process of the test (its directory is theirs) is still there.
+# Hangs up, ends the servers, and sees to it that no process of the test is left.
 server_teardown() {
-  local fd tries pid
+  local fd
   for fd in "${connected[@]}"; do
     exec {fd}>&-
   done
   common_teardown
-  cd /
-  for ((tries = 0; tries < 500; tries++)); do
-    [ -n "$(left_behind)" ] || return 0
-    read -rt 0.01 <> <(:) || :
-  done
-  left_behind | while read -r pid; do
-    echo "left behind: $pid $(tr '\0' ' ' <"/proc/$pid/cmdline")" >&2
-    kill -KILL "$pid"
-  done
-  return 1
-}
-
-# The pids of those that work in the test's directory.
-left_behind() {
-  find /proc -maxdepth 2 -name cwd -lname "$BATS_TEST_TMPDIR*" 2>/dev/null | cut -d/ -f3
-}
-
-# script FILE TEXT: an executable bash script.
-script() {
-  printf '#!/bin/bash\n%s\n' "$2" >"$1.new"
-  chmod +x "$1.new"
-  mv "$1.new" "$1"
+  nobody_left_behind
 }
 
 # wrap NAME COMMAND...: NAME is a command that runs tcpserver under COMMAND, which keeps its pid.
