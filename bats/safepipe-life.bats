@@ -59,7 +59,7 @@ all_gone() {
 
 @test "-t: a stopped program is ended, too" {
   SECONDS=0
-  run -124 timeout --foreground 60 safepipe -t 500ms -k 1h --status-fd 9 sh -c 'kill -STOP $$' 9>told
+  run -124 timeout --foreground 60 safepipe -t 2 -k 1h --status-fd 9 sh -c 'kill -STOP $$' 9>told
   ((SECONDS < 30))
   [ "$(told 0 signal)" = 15 ]
   gone "$(told 0 pid)"

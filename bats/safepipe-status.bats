@@ -187,7 +187,7 @@ line() {
 }
 
 @test "--status-fd: programs that had to be ended" {
-  run -124 --separate-stderr timeout --foreground 60 safepipe -t 500ms --status-fd 9 true ::: sleep 1000 \
+  run -124 --separate-stderr timeout --foreground 60 safepipe -t 2 --status-fd 9 true ::: sleep 1000 \
     ::: perl -e '$SIG{TERM} = sub { exit 5 }; sleep' 9>told
   line 0
   line 1 signal=15 timed_out=1
