@@ -306,7 +306,7 @@ PERL
 }
 
 @test "--ready fd: READY_FD is the one fd more that PROG has" {
-  refused 111 --ready fd -o "$here/env" sh -c 'echo $READY_FD; ls -l /proc/$$/fd | grep -c -- "->"'
+  refused 111 --ready fd -c "$here" -o "$here/env" sh -c 'echo $READY_FD; ls -l /proc/$$/fd >list; grep -c -- "->" list'
   [ "$(cat env)" = $'3\n4' ]
 }
 
