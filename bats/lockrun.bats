@@ -242,7 +242,7 @@ fcntl_perl='use Fcntl qw(:DEFAULT :flock :seek); $| = 1; open my $f, "+>>", "loc
 @test "who waits does not poll: a timer's tick in 50 ms, and no more" {
   need strace strace
   hold holder lockrun lock ./hold
-  run -124 timeout --foreground 60 strace -f -qq -o trace -e trace=desc,signal lockrun -t 1 lock true
+  run -124 timeout --foreground 60 strace -f -qq -o trace -e trace=flock,setitimer,rt_sigprocmask,rt_sigreturn lockrun -t 1 lock true
   # flock and its SIGALRM, sigreturn and clock, 20 times
   (($(grep -c 'flock(' trace) <= 30))
   (($(wc -l <trace) <= 250))
