@@ -4,9 +4,9 @@ set -eu
 floor_of() {
   case $1 in
   buf | exitcode | fd | msg | num | signum | table | version) echo 0 ;;
-  addr | clock | env | notify | opts | procs | proxy | sigs | user) echo 1 ;;
+  addr | clock | env | notify | opts | procs | proxy | sigs | sysv | user) echo 1 ;;
   family | lock | logfile | pty | reap | rules | spawn | ucspi) echo 2 ;;
-  fifo | job | pidfile | resolve | relay) echo 3 ;;
+  fifo | job | pidfile | resolve | relay | sem) echo 3 ;;
   client | coproc | coproc_relay | monitor | monitor_start | dial | listen | serve | serve_conn | serve_loop | serve_setup | talk) echo 4 ;;
   applet | main | toolbox) echo 5 ;;
   registry) echo 0 ;;

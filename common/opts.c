@@ -94,6 +94,11 @@ static _Noreturn void print_version(const struct opts *o)
 
 int opts_next(struct opts *o)
 {
+    if (o->ended) {
+        o->first = optind;
+        return -1;
+    }
+    o->ended = optind < o->argc && strcmp(o->argv[optind], "--") == 0;
     insist_on_whole_name(o);
     int got = getopt_long(o->argc, o->argv, o->letters, o->longs, NULL);
     o->arg = optarg;
@@ -110,6 +115,18 @@ int opts_next(struct opts *o)
     int row = got >= FIRST_VALUE ? got - FIRST_VALUE : row_of_letter(o, got);
     o->now = &o->cli->options[row];
     return row;
+}
+
+int opts_command(struct opts *o)
+{
+    const char *word = o->argv[o->first];
+    for (int i = 0; word && o->cli->commands[i]; i++) {
+        if (strcmp(word, o->cli->commands[i]) != 0)
+            continue;
+        o->first = ++optind;
+        return i;
+    }
+    return -1;
 }
 
 void opts_wrong(const struct opts *o, const char *why)

@@ -34,6 +34,7 @@ struct cli {
     const char *name, *summary;
     const char *usage; /* what follows the name; one line a form */
     const char *notes; /* printed under the options, or NULL */
+    const char *const *commands; /* sub-commands, NULL at the end; or NULL */
     const struct opt *options;
     size_t count;
 };
@@ -47,6 +48,7 @@ struct opts {
     char **argv;
     char *arg; /* of the option that opts_next returned */
     int first; /* index of the first operand, once opts_next has returned -1 */
+    bool ended; /* by a word -- */
     const struct opt *now;
     struct option longs[OPTS_MAX + 3];
     char letters[2 + OPTS_MAX * 3 + 1];
@@ -56,6 +58,12 @@ void opts_start(struct opts *o, const struct msg *m, const struct cli *cli, int 
 
 /* The row of the next option, or -1 at the first operand. Does not return on a wrong call. */
 int opts_next(struct opts *o);
+
+/*
+ * Once opts_next has returned -1: the index of the first operand among cli->commands, or -1 if it is none of
+ * them. After a sub-command more options may follow: opts_next goes on behind it.
+ */
+int opts_command(struct opts *o);
 
 /* The argument of the present option as a strict value; does not return if it is none. */
 uint64_t opts_num(const struct opts *o, uint64_t min, uint64_t max);

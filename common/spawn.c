@@ -195,14 +195,25 @@ pid_t spawn_function(int (*work)(void *), void *arg, bool tied)
     _exit(work(arg));
 }
 
-pid_t spawn_keeper(int (*work)(void *), void *arg)
+struct keeper {
+    int (*work)(void *);
+    void *arg;
+};
+
+static int keeper(void *arg)
 {
-    pid_t pid = fork();
-    if (pid != 0)
-        return pid;
+    const struct keeper *k = arg;
     sigs_block_all();
     setsid();
-    _exit(work(arg));
+    _exit(k->work(k->arg));
+}
+
+pid_t spawn_keeper(int (*work)(void *), void *arg)
+{
+    enum { STACK = 65536 };
+    _Alignas(16) char stack[STACK]; /* the child has a copy of it */
+    struct keeper k = {.work = work, .arg = arg};
+    return clone(keeper, stack + STACK, CLONE_SYSVSEM | SIGCHLD, &k);
 }
 
 pid_t spawn_background(int (*work)(void *), void *arg)

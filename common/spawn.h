@@ -63,7 +63,11 @@ pid_t spawn_function(int (*work)(void *), void *arg, bool tied);
 /* A process that goes on as we are, signals and all, in a session of its own. Its pid, or -1 with errno. */
 pid_t spawn_background(int (*work)(void *), void *arg);
 
-/* A process that outlives us: in a session of its own and deaf to every signal, it ends when it likes. */
+/*
+ * A process that outlives us: in a session of its own and deaf to every signal, it ends when it likes. What
+ * we hold of semaphores under SEM_UNDO it holds with us, until the last of us has ended (CLONE_SYSVSEM). Its
+ * pid, or -1 with errno.
+ */
 pid_t spawn_keeper(int (*work)(void *), void *arg);
 
 #endif

@@ -186,12 +186,18 @@ static void add_options(struct buf *out, const struct cli *cli, const char *sepa
     buf_fmt(out, "--help%s--version", separator);
 }
 
-/* After the options comes a program: its name, then its own completion. */
+static void add_commands(struct buf *out, const struct cli *cli)
+{
+    for (size_t i = 0; cli->commands && cli->commands[i]; i++)
+        buf_fmt(out, "%s%s", i ? " " : "", cli->commands[i]);
+}
+
+/* After the options comes a sub-command, or a program: its name, then its own completion. */
 static void add_bash(struct buf *out)
 {
     buf_text(out, "# bash completion for ipcbox and its applets\n"
                   "_ipcbox() {\n"
-                  "  local name=${1##*/} word=$2 start=1 words\n"
+                  "  local name=${1##*/} word=$2 start=1 words commands=\n"
                   "  if [[ $name == ipcbox ]]; then\n"
                   "    if ((COMP_CWORD == 1)); then\n"
                   "      mapfile -t COMPREPLY < <(compgen -W '");
@@ -202,18 +208,22 @@ static void add_bash(struct buf *out)
                   "    fi\n"
                   "    name=${COMP_WORDS[1]} start=2\n"
                   "  fi\n"
-                  "  if [[ $word != -* ]]; then\n"
-                  "    mapfile -t COMPREPLY < <(compgen -c -f -- \"$word\")\n"
-                  "    return\n"
-                  "  fi\n"
                   "  case $name in\n");
     for (size_t i = 0; i < applet_count(); i++) {
         buf_fmt(out, "  %s) words='", applet_at(i)->cli->name);
         add_options(out, applet_at(i)->cli, " ");
+        buf_text(out, "' commands='");
+        add_commands(out, applet_at(i)->cli);
         buf_text(out, "' ;;\n");
     }
     buf_text(out, "  *) words= ;;\n"
                   "  esac\n"
+                  "  if [[ $word != -* && $commands && $COMP_CWORD == \"$start\" ]]; then\n"
+                  "    words=$commands\n"
+                  "  elif [[ $word != -* ]]; then\n"
+                  "    mapfile -t COMPREPLY < <(compgen -c -f -- \"$word\")\n"
+                  "    return\n"
+                  "  fi\n"
                   "  mapfile -t COMPREPLY < <(compgen -W \"$words\" -- \"$word\")\n"
                   "}\n"
                   "complete -F _ipcbox ipcbox");
@@ -259,8 +269,13 @@ static void add_zsh(struct buf *out)
             add_quoted(out, opt->help, "[]:\\");
             buf_fmt(out, "]%s%s'", opt->arg && !must ? ":" : "", value);
         }
-        buf_text(
-            out, " \\\n    '--help[print help]' '--version[print the version]' '*::program:_normal' ;;\n");
+        buf_text(out, " \\\n    '--help[print help]' '--version[print the version]'");
+        if (cli->commands) {
+            buf_text(out, " '1:command:(");
+            add_commands(out, cli);
+            buf_text(out, ")'");
+        }
+        buf_text(out, " '*::program:_normal' ;;\n");
     }
     buf_text(out, "  esac\n}\n"
                   "_ipcbox() {\n"
@@ -289,6 +304,12 @@ static void add_fish_option(struct buf *out, const char *applet, const struct op
     buf_text(out, "'\n");
 }
 
+static void add_fish_command(struct buf *out, const char *applet, const char *command)
+{
+    buf_fmt(out, "complete -c ipcbox -n '__fish_seen_subcommand_from %s' -f -a %s\n", applet, command);
+    buf_fmt(out, "complete -c %s -n __fish_use_subcommand -f -a %s\n", applet, command);
+}
+
 static void add_fish(struct buf *out)
 {
     buf_text(out, "# fish completion for ipcbox and its applets\n");
@@ -297,6 +318,8 @@ static void add_fish(struct buf *out)
         buf_fmt(out, "complete -c ipcbox -n __fish_use_subcommand -f -a %s -d '", cli->name);
         add_quoted(out, cli->summary, "\\");
         buf_text(out, "'\n");
+        for (size_t j = 0; cli->commands && cli->commands[j]; j++)
+            add_fish_command(out, cli->name, cli->commands[j]);
         for (size_t j = 0; j < cli->count; j++) {
             add_fish_option(out, cli->name, &cli->options[j], false);
             add_fish_option(out, cli->name, &cli->options[j], true);

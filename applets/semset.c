@@ -1,0 +1,243 @@
+/*
+ * semset - makes, shows, sets and removes System V semaphore sets.
+ */
+#include "applet.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "fd.h"
+#include "num.h"
+#include "procs.h"
+#include "sem.h"
+
+#define SEMSET_OPTIONS(X)                                                      \
+    MSG_OPTIONS(X)                                                             \
+    X(MODE, 'm', "mode", "MODE", "create: the set's mode (0600)")              \
+    X(VALUE, 0, "value", "VALUE", "create: every semaphore's first value (0)") \
+    X(JSON, 0, "json", NULL, "stat: one JSON object")
+
+enum semset_option { SEMSET_OPTIONS(OPT_ENUM) };
+static const struct opt options[] = {SEMSET_OPTIONS(OPT_ROW)};
+
+enum command { CREATE, STAT, SET, RM };
+static const char *const commands[] = {
+    [CREATE] = "create", [STAT] = "stat", [SET] = "set", [RM] = "rm", NULL};
+
+struct semset {
+    struct msg *msg;
+    struct sysv_key key;
+    struct sem_making making;
+    bool has_mode, has_value, json;
+};
+
+static int create(struct semset *s)
+{
+    int id = sem_make(&s->key, &s->making);
+    if (id >= 0)
+        return sysv_print_private(s->msg, &s->key, id);
+    return sysv_failed(s->msg, SYSV_SEM, "make", &s->key, errno);
+}
+
+static int failed(const struct semset *s, const char *what)
+{
+    return sysv_failed(s->msg, SYSV_SEM, what, &s->key, errno);
+}
+
+/* The set and its state; the identifier, or -1. */
+static int look(const struct semset *s, struct semid_ds *state)
+{
+    int id = sysv_get(SYSV_SEM, &s->key, 0, 0);
+    return id >= 0 && semctl(id, 0, IPC_STAT, (union semun){.buf = state}) == 0 ? id : -1;
+}
+
+/* What semctl(2) says of one semaphore; a set that goes meanwhile has nothing more to say. */
+static unsigned long long ask(int id, size_t num, int what)
+{
+    int value = semctl(id, (int)num, what);
+    return value < 0 ? 0 : (unsigned)value;
+}
+
+static int stat_set(const struct semset *s)
+{
+    struct semid_ds state;
+    struct sysv_report r;
+    int id = look(s, &state);
+    if (id < 0)
+        return failed(s, "stat");
+    sysv_report_begin(&r, s->json, id, &state.sem_perm);
+    sysv_report_time(&r, "last_operation", state.sem_otime);
+    sysv_report_time(&r, "last_change", state.sem_ctime);
+    sysv_report_list(&r, "semaphores");
+    for (size_t i = 0; i < state.sem_nsems; i++) {
+        sysv_report_item(&r, "num", i);
+        sysv_report_num(&r, "value", ask(id, i, GETVAL));
+        sysv_report_num(&r, "waiting_for_more", ask(id, i, GETNCNT));
+        sysv_report_num(&r, "waiting_for_zero", ask(id, i, GETZCNT));
+        sysv_report_num(&r, "last_pid", ask(id, i, GETPID));
+    }
+    sysv_report_list_end(&r);
+    return sysv_report_end(&r, s->msg);
+}
+
+static int set(const struct semset *s, char *const *words)
+{
+    uint64_t num, value;
+    if (!words[0] || !words[1] || words[2])
+        msg_usage(s->msg, "want set KEY NUM VALUE");
+    if (!num_u64(words[0], 0, SEM_SET_SIZE - 1, &num))
+        msg_usage(s->msg, "NUM '%s': want a number from 0 to %d", words[0], SEM_SET_SIZE - 1);
+    if (!num_u64(words[1], 0, SEM_HIGHEST, &value))
+        msg_usage(s->msg, "VALUE '%s': want a number from 0 to %d", words[1], SEM_HIGHEST);
+    int id = sem_find(&s->key);
+    if (id < 0 || semctl(id, (int)num, SETVAL, (union semun){.val = (int)value}) < 0)
+        return failed(s, "set");
+    sem_mark(id);
+    return EXIT_DONE;
+}
+
+/* Whether that process waits in a semop(2) of the set, as far as we may know (/proc/PID/syscall). */
+static bool waits_for(pid_t pid, int id)
+{
+    char path[64], text[256];
+    struct buf name = BUF(path);
+    buf_fmt(&name, "/proc/%ld/syscall", (long)pid);
+    int fd = open(buf_str(&name), O_RDONLY | O_CLOEXEC);
+    ssize_t n = fd < 0 ? -1 : fd_read(fd, text, sizeof text - 1);
+    fd_close(&fd);
+    if (n <= 0)
+        return false;
+    text[n] = '\0';
+    char *rest;
+    long number = strtol(text, &rest, 10);
+#ifdef SYS_semop
+    bool ours = number == SYS_semop || number == SYS_semtimedop;
+#else
+    bool ours = number == SYS_semtimedop;
+#endif
+    return ours && strtoull(rest, NULL, 16) == (unsigned)id;
+}
+
+/* Who waits, now that the set is about to go: how many, and the pids of those that we may look at. */
+static void say_waiters(const struct semset *s, int id, const struct semid_ds *state)
+{
+    struct procs all;
+    char mem[1024];
+    struct buf why = BUF(mem);
+    unsigned long long waiting = 0;
+    for (size_t i = 0; i < state->sem_nsems; i++)
+        waiting += ask(id, i, GETNCNT) + ask(id, i, GETZCNT);
+    if (!waiting)
+        return;
+    buf_fmt(&why, "%llu still waiting", waiting);
+    if (procs_list(&all) == 0) {
+        const char *between = ": pid";
+        for (size_t i = 0; i < all.n; i++) {
+            if (!waits_for(all.list[i].pid, id))
+                continue;
+            buf_fmt(&why, "%s %ld", between, (long)all.list[i].pid);
+            between = ",";
+        }
+        procs_free(&all);
+    }
+    msg_error_why(s->msg, "remove", s->key.word, buf_str(&why));
+}
+
+static int rm(const struct semset *s)
+{
+    struct semid_ds state;
+    int id = sysv_get(SYSV_SEM, &s->key, 0, 0);
+    if (id < 0)
+        return failed(s, "remove");
+    if (semctl(id, 0, IPC_STAT, (union semun){.buf = &state}) == 0)
+        say_waiters(s, id, &state);
+    return semctl(id, 0, IPC_RMID) == 0 ? EXIT_DONE : failed(s, "remove");
+}
+
+static void take_nsems(struct semset *s, char *const *words)
+{
+    uint64_t n = 1;
+    if (words[0] && !num_u64(words[0], 1, SEM_SET_SIZE, &n))
+        msg_usage(s->msg, "NSEMS '%s': want a number from 1 to %d", words[0], SEM_SET_SIZE);
+    if (words[0] && words[1])
+        msg_usage(s->msg, "want create KEY [NSEMS], not '%s', too", words[1]);
+    s->making.n = n;
+}
+
+static int run(struct semset *s, enum command command, char **argv)
+{
+    if (command != CREATE && (s->has_mode || s->has_value))
+        msg_usage(s->msg, "--mode and --value are for create");
+    if (command != STAT && s->json)
+        msg_usage(s->msg, "--json is for stat");
+    sysv_key(&s->key, s->msg, *argv, command == CREATE);
+    if ((command == STAT || command == RM) && argv[1])
+        msg_usage(s->msg, "want %s KEY, not '%s', too", commands[command], argv[1]);
+    switch (command) {
+    case CREATE:
+        take_nsems(s, argv + 1);
+        return create(s);
+    case STAT:
+        return stat_set(s);
+    case SET:
+        return set(s, argv + 1);
+    case RM:
+        return rm(s);
+    }
+    return EXIT_USAGE;
+}
+
+static void take_option(struct semset *s, int row, const struct opts *o)
+{
+    switch ((enum semset_option)row) {
+        MSG_OPTIONS(OPT_CASE)
+        opts_level(s->msg, row);
+        break;
+    case OPT_MODE:
+        s->has_mode = true;
+        s->making.mode = sysv_mode(o);
+        break;
+    case OPT_VALUE:
+        s->has_value = true;
+        s->making.value = (unsigned)opts_num(o, 0, SEM_HIGHEST);
+        break;
+    case OPT_JSON:
+        s->json = true;
+        break;
+    }
+}
+
+static const struct cli cli = {
+    .name = "semset",
+    .summary = "make, show, set and remove System V semaphore sets",
+    .usage = "create [-m MODE] [--value VALUE] KEY [NSEMS]\n"
+             "stat [--json] KEY\n"
+             "set KEY NUM VALUE\n"
+             "rm KEY",
+    .notes = "KEY: a number, 0x..., PATH[:ID], or id:N; create also takes private, and prints id:N.",
+    .commands = commands,
+    .options = options,
+    .count = sizeof options / sizeof *options,
+};
+
+static int semset_main(struct msg *m, int argc, char **argv)
+{
+    struct semset s = {.msg = m, .making = {.mode = 0600, .exclusive = true}};
+    struct opts o;
+    int row;
+    opts_start(&o, m, &cli, argc, argv);
+    while ((row = opts_next(&o)) >= 0)
+        take_option(&s, row, &o);
+    int command = opts_command(&o);
+    if (command < 0)
+        msg_usage(m, "want create, stat, set or rm");
+    while ((row = opts_next(&o)) >= 0)
+        take_option(&s, row, &o);
+    return run(&s, (enum command)command, argv + o.first);
+}
+
+const struct applet applet_semset = {.cli = &cli, .theme = THEME_SYSV, .main = semset_main};

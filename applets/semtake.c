@@ -1,0 +1,187 @@
+/*
+ * semtake - takes a semaphore, and holds it for a program, for a process, or until someone gives it back.
+ *
+ * perlipc's take: one semop(2) that waits for zero and adds one. With PROG it is taken under SEM_UNDO and
+ * then we become PROG, so that the kernel gives back at PROG's end, whatever that is, and nothing before.
+ */
+#include "applet.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "clock.h"
+#include "fd.h"
+#include "sem.h"
+#include "spawn.h"
+
+#define SEMTAKE_OPTIONS(X)                                                                       \
+    MSG_OPTIONS(X)                                                                               \
+    X(NUM, 'n', "num", "NUM", "the semaphore of that number (0)")                                \
+    X(COUNT, 'c', "count", NULL, "a counting semaphore: take one of its value")                  \
+    X(TIMEOUT, 't', "timeout", "TIME", "wait for TIME at most (124); 0 is --try")                \
+    X(TRY, 0, "try", NULL, "don't wait: 1 when it is taken")                                     \
+    X(CREATE, 0, "create", "[VALUE]", "make the set if there is none: VALUE is 0, or 1 with -c") \
+    X(MODE, 'm', "mode", "MODE", "its mode if it is made (0600)")                                \
+    X(FOR, 0, "for", "PID", "return once it is taken; it is given back when PID ends")
+
+enum semtake_option { SEMTAKE_OPTIONS(OPT_ENUM) };
+static const struct opt options[] = {SEMTAKE_OPTIONS(OPT_ROW)};
+
+struct semtake {
+    struct msg *msg;
+    struct sysv_key key;
+    unsigned short num;
+    bool count, create, has_value, try_once;
+    int64_t timeout;
+    struct sem_making making;
+    pid_t pid; /* --for */
+    int pidfd; /* that very process */
+};
+
+/* An fd of PID that says when it ends; ends us when it has already. */
+static void watch_pid(struct semtake *s)
+{
+    char mem[32];
+    struct buf pid = BUF(mem);
+    buf_num(&pid, (unsigned long long)s->pid);
+    s->pidfd = (int)syscall(SYS_pidfd_open, s->pid, 0);
+    if (s->pidfd < 0)
+        msg_die_sys(s->msg, "pidfd_open", buf_str(&pid));
+    struct pollfd end = {.fd = s->pidfd, .events = POLLIN};
+    if (poll(&end, 1, 0) > 0)
+        msg_die(s->msg, EXIT_SYSTEM, "pidfd_open", buf_str(&pid), ESRCH);
+}
+
+/* The keeper's life: it has nothing of ours but the semaphore. */
+static int keep(void *arg)
+{
+    const struct semtake *s = arg;
+    struct pollfd end = {.fd = STDERR_FILENO + 1, .events = POLLIN};
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+        fd_to_null(fd);
+    if (dup2(s->pidfd, end.fd) < 0 || chdir("/") < 0)
+        return EXIT_SYSTEM;
+    fd_close_from(end.fd + 1);
+    while (poll(&end, 1, -1) < 1)
+        ;
+    return EXIT_DONE;
+}
+
+static int busy(const struct semtake *s, int id)
+{
+    if (s->count && sem_is_untouched(id))
+        return msg_fatal_why(s->msg, EXIT_SYSTEM, "take", s->key.word,
+            "nobody has given it a value: 'semset set', 'semset create --value' or --create=VALUE does");
+    if (!s->try_once)
+        return msg_fatal_why(s->msg, EXIT_DEADLINE, "take", s->key.word, "the deadline passed");
+    msg_error_why(s->msg, "take", s->key.word, "it is taken");
+    return EXIT_NO;
+}
+
+static int take(const struct semtake *s, bool undo)
+{
+    short flags = (short)((undo ? SEM_UNDO : 0) | (s->try_once ? IPC_NOWAIT : 0));
+    struct sembuf binary[] = {{.sem_num = s->num, .sem_op = 0, .sem_flg = flags},
+        {.sem_num = s->num, .sem_op = 1, .sem_flg = flags}};
+    struct sembuf counting = {.sem_num = s->num, .sem_op = -1, .sem_flg = flags};
+    int64_t deadline = clock_in(s->timeout);
+    int id = s->create ? sem_make(&s->key, &s->making) : sem_find(&s->key);
+    if (id < 0)
+        return sysv_failed(s->msg, SYSV_SEM, s->create ? "make" : "find", &s->key, errno);
+    if (sem_change(id, s->count ? &counting : binary, s->count ? 1 : 2, deadline) == 0)
+        return EXIT_DONE;
+    return errno == EAGAIN ? busy(s, id) : sysv_failed(s->msg, SYSV_SEM, "take", &s->key, errno);
+}
+
+static int run(struct semtake *s, char **argv)
+{
+    char path[SPAWN_PATH_SIZE];
+    if (*argv && spawn_find(*argv, path) < 0)
+        return msg_fatal(s->msg, spawn_exit_status(errno), "find", *argv, errno);
+    if (s->pid)
+        watch_pid(s);
+    int status = take(s, *argv || s->pid);
+    if (status != EXIT_DONE)
+        return status;
+    if (s->pid && spawn_keeper(keep, s) < 0)
+        return msg_fatal(s->msg, EXIT_SYSTEM, "fork", NULL, errno);
+    if (!*argv)
+        return EXIT_DONE;
+    spawn_become(path, argv, environ);
+    return msg_fatal(s->msg, spawn_exit_status(errno), "exec", *argv, errno);
+}
+
+/* What --create=VALUE and -c make of the set. */
+static void decide_value(struct semtake *s)
+{
+    if (!s->has_value)
+        s->making.value = s->count;
+    else if (!s->count && s->making.value > 1)
+        msg_usage(s->msg, "--create=%u is for --count; without it 0 is free and 1 is taken", s->making.value);
+    s->making.n = s->num + 1u;
+}
+
+static void take_option(struct semtake *s, int row, const struct opts *o)
+{
+    uint64_t value;
+    switch ((enum semtake_option)row) {
+        MSG_OPTIONS(OPT_CASE)
+        opts_level(s->msg, row);
+        break;
+    case OPT_NUM:
+        s->num = (unsigned short)opts_num(o, 0, SEM_SET_SIZE - 1);
+        break;
+    case OPT_COUNT:
+        s->count = true;
+        break;
+    case OPT_TIMEOUT:
+        s->timeout = opts_duration(o);
+        s->try_once = !s->timeout;
+        break;
+    case OPT_TRY:
+        s->try_once = true;
+        break;
+    case OPT_CREATE:
+        s->create = true;
+        s->has_value = o->arg != NULL;
+        value = s->has_value ? opts_num(o, 0, SEM_HIGHEST) : 0;
+        s->making.value = (unsigned)value;
+        break;
+    case OPT_MODE:
+        s->making.mode = sysv_mode(o);
+        break;
+    case OPT_FOR:
+        s->pid = (pid_t)opts_num(o, 1, INT32_MAX);
+        break;
+    }
+}
+
+static const struct cli cli = {
+    .name = "semtake",
+    .summary = "take a System V semaphore, for a program or a process",
+    .usage = "[OPTION]... KEY [PROG [ARG]...]",
+    .notes = "With PROG it is given back when PROG ends; else semgive gives it back.",
+    .options = options,
+    .count = sizeof options / sizeof *options,
+};
+
+static int semtake_main(struct msg *m, int argc, char **argv)
+{
+    struct semtake s = {.msg = m, .timeout = CLOCK_NEVER, .making = {.mode = 0600}, .pidfd = -1};
+    struct opts o;
+    int row;
+    opts_start(&o, m, &cli, argc, argv);
+    while ((row = opts_next(&o)) >= 0)
+        take_option(&s, row, &o);
+    argv += o.first;
+    sysv_key(&s.key, m, *argv, false);
+    if (s.pid && argv[1])
+        msg_usage(m, "--for PID is for a call without PROG");
+    decide_value(&s);
+    return run(&s, argv + 1);
+}
+
+const struct applet applet_semtake = {.cli = &cli, .theme = THEME_SYSV, .main = semtake_main};

@@ -1,0 +1,273 @@
+/*
+ * sysv.c - see sysv.h.
+ */
+#include "sysv.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <string.h>
+#include <sys/msg.h>
+#include <sys/sem.h>
+#include <sys/shm.h>
+#include <unistd.h>
+
+#include "fd.h"
+#include "num.h"
+
+/* ---- keys ---- */
+
+static bool hex(const char *digits, uint64_t *out)
+{
+    size_t n = strspn(digits, "0123456789abcdefABCDEF");
+    *out = 0;
+    if (!n || n > 8 || digits[n])
+        return false;
+    for (; *digits; digits++)
+        *out = *out << 4 | (uint64_t)(*digits <= '9' ? *digits - '0' : (*digits | 0x20) - 'a' + 10);
+    return *out > 0;
+}
+
+/* PATH[:ID]: the ID stands behind the last colon, if that comes behind the last slash. */
+static void key_of_path(struct sysv_key *k, const struct msg *m)
+{
+    char path[PATH_MAX];
+    uint64_t id = 1;
+    const char *colon = strchr(strrchr(k->word, '/'), ':');
+    while (colon && strchr(colon + 1, ':') && colon[1] != '\0' && colon[2] != '\0')
+        colon = strchr(colon + 1, ':');
+    size_t len = colon ? (size_t)(colon - k->word) : strlen(k->word);
+    if (len >= sizeof path)
+        msg_die(m, EXIT_SYSTEM, "ftok", k->word, ENAMETOOLONG);
+    memcpy(path, k->word, len);
+    path[len] = '\0';
+    if (colon && !num_u64(colon + 1, 1, 255, &id)) {
+        if (!colon[1] || colon[2] || (colon[1] >= '0' && colon[1] <= '9'))
+            msg_usage(m, "KEY '%s': want PATH:ID with an ID from 1 to 255, or one character", k->word);
+        id = (unsigned char)colon[1];
+    }
+    k->key = ftok(path, (int)id);
+    if (k->key == -1)
+        msg_die_sys(m, "ftok", path);
+}
+
+void sysv_key(struct sysv_key *k, const struct msg *m, const char *word, bool making)
+{
+    uint64_t number;
+    if (!word)
+        msg_usage(m, "want KEY");
+    *k = (struct sysv_key){.word = word, .form = SYSV_KEY};
+    if (strchr(word, '/')) {
+        key_of_path(k, m);
+    } else if (strcmp(word, "private") == 0) {
+        if (!making)
+            msg_usage(m, "KEY private is only for what makes an object; id:N names one that is there");
+        k->form = SYSV_PRIVATE;
+        k->key = IPC_PRIVATE;
+    } else if (strncmp(word, "id:", 3) == 0 && num_u64(word + 3, 0, INT_MAX, &number)) {
+        k->form = SYSV_ID;
+        k->id = (int)number;
+    } else if (strncmp(word, "0x", 2) == 0 ? hex(word + 2, &number) : num_u64(word, 1, UINT32_MAX, &number)) {
+        k->key = (key_t)(uint32_t)number;
+    } else {
+        msg_usage(m, "KEY '%s': want a number from 1 to 4294967295, 0x..., PATH[:ID]%s or id:N", word,
+            making ? ", private" : "");
+    }
+}
+
+unsigned sysv_mode(const struct opts *o)
+{
+    unsigned mode = opts_mode(o);
+    if (mode > 0777)
+        opts_wrong(o, "want an octal mode from 0 to 0777");
+    return mode;
+}
+
+int sysv_get(enum sysv_kind kind, const struct sysv_key *k, size_t size, int flags)
+{
+    if (k->form == SYSV_ID) {
+        errno = EEXIST;
+        return flags & IPC_EXCL ? -1 : k->id;
+    }
+    switch (kind) {
+    case SYSV_SHM:
+        return shmget(k->key, size, flags);
+    case SYSV_SEM:
+        return semget(k->key, (int)size, flags);
+    default:
+        return msgget(k->key, flags);
+    }
+}
+
+/* ---- errors ---- */
+
+static const char *const nouns[] = {
+    [SYSV_SHM] = "shared memory segment", [SYSV_SEM] = "semaphore set", [SYSV_MSG] = "message queue"};
+
+static const struct {
+    enum sysv_kind kind;
+    int err;
+    const char *advice;
+} advices[] = {
+    {SYSV_SHM, EINVAL, "it is gone, or the size is none that kernel.shmmax allows"},
+    {SYSV_SHM, ENOENT, "there is none; 'shmdemo create' makes one"},
+    {SYSV_SHM, ENOSPC,
+        "no more are allowed: 'ipcs -m' lists them, kernel.shmmni and kernel.shmall limit them"},
+    {SYSV_SHM, ENOMEM, "there is no memory for it"},
+    {SYSV_SEM, EFBIG, "the set has no semaphore of that number"},
+    {SYSV_SEM, EINVAL, "it is gone, or has no semaphore of that number"},
+    {SYSV_SEM, ENOENT, "there is none; 'semset create' or 'semtake --create' makes one"},
+    {SYSV_SEM, ENOSPC, "no more are allowed: 'ipcs -s' lists them, kernel.sem limits them"},
+    {SYSV_SEM, ERANGE, "its value would not be within 0 to 32767"},
+    {SYSV_MSG, E2BIG, "the message is longer than what was made ready for it"},
+    {SYSV_MSG, EINVAL, "it is gone, or the message is longer than kernel.msgmax allows"},
+    {SYSV_MSG, ENOENT, "there is none; 'msgsend --create' makes one"},
+    {SYSV_MSG, ENOSPC, "no more are allowed: 'ipcs -q' lists them, kernel.msgmni limits them"},
+};
+
+/* What is the same for all three. */
+static const char *general_advice(int err)
+{
+    switch (err) {
+    case EACCES:
+        return "its mode does not let this user";
+    case EPERM:
+        return "only its owner, its creator and root may do that";
+    case EEXIST:
+        return "there is one already";
+    case ETIMEDOUT:
+        return "another is about to make one, and does not get done";
+    case EIDRM:
+        return "it was removed meanwhile";
+    default:
+        return NULL;
+    }
+}
+
+int sysv_failed(const struct msg *m, enum sysv_kind kind, const char *what, const struct sysv_key *k, int err)
+{
+    char object_mem[512], why_mem[256];
+    struct buf object = BUF(object_mem), why = BUF(why_mem);
+    const char *advice = general_advice(err);
+    for (size_t i = 0; i < sizeof advices / sizeof *advices; i++)
+        if (advices[i].kind == kind && advices[i].err == err)
+            advice = advices[i].advice;
+    buf_fmt(&object, "%s %s", nouns[kind], k->word);
+    buf_fmt(&why, "%s%s%s", strerror(err), advice ? ": " : "", advice ? advice : "");
+    if (err == EEXIST) {
+        msg_error_why(m, what, buf_str(&object), general_advice(err));
+        return EXIT_NO;
+    }
+    return msg_fatal_why(m, EXIT_SYSTEM, what, buf_str(&object), buf_str(&why));
+}
+
+int sysv_print_private(const struct msg *m, const struct sysv_key *k, int id)
+{
+    char mem[32];
+    struct buf line = BUF(mem);
+    if (k->form != SYSV_PRIVATE)
+        return EXIT_DONE;
+    buf_fmt(&line, "id:%d\n", id);
+    if (fd_write_all(STDOUT_FILENO, line.mem, line.len) == 0)
+        return EXIT_DONE;
+    return msg_fatal(m, EXIT_SYSTEM, "write", "stdout", errno);
+}
+
+/* ---- reports ---- */
+
+/* Makes room for one more value. */
+static void flush(struct sysv_report *r, size_t room)
+{
+    if (r->out.size - r->out.len >= room)
+        return;
+    r->failed = r->failed || fd_write_all(STDOUT_FILENO, r->out.mem, r->out.len) < 0;
+    r->out.len = 0;
+}
+
+/* What comes before a value: `"name":` in JSON, `name ` in text. */
+static void add_name(struct sysv_report *r, const char *name)
+{
+    flush(r, 256);
+    if (r->json)
+        buf_fmt(&r->out, "%s\"%s\":", r->first ? "" : ",", name);
+    else
+        buf_fmt(&r->out, "%s%s ", r->first ? "" : r->in_item ? " " : "\n", name);
+    r->first = false;
+}
+
+static void add_text(struct sysv_report *r, const char *name, const char *value)
+{
+    add_name(r, name);
+    buf_fmt(&r->out, r->json ? "\"%s\"" : "%s", value);
+}
+
+void sysv_report_num(struct sysv_report *r, const char *name, unsigned long long value)
+{
+    add_name(r, name);
+    buf_num(&r->out, value);
+}
+
+void sysv_report_time(struct sysv_report *r, const char *name, time_t when)
+{
+    char text[40] = "";
+    struct tm utc;
+    if (!when && r->json) {
+        add_name(r, name);
+        buf_text(&r->out, "null");
+        return;
+    }
+    if (when && gmtime_r(&when, &utc))
+        strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &utc);
+    add_text(r, name, *text ? text : "never");
+}
+
+void sysv_report_begin(struct sysv_report *r, bool json, int id, const struct ipc_perm *perm)
+{
+    char mem[32];
+    struct buf b = BUF(mem);
+    *r = (struct sysv_report){.json = json, .first = true};
+    r->out = BUF(r->mem);
+    if (json)
+        buf_char(&r->out, '{');
+    sysv_report_num(r, "id", (unsigned)id);
+    buf_fmt(&b, "0x%08x", (unsigned)perm->__key);
+    add_text(r, "key", buf_str(&b));
+    b.len = 0;
+    buf_fmt(&b, "%04o", perm->mode & 0777u);
+    add_text(r, "mode", buf_str(&b));
+    sysv_report_num(r, "uid", perm->uid);
+    sysv_report_num(r, "gid", perm->gid);
+    sysv_report_num(r, "creator_uid", perm->cuid);
+    sysv_report_num(r, "creator_gid", perm->cgid);
+}
+
+void sysv_report_list(struct sysv_report *r, const char *name)
+{
+    if (!r->json)
+        return;
+    add_name(r, name);
+    buf_char(&r->out, '[');
+}
+
+void sysv_report_item(struct sysv_report *r, const char *name, unsigned long long number)
+{
+    flush(r, 256);
+    buf_text(&r->out, !r->json ? "\n" : r->in_item ? "},{" : "{");
+    r->in_item = r->first = true;
+    sysv_report_num(r, name, number);
+}
+
+void sysv_report_list_end(struct sysv_report *r)
+{
+    if (r->json)
+        buf_text(&r->out, r->in_item ? "}]" : "]");
+    r->in_item = false;
+}
+
+int sysv_report_end(struct sysv_report *r, const struct msg *m)
+{
+    buf_text(&r->out, r->json ? "}\n" : "\n");
+    flush(r, r->out.size);
+    if (!r->failed)
+        return EXIT_DONE;
+    return msg_fatal(m, EXIT_SYSTEM, "write", "stdout", errno);
+}
