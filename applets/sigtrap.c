@@ -173,6 +173,8 @@ static void take_command(struct sigtrap *s, struct action *a, const char *word, 
 static void take_action(struct sigtrap *s, const char *word, int sig, char *text)
 {
     struct action *a = &s->actions[sig];
+    if (sig == SIGKILL || sig == SIGSTOP || sig == SIGCHLD || signum_is_reserved(sig))
+        msg_usage(s->msg, "'%s': this signal can't be trapped", word);
     if (strcmp(text, "ignore") == 0) {
         a->kind = IGNORE;
     } else if (strcmp(text, "restart") == 0) {
@@ -184,8 +186,6 @@ static void take_action(struct sigtrap *s, const char *word, int sig, char *text
     } else {
         msg_usage(s->msg, "'%s': want ignore, restart, exec:COMMAND or a signal behind the =", word);
     }
-    if (sig == SIGKILL || sig == SIGSTOP || sig == SIGCHLD || signum_is_reserved(sig))
-        msg_usage(s->msg, "'%s': this signal can't be trapped", word);
 }
 
 /* SIG=ACTION words, up to PROG or --. How many words they are. */
