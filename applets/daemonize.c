@@ -30,8 +30,7 @@
     X(LOCK, 'l', "lock", "FILE", "hold a lock on FILE while PROG runs")                                  \
     X(DIRECTORY, 'c', "chdir", "DIR", "go there first (/, with --foreground nowhere)")                   \
     X(UMASK, 'm', "umask", "MODE", "set the umask")                                                      \
-    X(USER, 'u', "user", "USER[:GROUP]", "PROG becomes USER")                                            \
-    X(GROUP, 'g', "group", "GROUP", "PROG becomes GROUP")                                                \
+    USER_OPTIONS(X, "PROG becomes USER", "PROG becomes GROUP")                                           \
     X(ENV, 'E', "env", "NAME=VALUE", "put it into PROG's environment")                                   \
     X(CLEAR_ENV, 0, "clear-env", NULL, "with nothing else in it")                                        \
     X(OUTPUT, 'o', "output", "FILE", "PROG's stdout (/dev/null)")                                        \
@@ -299,12 +298,6 @@ static int choose(const struct opts *o, const char *const *words, const char *wh
     opts_wrong(o, why);
 }
 
-static void take_user(const struct opts *o, const char *wrong)
-{
-    if (wrong)
-        opts_wrong(o, wrong);
-}
-
 /* What is about the process. */
 static void take_process_option(struct daemonize *d, int row, const struct opts *o)
 {
@@ -321,10 +314,8 @@ static void take_process_option(struct daemonize *d, int row, const struct opts 
         m->umask = opts_mode(o) & 0777;
         break;
     case OPT_USER:
-        take_user(o, user_parse(&m->user, o->arg));
-        break;
     case OPT_GROUP:
-        take_user(o, user_parse_group(&m->user, o->arg));
+        user_option(&m->user, row - OPT_USER, o);
         break;
     case OPT_ENV:
         add_assignment(d, o);

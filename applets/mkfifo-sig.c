@@ -30,9 +30,8 @@
     X(TIMEOUT, 't', "timeout", "TIME", "end PROG and its descendants after TIME")                  \
     X(FILE, 'f', "file", "FILE", "answer with what FILE holds then, in place of PROG")             \
     X(LINGER, 0, "linger", "TIME", "wait TIME at most for a reader to close, once it has all (2)") \
-    X(PRINT_PATH, '1', "print-port", NULL, "print the path once ready, close stdout")              \
-    X(READY_FD, 0, "ready-fd", "FD", "write a newline to FD once ready")                           \
-    X(LOG_FORMAT, 0, "log-format", "FORMAT", "messages as text or json")
+    READY_OPTIONS(X, "path")                                                                       \
+    LOG_OPTIONS(X)
 
 enum mkfifo_sig_option { MKFIFO_SIG_OPTIONS(OPT_ENUM) };
 static const struct opt options[] = {MKFIFO_SIG_OPTIONS(OPT_ROW)};
@@ -405,11 +404,9 @@ static void take_option(struct mkfifo_sig *s, int row, const struct opts *o)
     case OPT_LINGER:
         s->linger = opts_duration(o);
         break;
-    case OPT_PRINT_PATH:
-        s->notify.print = true;
-        break;
+    case OPT_PRINT_PORT:
     case OPT_READY_FD:
-        s->notify.fd = opts_fd(o, 1);
+        notify_option(&s->notify, row - OPT_PRINT_PORT, o);
         break;
     case OPT_LOG_FORMAT:
         opts_log_format(o, s->msg);

@@ -19,6 +19,7 @@
 #include "job.h"
 #include "relay.h"
 #include "sigs.h"
+#include "words.h"
 
 #define PIPECAT_OPTIONS(X)                                                     \
     MSG_OPTIONS(X)                                                             \
@@ -29,7 +30,6 @@ enum pipecat_option { PIPECAT_OPTIONS(OPT_ENUM) };
 static const struct opt options[] = {PIPECAT_OPTIONS(OPT_ROW)};
 
 enum { GRACE_SECONDS = 2, STDIO = 3 };
-static const char blanks[] = " \t\n";
 
 struct pipecat {
     struct msg *msg;
@@ -134,23 +134,14 @@ static int cat_file(struct pipecat *p, const char *name)
 
 /* ---- commands ---- */
 
-/* The words of a command, NULL-terminated; they point into `line`. To be freed; NULL with ENOMEM. */
+/* The words of a command, as words_split gives them. */
 static char **split(struct pipecat *p, char *line)
 {
-    char **words = malloc((strlen(line) / 2 + 4) * sizeof *words), *rest = line;
-    size_t n = 0;
-    if (!words)
-        return NULL;
-    if (p->shell) {
-        words[n++] = p->sh;
-        words[n++] = p->dash_c;
-        words[n++] = line;
-    } else {
-        for (char *word; (word = strtok_r(rest, blanks, &rest));)
-            words[n++] = word;
-    }
-    words[n] = NULL;
-    return words;
+    if (!p->shell)
+        return words_split(line);
+    char *const by_shell[] = {p->sh, p->dash_c, line, NULL};
+    char **words = malloc(sizeof by_shell);
+    return words ? memcpy(words, by_shell, sizeof by_shell) : NULL;
 }
 
 /* Starts the command with its output on a pipe; the pipe, or -1: what failed has been said. */
@@ -245,7 +236,7 @@ static void check_words(const struct pipecat *p, char **words)
 {
     for (char **w = words; *w; w++) {
         size_t n = strlen(*w);
-        if (!p->names && n && (*w)[n - 1] == '|' && strspn(*w, blanks) >= n - 1)
+        if (!p->names && n && (*w)[n - 1] == '|' && strspn(*w, WORDS_BLANKS) >= n - 1)
             msg_usage(p->msg, "'%s': a command without a word", *w);
     }
 }

@@ -19,18 +19,17 @@
 #include "sigs.h"
 #include "user.h"
 
-#define SAFEPIPE_OPTIONS(X)                                                                       \
-    JOB_OPTIONS(X)                                                                                \
-    X(INPUT, 'i', "input", "FILE", "the first program reads FILE")                                \
-    X(OUTPUT, 'o', "output", "FILE", "the last program writes to FILE, emptied before")           \
-    X(APPEND, 'a', "append", "FILE", "the last program writes at the end of FILE")                \
-    X(USER, 'u', "user", "USER[:GROUP]", "become USER before anything is opened")                 \
-    X(GROUP, 'g', "group", "GROUP", "become GROUP before anything is opened")                     \
-    X(TIMEOUT, 't', "timeout", "TIME", "after TIME end all programs and their descendants: 124")  \
-    X(GRACE, 'k', "kill-after", "TIME", "who is asked to end has TIME before it is killed (2)")   \
-    X(RETRY, 0, "retry", "[TIME]", "while there are too many processes, try again for TIME (60)") \
-    X(PIPE_SIZE, 0, "pipe-size", "SIZE", "let every pipe hold SIZE bytes")                        \
-    X(STATUS, 0, "status", "WHICH", "first, last or any: whose failure counts (any)")             \
+#define SAFEPIPE_OPTIONS(X)                                                                            \
+    JOB_OPTIONS(X)                                                                                     \
+    X(INPUT, 'i', "input", "FILE", "the first program reads FILE")                                     \
+    X(OUTPUT, 'o', "output", "FILE", "the last program writes to FILE, emptied before")                \
+    X(APPEND, 'a', "append", "FILE", "the last program writes at the end of FILE")                     \
+    USER_OPTIONS(X, "become USER before anything is opened", "become GROUP before anything is opened") \
+    X(TIMEOUT, 't', "timeout", "TIME", "after TIME end all programs and their descendants: 124")       \
+    X(GRACE, 'k', "kill-after", "TIME", "who is asked to end has TIME before it is killed (2)")        \
+    X(RETRY, 0, "retry", "[TIME]", "while there are too many processes, try again for TIME (60)")      \
+    X(PIPE_SIZE, 0, "pipe-size", "SIZE", "let every pipe hold SIZE bytes")                             \
+    X(STATUS, 0, "status", "WHICH", "first, last or any: whose failure counts (any)")                  \
     X(SIGPIPE_RULE, 0, "sigpipe", "RULE", "ignore or count: a death by SIGPIPE (ignore)")
 
 enum safepipe_option { SAFEPIPE_OPTIONS(OPT_ENUM) };
@@ -212,12 +211,6 @@ static void take_which(struct safepipe *s, const struct opts *o)
         opts_wrong(o, "want first, last or any");
 }
 
-static void take_user(const struct opts *o, const char *wrong)
-{
-    if (wrong)
-        opts_wrong(o, wrong);
-}
-
 static void take_option(struct safepipe *s, int row, const struct opts *o)
 {
     switch ((enum safepipe_option)row) {
@@ -233,10 +226,8 @@ static void take_option(struct safepipe *s, int row, const struct opts *o)
         s->append = row == OPT_APPEND;
         break;
     case OPT_USER:
-        take_user(o, user_parse(&s->user, o->arg));
-        break;
     case OPT_GROUP:
-        take_user(o, user_parse_group(&s->user, o->arg));
+        user_option(&s->user, row - OPT_USER, o);
         break;
     case OPT_TIMEOUT:
         s->has_timeout = true;

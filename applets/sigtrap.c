@@ -16,6 +16,7 @@
 #include "job.h"
 #include "sigs.h"
 #include "signum.h"
+#include "words.h"
 
 #define SIGTRAP_OPTIONS(X) \
     JOB_ONE_OPTIONS(X)     \
@@ -157,38 +158,34 @@ static bool take_end(void *owner, pid_t pid, int status)
 
 /* ---- the command line ---- */
 
-/* Splits in place; the array is the caller's. */
-static void split_words(const struct msg *m, char *line, struct action *a)
+/* exec:COMMAND, in place of one that was given before. */
+static void take_command(struct sigtrap *s, struct action *a, const char *word, char *command)
 {
-    size_t n = 0, room = strlen(line) / 2 + 2;
-    char **words = realloc(a->words, room * sizeof *words), *rest = line;
-    if (!words)
-        msg_die_sys(m, "malloc", NULL);
-    a->words = words;
-    for (char *word; (word = strtok_r(rest, " \t\n", &rest));)
-        words[n++] = word;
-    words[n] = NULL;
+    if (!command[strspn(command, WORDS_BLANKS)])
+        msg_usage(s->msg, "'%s': exec: without a command", word);
+    a->kind = RUN;
+    free(a->words);
+    a->words = words_split(command);
+    if (!a->words)
+        msg_die_sys(s->msg, "malloc", NULL);
 }
 
 static void take_action(struct sigtrap *s, const char *word, int sig, char *text)
 {
     struct action *a = &s->actions[sig];
+    if (sig == SIGKILL || sig == SIGSTOP || sig == SIGCHLD || signum_is_reserved(sig))
+        msg_usage(s->msg, "'%s': this signal can't be trapped", word);
     if (strcmp(text, "ignore") == 0) {
         a->kind = IGNORE;
     } else if (strcmp(text, "restart") == 0) {
         a->kind = RESTART;
     } else if (strncmp(text, "exec:", 5) == 0) {
-        a->kind = RUN;
-        split_words(s->msg, text + 5, a);
-        if (!*a->words)
-            msg_usage(s->msg, "'%s': exec: without a command", word);
+        take_command(s, a, word, text + 5);
     } else if (signum_parse(text, strlen(text), &a->to)) {
         a->kind = REWRITE;
     } else {
         msg_usage(s->msg, "'%s': want ignore, restart, exec:COMMAND or a signal behind the =", word);
     }
-    if (sig == SIGKILL || sig == SIGSTOP || sig == SIGCHLD || signum_is_reserved(sig))
-        msg_usage(s->msg, "'%s': this signal can't be trapped", word);
 }
 
 /* SIG=ACTION words, up to PROG or --. How many words they are. */

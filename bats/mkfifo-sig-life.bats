@@ -1,32 +1,19 @@
 # mkfifo-sig as a server: readiness, signals, logs, and what it costs.
 
-load helper/tcpserver
+load helper/mkfifo
 
 setup() {
-  server_setup
-  # fresh output: never the same line twice
-  : >count
-  script counter 'read -r n <count || n=0; echo $((n + 1)) >count; echo "answer $((n + 1))"'
+  mkfifo_setup
 }
 
 teardown() {
   server_teardown
 }
 
-# ask: what a reader gets. (timeout: on that the test fails, which would wait for ever)
-ask() {
-  timeout --foreground 60 cat sig
-}
-
-# answers TEXT: a new reader gets just that.
-answers() {
-  [ "$(ask)" = "$1" ]
-}
-
 @test "readiness: -1, --ready-fd" {
   start server mkfifo-sig sig ./counter
   [ "$server_at" = sig ]
-  [ "$(readlink "/proc/$server/fd/1")" = /dev/null ]
+  until_true [ "/proc/$server/fd/1" -ef /dev/null ] # closed, as it is after the line
   mkfifo ready
   mkfifo-sig --ready-fd 5 other ./counter 5>ready >out 2>other.err 3>&- </dev/null &
   started+=("$!")

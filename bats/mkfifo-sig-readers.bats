@@ -1,27 +1,14 @@
 # mkfifo-sig's readers: many at once, slow ones, those that leave; and PROG, which answers them: its environment, its
 # failures, its time, its end.
 
-load helper/tcpserver
+load helper/mkfifo
 
 setup() {
-  server_setup
-  # fresh output: never the same line twice
-  : >count
-  script counter 'read -r n <count || n=0; echo $((n + 1)) >count; echo "answer $((n + 1))"'
+  mkfifo_setup
 }
 
 teardown() {
   server_teardown
-}
-
-# ask [FIFO]: what a reader gets. (timeout: on that the test fails, which would wait for ever)
-ask() {
-  timeout --foreground 60 cat "${1:-sig}"
-}
-
-# answers TEXT: a new reader gets just that.
-answers() {
-  [ "$(ask)" = "$1" ]
 }
 
 # ---- answers, whole ----

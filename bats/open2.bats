@@ -1,8 +1,7 @@
 # open2: two programs joined both ways, and its calls. One program alone is in open2-relay.bats, lock-step in
 # open2-lock-step.bats, terminals in open2-pty.bats.
 
-load helper/common
-load helper/peers
+load helper/coproc
 
 setup() {
   common_setup
@@ -20,9 +19,6 @@ asks='use IO::Handle; open my $in, "<&=6" or die; open my $out, ">&=7" or die; $
 # What it talks to: a line in, a line out.
 # shellcheck disable=SC2016
 upper='$| = 1; print uc while <STDIN>'
-
-# The fds that are open.
-fds='print join(" ", grep { -l "/proc/self/fd/$_" } 0 .. 255), "\n"'
 
 @test "CLIENT reads SERVER from fd 6 and writes to it on fd 7" {
   run -0 timeout --foreground 60 open2 perl -e "$upper" ::: perl -e "$asks"
@@ -72,20 +68,7 @@ fds='print join(" ", grep { -l "/proc/self/fd/$_" } 0 .. 255), "\n"'
 }
 
 @test "neither program gets other fds of ours than it is promised" {
-  local way before
-  exec 9</dev/null
-  before=$(perl -e "$fds")
-  for way in '' --socketpair --pty --pty=both; do
-    # shellcheck disable=SC2086 # none, or one
-    timeout --foreground 60 open2 $way --status-fd 20 \
-      perl -e "open STDOUT, '>', 'server'; $fds" ::: perl -e "open STDOUT, '>', 'client'; $fds" 20>/dev/null
-    [ "$(cat server)" = "$before" ]
-    # shellcheck disable=SC2086 # words
-    [ "$(cat client)" = "$(printf '%s\n' 6 7 $before | sort -nu | paste -sd ' ')" ]
-    # shellcheck disable=SC2086
-    timeout --foreground 60 open2 $way perl -e "open STDOUT, '>', 'alone'; $fds" </dev/null
-    [ "$(cat alone)" = "$before" ]
-  done
+  own_fds_only open2 6 7
 }
 
 @test "masks and dispositions are the caller's, but SIGPIPE is at its default" {

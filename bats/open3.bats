@@ -1,7 +1,6 @@
 # open3: open2 with stderr apart, for a CLIENT on fd 8, and --tag. What both do is in open2*.bats.
 
-load helper/common
-load helper/peers
+load helper/coproc
 
 setup() {
   common_setup
@@ -10,9 +9,6 @@ setup() {
 teardown() {
   common_teardown
 }
-
-# The fds that are open.
-fds='print join(" ", grep { -l "/proc/self/fd/$_" } 0 .. 255), "\n"'
 
 # tagged PROG...: what open3 --tag makes of it, in the file tagged; the streams again in again.out and again.err.
 tagged() {
@@ -35,20 +31,7 @@ tagged() {
 }
 
 @test "neither program gets other fds of ours than it is promised" {
-  local way before
-  exec 9</dev/null
-  before=$(perl -e "$fds")
-  for way in '' --socketpair --pty --pty=both; do
-    # shellcheck disable=SC2086 # none, or one
-    timeout --foreground 60 open3 $way --status-fd 20 \
-      perl -e "open STDOUT, '>', 'server'; $fds" ::: perl -e "open STDOUT, '>', 'client'; $fds" 20>/dev/null
-    [ "$(cat server)" = "$before" ]
-    # shellcheck disable=SC2086 # words
-    [ "$(cat client)" = "$(printf '%s\n' $before 6 7 8 | sort -nu | paste -sd ' ')" ]
-    # shellcheck disable=SC2086
-    timeout --foreground 60 open3 $way perl -e "open STDOUT, '>', 'alone'; $fds" </dev/null
-    [ "$(cat alone)" = "$before" ]
-  done
+  own_fds_only open3 6 7 8
 }
 
 @test "stderr is a pipe of its own also beside a terminal or a socket" {

@@ -29,9 +29,10 @@ background_1() {
   local _at=$1 _child
   shift
   background outside unshare --pid --fork --kill-child --mount-proc "$@"
+  until_true has_become_1
+  # it has opened them by now, and would make new ones if it had not
   mv outside.out "$_at.out"
   mv outside.err "$_at.err"
-  until_true has_become_1
   _child=$(cat /proc/"$outside"/task/"$outside"/children)
   printf -v "$_at" %s "${_child// /}"
 }
@@ -350,9 +351,9 @@ passes_all() {
   background reap reap --rewrite TSTP:HUP "$PERL/signals"
   until_line reap.out ready
   kill -TSTP "$reap"
+  until_line reap.out 'it 1$' # a SIGCONT would take it back until it has been heard
   kill -CONT "$reap"
   until_line reap.out 'it 18'
-  grep -q 'it 1$' reap.out
   finish "$reap"
 }
 

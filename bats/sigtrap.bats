@@ -187,6 +187,9 @@ stage=0 pid=$(sed -n 2p pids) exec_errno=0 exit=0 signal=15 core=0 timed_out=0 s
     wrong_call sigtrap "$word=exec:true" touch ran
     wrong_call sigtrap "$word=restart" touch ran
   done
+  # the word is said as it was given, not as it was split
+  wrong_call sigtrap 'KILL=exec:true true' touch ran
+  [ "${stderr_lines[0]}" = "sigtrap: 'KILL=exec:true true': this signal can't be trapped" ]
   for word in '' -1 x 5x 0x10; do
     wrong_call sigtrap -k "$word" HUP=restart touch ran
   done

@@ -3,7 +3,7 @@
 set -eu
 floor_of() {
   case $1 in
-  buf | exitcode | fd | msg | num | signum | table | version) echo 0 ;;
+  buf | exitcode | fd | msg | num | signum | table | version | words) echo 0 ;;
   addr | clock | env | notify | opts | procs | proxy | sigs | sysv | user) echo 1 ;;
   family | lock | logfile | pty | reap | rules | spawn | ucspi) echo 2 ;;
   fifo | job | pidfile | resolve | relay | sem) echo 3 ;;

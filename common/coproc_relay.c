@@ -86,6 +86,24 @@ static void close_stderr(struct talk *t)
     fd_close(&t->c->from_stderr);
 }
 
+/* There is no more to read from a lane of SERVER's. */
+static void end_lane(struct talk *t, const struct lane *l)
+{
+    if (l == &t->err)
+        close_stderr(t);
+    else
+        end_output(t);
+}
+
+/* Nobody reads it any more. */
+static void close_lane(struct talk *t, const struct lane *l)
+{
+    if (l == &t->err)
+        close_stderr(t);
+    else
+        close_output(t);
+}
+
 static int say(const struct talk *t, const char *action, const char *object)
 {
     return msg_fatal(t->c->job.msg, EXIT_SYSTEM, action, object, errno);
@@ -121,7 +139,7 @@ static uint64_t moved_by(const struct lane *l)
     return l->sink ? l->sink->moved : l->pump.moved;
 }
 
-static int step_out(struct talk *t, struct lane *l, void (*close_lane)(struct talk *t), bool *again)
+static int step_out(struct talk *t, struct lane *l, bool *again)
 {
     uint64_t before = moved_by(l);
     enum pump_state state = step(t, l);
@@ -134,23 +152,20 @@ static int step_out(struct talk *t, struct lane *l, void (*close_lane)(struct ta
     case PUMP_WAIT:
         return 0;
     case PUMP_END:
-        if (l == &t->out)
-            end_output(t);
-        else
-            close_lane(t);
+        end_lane(t, l);
         *again = true;
         return 0;
     case PUMP_ERROR:
         break;
     }
     if (!target_failed(l) && errno == ECONNRESET && t->c->socketpair) { /* it left input unread (unix(7)) */
-        close_lane(t);
+        close_lane(t, l);
         return 0;
     }
     if (!target_failed(l))
         return say(t, "read", "from the program");
     if (!is_one_program(t) || (l == &t->err && !l->sink)) { /* CLIENT, or who read our stderr, has gone */
-        close_lane(t);
+        close_lane(t, l);
         return 0;
     }
     t->lost_output = errno == EPIPE && !sigs_found_ignored(SIGPIPE);
@@ -198,9 +213,9 @@ static int step_all(struct talk *t, bool *again)
 {
     int failed = t->in.open ? step_in(t, again) : 0;
     if (!failed && t->out.open)
-        failed = step_out(t, &t->out, close_output, again);
+        failed = step_out(t, &t->out, again);
     if (!failed && t->err.open)
-        failed = step_out(t, &t->err, close_stderr, again);
+        failed = step_out(t, &t->err, again);
     return failed;
 }
 

@@ -23,7 +23,6 @@ void monitor_init(struct monitor *m, struct msg *msg)
     *m = (struct monitor){.msg = msg, .report = -1, .lock = -1, .out = -1, .err = -1, .ready_pipe = -1};
     m->prog_pid.fresh = m->own_pid.fresh = -1;
     m->prog_pid.fd = m->own_pid.fd = m->notify = m->log_pipe = m->log.fd = -1;
-    memcpy(m->ready_text, "READY_FD=3", sizeof "READY_FD=3");
     m->kill_at = m->start_at = CLOCK_NEVER;
     job_init(&m->job, msg);
 }

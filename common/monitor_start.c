@@ -402,6 +402,9 @@ static int prepare_environment(struct monitor *m)
     static char *const nothing[] = {NULL};
     static const char *const ours[] = {"NOTIFY_SOCKET", "LISTEN_*", "READY_FD"};
     struct env *env = &m->job.env;
+    struct buf ready = BUF(m->ready_text);
+    buf_fmt(&ready, "READY_FD=%d", READY_FD_NUMBER);
+    buf_str(&ready);
     if (m->clear_env && env_init(env, nothing) < 0)
         return fail(m, "malloc", NULL);
     for (size_t i = 0; i < sizeof ours / sizeof *ours; i++)

@@ -17,6 +17,19 @@
 #include "fd.h"
 #include "num.h"
 
+void notify_option(struct notify *n, int row, const struct opts *o)
+{
+    enum ready_row { READY_OPTIONS(OPT_ENUM, ) };
+    switch ((enum ready_row)row) {
+    case OPT_PRINT_PORT:
+        n->print = true;
+        break;
+    case OPT_READY_FD:
+        n->fd = opts_fd(o, STDOUT_FILENO);
+        break;
+    }
+}
+
 /* One datagram to $NOTIFY_SOCKET; 0 also when there is none. */
 static int tell_manager(const char *state)
 {

@@ -10,10 +10,20 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "opts.h"
+
+/* `what` is what the line on stdout says. */
+#define READY_OPTIONS(X, what)                                                            \
+    X(PRINT_PORT, '1', "print-port", NULL, "print the " what " once ready, close stdout") \
+    X(READY_FD, 0, "ready-fd", "FD", "write a newline to FD once ready")
+
 struct notify {
     bool print; /* -1 */
     int fd;     /* --ready-fd, -1 for none */
 };
+
+/* Takes an option; row counts from the first of READY_OPTIONS. */
+void notify_option(struct notify *n, int row, const struct opts *o);
 
 /*
  * Says that we are ready: `line` and a newline on stdout, whose place /dev/null takes; the newline on fd,

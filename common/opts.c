@@ -131,6 +131,10 @@ int opts_command(struct opts *o)
 
 void opts_wrong(const struct opts *o, const char *why)
 {
+    if (o->now->letter && !o->arg)
+        msg_usage(o->msg, "option -%c %s", o->now->letter, why);
+    if (!o->arg)
+        msg_usage(o->msg, "option --%s %s", o->now->name, why);
     if (o->now->letter)
         msg_usage(o->msg, "option -%c (--%s) '%s': %s", o->now->letter, o->now->name, o->arg, why);
     msg_usage(o->msg, "option --%s '%s': %s", o->now->name, o->arg, why);

@@ -29,6 +29,9 @@ struct opt {
     X(QUIET, 'q', "quiet", NULL, "say only what is fatal") \
     X(VERBOSE, 'v', "verbose", NULL, "say what happens")
 
+/* For opts_log_format: that of the long-running ones. */
+#define LOG_OPTIONS(X) X(LOG_FORMAT, 0, "log-format", "FORMAT", "messages as text or json")
+
 /* What a command line can be told: the face of an applet. */
 struct cli {
     const char *name, *summary;
@@ -82,7 +85,8 @@ void opts_log_format(const struct opts *o, struct msg *m);
 /* Takes an option of MSG_OPTIONS; row counts from the first of them. */
 void opts_level(struct msg *m, int row);
 
-/* A wrong call because of the present option: `option --x 'ARG': WHY`. */
+/* A wrong call because of the present option: `option --x 'ARG': WHY`, or `option --x WHY` if it has no ARG.
+ */
 _Noreturn void opts_wrong(const struct opts *o, const char *why);
 
 /* The option's argument begins: "=ARG", "[=ARG]" or nothing, for --help. */

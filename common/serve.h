@@ -18,24 +18,22 @@
 #include "user.h"
 
 /* The options of both, first in each applet's list and in this order. */
-#define SERVE_OPTIONS(X)                                                                      \
-    X(PRINT_PORT, '1', "print-port", NULL, "print the port or path once ready, close stdout") \
-    X(BACKLOG, 'b', "backlog", "N", "let N connections wait to be accepted (4096)")           \
-    X(BANNER, 'B', "banner", "TEXT", "write TEXT to every client at once")                    \
-    X(LIMIT, 'c', "concurrency", "N", "at most N programs at a time, others wait (40)")       \
-    X(PER_CLIENT, 'C', "per-client", "N[:MSG]", "at most N for one client; send others MSG")  \
-    X(GROUP, 'g', "group", "GROUP", "change to GROUP once listening")                         \
-    X(USER, 'u', "user", "USER[:GROUP]", "change to USER and its groups once listening")      \
-    X(USER_ENV, 'U', "user-from-env", NULL, "change to $UID and $GID")                        \
-    X(QUIET, 'q', "quiet", NULL, "say only what is fatal")                                    \
-    X(ERRORS, 'Q', "errors", NULL, "say what goes wrong (default)")                           \
-    X(VERBOSE, 'v', "verbose", NULL, "say what happens to every connection")                  \
-    X(RATE, 0, "rate", "N/TIME", "accept at most N connections in any TIME")                  \
-    X(DRAIN, 0, "drain", "TIME", "on TERM wait TIME for programs, then TERM them")            \
-    X(MAX, 0, "max", "N", "end after N connections")                                          \
-    X(INHERIT, 0, "inherit", "[NAME]", "take listening sockets from LISTEN_FDS")              \
-    X(READY_FD, 0, "ready-fd", "FD", "write a newline to FD once ready")                      \
-    X(LOG_FORMAT, 0, "log-format", "FORMAT", "messages as text or json")
+#define SERVE_OPTIONS(X)                                                                              \
+    READY_OPTIONS(X, "port or path")                                                                  \
+    X(BACKLOG, 'b', "backlog", "N", "let N connections wait to be accepted (4096)")                   \
+    X(BANNER, 'B', "banner", "TEXT", "write TEXT to every client at once")                            \
+    X(LIMIT, 'c', "concurrency", "N", "at most N programs at a time, others wait (40)")               \
+    X(PER_CLIENT, 'C', "per-client", "N[:MSG]", "at most N for one client; send others MSG")          \
+    USER_OPTIONS(X, "change to USER and its groups once listening", "change to GROUP once listening") \
+    X(USER_ENV, 'U', "user-from-env", NULL, "change to $UID and $GID")                                \
+    X(QUIET, 'q', "quiet", NULL, "say only what is fatal")                                            \
+    X(ERRORS, 'Q', "errors", NULL, "say what goes wrong (default)")                                   \
+    X(VERBOSE, 'v', "verbose", NULL, "say what happens to every connection")                          \
+    X(RATE, 0, "rate", "N/TIME", "accept at most N connections in any TIME")                          \
+    X(DRAIN, 0, "drain", "TIME", "on TERM wait TIME for programs, then TERM them")                    \
+    X(MAX, 0, "max", "N", "end after N connections")                                                  \
+    X(INHERIT, 0, "inherit", "[NAME]", "take listening sockets from LISTEN_FDS")                      \
+    LOG_OPTIONS(X)
 
 /* A connection on its way to its program. */
 struct serve_conn {

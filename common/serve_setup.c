@@ -81,12 +81,11 @@ static void take_rate(struct serve *s, const struct opts *o)
         s->rate_times[i] = INT64_MIN / 2;
 }
 
-static void take_user(const struct opts *o, const char *wrong)
+static void take_user_from_env(struct serve *s, const struct opts *o)
 {
-    if (wrong && o->arg)
-        opts_wrong(o, wrong);
+    const char *wrong = user_from_env(&s->user);
     if (wrong)
-        msg_usage(o->msg, "option -%c %s", o->now->letter, wrong);
+        opts_wrong(o, wrong);
 }
 
 void serve_option(struct serve *s, int row, const struct opts *o)
@@ -94,7 +93,8 @@ void serve_option(struct serve *s, int row, const struct opts *o)
     enum serve_row { SERVE_OPTIONS(OPT_ENUM) };
     switch ((enum serve_row)row) {
     case OPT_PRINT_PORT:
-        s->notify.print = true;
+    case OPT_READY_FD:
+        notify_option(&s->notify, row - OPT_PRINT_PORT, o);
         break;
     case OPT_BACKLOG:
         s->backlog = (int)opts_num(o, 0, INT32_MAX);
@@ -108,14 +108,12 @@ void serve_option(struct serve *s, int row, const struct opts *o)
     case OPT_PER_CLIENT:
         take_per_client(s, o);
         break;
-    case OPT_GROUP:
-        take_user(o, user_parse_group(&s->user, o->arg));
-        break;
     case OPT_USER:
-        take_user(o, user_parse(&s->user, o->arg));
+    case OPT_GROUP:
+        user_option(&s->user, row - OPT_USER, o);
         break;
     case OPT_USER_ENV:
-        take_user(o, user_from_env(&s->user));
+        take_user_from_env(s, o);
         break;
     case OPT_QUIET:
         s->msg->level = MSG_QUIET;
@@ -139,9 +137,6 @@ void serve_option(struct serve *s, int row, const struct opts *o)
     case OPT_INHERIT:
         s->inherit = true;
         s->inherit_name = o->arg;
-        break;
-    case OPT_READY_FD:
-        s->notify.fd = opts_fd(o, 1);
         break;
     case OPT_LOG_FORMAT:
         opts_log_format(o, s->msg);

@@ -19,7 +19,6 @@ struct lane {
     const char *tag;   /* of --tag */
     bool open;         /* there may be more to come */
     bool source_ended; /* with a sink: all that remains is what it holds */
-    bool in_line;      /* --tag: the last piece did not end its line */
     /*
      * Moves what it may from the pump's buffer to the sink's, which is empty. With `ended` there is nothing
      * more to wait for. Whether it moved any.

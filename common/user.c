@@ -93,6 +93,22 @@ const char *user_parse(struct user *u, const char *spec)
     return pw ? find_groups(u) : NULL;
 }
 
+void user_option(struct user *u, int row, const struct opts *o)
+{
+    enum user_row { USER_OPTIONS(OPT_ENUM, , ) };
+    const char *wrong = NULL;
+    switch ((enum user_row)row) {
+    case OPT_USER:
+        wrong = user_parse(u, o->arg);
+        break;
+    case OPT_GROUP:
+        wrong = user_parse_group(u, o->arg);
+        break;
+    }
+    if (wrong)
+        opts_wrong(o, wrong);
+}
+
 const char *user_from_env(struct user *u)
 {
     const char *uid = getenv("UID"), *gid = getenv("GID");

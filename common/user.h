@@ -11,6 +11,13 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
+#include "opts.h"
+
+/* What each does is the applet's to say. */
+#define USER_OPTIONS(X, user_help, group_help)      \
+    X(USER, 'u', "user", "USER[:GROUP]", user_help) \
+    X(GROUP, 'g', "group", "GROUP", group_help)
+
 struct user {
     bool has_uid, has_gid, gid_is_given;
     bool gid_is_option; /* by -g, which counts whatever -u follows */
@@ -24,6 +31,9 @@ struct user {
 /* Each returns NULL, or what is wrong with the word. A group that was given with -g stays. */
 const char *user_parse(struct user *u, const char *spec);
 const char *user_parse_group(struct user *u, const char *word);
+
+/* Takes an option; row counts from the first of USER_OPTIONS. */
+void user_option(struct user *u, int row, const struct opts *o);
 
 /* -U: from $UID and $GID, as ucspi-tcp does. */
 const char *user_from_env(struct user *u);

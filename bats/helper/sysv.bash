@@ -1,0 +1,54 @@
+# What the tests of System V IPC share: keys that are nobody else's, namespaces for the rest, and a look at what is left.
+
+load helper/common
+load helper/peers
+
+# $key is a new key of the test's own.
+sysv_setup() {
+  common_setup
+  here=$PWD
+  : >"$here/.keys"
+  new_key key
+}
+
+# Fails if an object of one of the test's keys is left; it goes all the same.
+sysv_teardown() {
+  local status=0 key
+  common_teardown
+  while read -r key; do
+    no_objects "$key" || status=1
+    ipcrm -M "$key" -S "$key" -Q "$key" 2>/dev/null || :
+  done <"$here/.keys"
+  nobody_left_behind || status=1
+  return "$status"
+}
+
+# new_key VAR: a key that nobody uses, 0x and 8 digits as ipcs(1) has it. The object has to be gone at the test's end.
+new_key() {
+  local _key
+  while _key=0x$(od -An -N 4 -t x4 /dev/urandom | tr -d ' '); do
+    [[ $_key == 0x00000000 ]] || ipcs | grep -q "^$_key " || break
+  done
+  echo "$_key" >>"$here/.keys"
+  printf -v "$1" %s "$_key"
+}
+
+# no_objects [KEY]: nothing is there of that key, or nothing at all in a namespace of its own.
+no_objects() {
+  local found
+  found=$(ipcs | grep -E "^${1:-0x[0-9a-f]+} ") || return 0
+  echo "left behind: $found" >&2
+  return 1
+}
+
+# in_namespace SCRIPT [ARG]...: bash runs it in an IPC namespace that is empty, and has to be at its end. So are tests
+# that make private objects, use keys that may be another's, or change limits. Its keys need not be new ones.
+in_namespace() {
+  local user=()
+  [ "$(id -u)" -eq 0 ] || user=(--map-root-user)
+  unshare --ipc "${user[@]}" true || skip "needs an IPC namespace of its own"
+  unshare --ipc "${user[@]}" timeout --foreground 100 bash -euc "$(declare -f no_objects until_true until_line)
+    shopt -s inherit_errexit
+    $1
+    no_objects" bash "${@:2}"
+}

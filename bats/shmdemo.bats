@@ -1,0 +1,347 @@
+# shmdemo: perlipc's round trip, and segments that perl programs share.
+
+load helper/queue
+
+setup() {
+  sysv_setup
+}
+
+teardown() {
+  sysv_teardown
+}
+
+# stat_of NAME: a value that stat shows.
+stat_of() {
+  shmdemo stat "$key" | sed -n "s/^$1 //p"
+}
+
+@test "the round trip, line for line as perlipc's" {
+  "$PERL/perlipc-shm" | tr -d '\0' | sed 's/[0-9]*$/ID/' >perl.out
+  run -0 --separate-stderr shmdemo
+  [ -z "$stderr" ]
+  [ "$(sed 's/[0-9]*$/ID/' <<<"$output")" = "$(cat perl.out)" ]
+  [[ $output =~ ^shm\ key\ ([0-9]+)$'\n' ]]
+  [ "${lines[4]}" = "deleting shm ${BASH_REMATCH[1]}" ]
+}
+
+@test "a round trip of any size leaves nothing" {
+  in_namespace 'for size in 60 2000 64k 1M 100M; do [ "$(shmdemo "$size" | tail -n 2 | head -n 1)" = swell ]; no_objects; done'
+}
+
+@test "a round trip that nobody can read says so, and leaves nothing" {
+  in_namespace 'for out in /dev/full "&-"; do
+      status=0; eval "shmdemo >$out" 2>err || status=$?
+      [ "$status" -eq 111 ]; grep -q "^shmdemo: write stdout: " err; no_objects
+    done'
+}
+
+@test "a signal in the midst of a round trip leaves nothing" {
+  need strace strace
+  in_namespace "$(declare -f signals_at)"'
+    signals_at shmget "$1"; signals_at shmat "$1"' "$(every_signal)" shmdemo
+}
+
+@test "create: 0600 of zeros; -m, private, and one that is there" {
+  run -0 shmdemo create "$key" 5000
+  [ -z "$output" ]
+  [ "$(stat_of size)" = 5000 ]
+  [ "$(stat_of mode)" = 0600 ]
+  shmdemo read "$key" | cmp - <(head -c 5000 /dev/zero)
+  run -1 shmdemo create "$key" 5000
+  [ "$output" = "shmdemo: make shared memory segment $key: there is one already" ]
+  shmdemo rm "$key"
+  run -0 shmdemo create -m 0640 "$key" 1k
+  [ "$(stat_of mode)" = 0640 ]
+  [ "$(stat_of size)" = 1024 ]
+  shmdemo rm "$key"
+  run -0 shmdemo --mode=4 create "$key" 1
+  [ "$(stat_of mode)" = 0004 ]
+  shmdemo rm "$key"
+}
+
+@test "the umask does not matter" {
+  umask 0777
+  shmdemo create "$key" 1
+  [ "$(stat_of mode)" = 0600 ]
+  shmdemo rm "$key"
+}
+
+@test "private prints a name that the other commands know" {
+  in_namespace 'one=$(shmdemo create private 10); two=$(shmdemo create private 10)
+    [[ $one =~ ^id:[0-9]+$ && $one != "$two" ]]
+    printf one | shmdemo write "$one"; printf two | shmdemo write "$two"
+    [ "$(shmdemo read --length 3 "$one")" = one ]; [ "$(shmdemo read -l 3 "$two")" = two ]
+    shmdemo rm "$one"; shmdemo rm "$two"'
+}
+
+@test "any bytes, of any size, come back as they were" {
+  local size
+  for size in 1 2 4095 4096 4097 5000 65536 65537 1000003; do
+    random_bytes "$size" >in
+    shmdemo create "$key" "$size"
+    shmdemo write "$key" <in
+    shmdemo read "$key" | cmp - in
+    shmdemo rm "$key"
+  done
+  perl -e 'print map chr, 0 .. 255' >in
+  shmdemo create "$key" 256
+  cat in | shmdemo write "$key"
+  shmdemo read "$key" >out
+  cmp in out
+  shmdemo rm "$key"
+}
+
+@test "64 MiB, or 1 GiB with IPCBOX_LONG=1" {
+  local mib=64
+  [ "${IPCBOX_LONG:-}" != 1 ] || mib=1024
+  shmdemo create "$key" "${mib}M"
+  "$PERL/stream" segment "$mib" | shmdemo write "$key"
+  shmdemo read "$key" | cmp - <("$PERL/stream" segment "$mib")
+  # at its far end
+  printf end | shmdemo write -o "$((mib * 1048576 - 3))" -l 3 "$key"
+  [ "$(shmdemo read -o "$((mib * 1048576 - 3))" "$key")" = end ]
+  shmdemo rm "$key"
+}
+
+@test "--offset and --length say which bytes, and touch no others" {
+  shmdemo create "$key" 10
+  printf 0123456789 | shmdemo write "$key"
+  printf AB | shmdemo write --offset 3 --length 2 "$key"
+  [ "$(shmdemo read "$key")" = 012AB56789 ]
+  printf Z | shmdemo write -o 9 "$key"
+  printf Y | shmdemo write -l 1 "$key"
+  [ "$(shmdemo read "$key")" = Y12AB5678Z ]
+  [ "$(shmdemo read -o 2 -l 4 "$key")" = 2AB5 ]
+  [ "$(shmdemo read --offset=8 "$key")" = 8Z ]
+  [ "$(shmdemo -o 1 read -l 1 "$key")" = 1 ]
+  [ -z "$(shmdemo read -o 10 "$key")" ]
+  [ -z "$(shmdemo read -l 0 "$key")" ]
+  # input that ends early is what is written; input that goes on is left to the next
+  printf cd | shmdemo write -o 1 "$key"
+  [ "$(shmdemo read "$key")" = YcdAB5678Z ]
+  printf efgh | { shmdemo write -o 5 -l 2 "$key" && [ "$(cat)" = gh ]; }
+  [ "$(shmdemo read "$key")" = YcdABef78Z ]
+  shmdemo write "$key" </dev/null
+  shmdemo write -l 0 "$key" </dev/null
+  [ "$(shmdemo read "$key")" = YcdABef78Z ]
+  shmdemo rm "$key"
+}
+
+@test "nothing is read or written past the end" {
+  local range
+  shmdemo create "$key" 5000
+  # its last page has 8192 - 5000 bytes more, and they are nobody's
+  [ "$(shmdemo read "$key" | wc -c)" -eq 5000 ]
+  for range in '-o 5001' '-l 5001' '-o 4999 -l 2' '-o 5000 -l 1' '-o 8192' '-o 4096 -l 4096' \
+    '-o 4611686018427387904 -l 4611686018427387904' '-l 4611686018427387904' '-o 4611686018427387904'; do
+    # shellcheck disable=SC2086 # words
+    run -111 --separate-stderr shmdemo read $range "$key"
+    [ -z "$output" ]
+    [ "$stderr" = "shmdemo: attach $key: it has 5000 bytes: that is past its end" ]
+    # shellcheck disable=SC2086
+    run -111 --separate-stderr shmdemo write $range "$key" < <(random_bytes 10000)
+    [ "$stderr" = "shmdemo: attach $key: it has 5000 bytes: that is past its end" ]
+  done
+  shmdemo read "$key" | cmp - <(head -c 5000 /dev/zero)
+  run -111 shmdemo write -o 4990 "$key" < <(printf 'x%.0s' {1..11})
+  [ "$output" = "shmdemo: write $key: there is more input than room: the rest is not there" ]
+  [ "$(shmdemo read -o 4989 "$key" | tr '\0' .)" = .xxxxxxxxxx ]
+  run -111 shmdemo write -l 4 "$key" < <(printf 'abc')
+  [ "$output" = "shmdemo: write $key: the input ended before --length" ]
+  shmdemo rm "$key"
+}
+
+@test "stdin or stdout that can't be used is an error" {
+  shmdemo create "$key" 100
+  run -111 shmdemo write "$key" <.
+  [ "$output" = "shmdemo: read stdin: Is a directory" ]
+  run -111 bash -c 'shmdemo write "$1" <&-' '' "$key"
+  [ "$output" = "shmdemo: read stdin: Bad file descriptor" ]
+  run -111 bash -c 'shmdemo read "$1" >&-' '' "$key"
+  [ "$output" = "shmdemo: write stdout: Bad file descriptor" ]
+  run -111 bash -c 'shmdemo read "$1" >/dev/full' '' "$key"
+  [ "$output" = "shmdemo: write stdout: No space left on device" ]
+  run -111 bash -c 'shmdemo stat "$1" >/dev/full' '' "$key"
+  [ "$output" = "shmdemo: write stdout: No space left on device" ]
+  shmdemo rm "$key"
+}
+
+@test "perl reads what shmdemo writes, and the other way round" {
+  random_bytes 3000 >in
+  shmdemo create "$key" 3000
+  shmdemo write "$key" <in
+  "$PERL/segment" "$key" read 0 3000 | cmp - in
+  tail -c 500 in | "$PERL/segment" "$key" write 100
+  shmdemo read -o 100 -l 500 "$key" | cmp - <(tail -c 500 in)
+  shmdemo rm "$key"
+  "$PERL/segment" "$key" create 700
+  [ "$(stat_of size)" = 700 ]
+  head -c 700 in | shmdemo write "$key"
+  "$PERL/segment" "$key" read 0 700 | cmp - <(head -c 700 in)
+  shmdemo rm "$key"
+}
+
+@test "a KEY is a number, a path as for ftok, or an identifier" {
+  local word id
+  mkdir dir
+  shmdemo create "./dir:7" 10
+  "$PERL/segment" "./dir:7" write 0 <<<perl
+  [ "$(shmdemo read -l 4 "$PWD/dir:7")" = perl ]
+  id=$(shmdemo stat ./dir:7 | sed -n 's/^id //p')
+  word=$(shmdemo stat ./dir:7 | sed -n 's/^key //p')
+  [ "$(shmdemo read -l 4 "id:$id")" = perl ]
+  [ "$(shmdemo read -l 4 "$word")" = perl ]
+  [ "$(shmdemo read -l 4 "$((word))")" = perl ]
+  run -111 shmdemo read ./dir:8
+  run -111 shmdemo read ./dir
+  shmdemo rm ./dir:7
+  # without an ID it is 1, as in perl; one character is its code
+  shmdemo create ./dir 10
+  [ "$(shmdemo stat ./dir/:1 | sed -n 's/^key //p')" = "$(shmdemo stat ./dir | sed -n 's/^key //p')" ]
+  shmdemo rm "./dir:$(printf '\1')"
+  shmdemo create ./dir:A 10
+  shmdemo rm ./dir:65
+  run -111 shmdemo create ./nothing:1 10
+  [ "$output" = "shmdemo: ftok ./nothing: No such file or directory" ]
+}
+
+@test "stat: what perl and ipcs see, as text and as JSON" {
+  local holder
+  shmdemo create -m 0644 "$key" 4242
+  [ "$(stat_of key)" = "$key" ]
+  [ "$(stat_of attached)" = 0 ]
+  [ "$(stat_of last_attach)" = never ]
+  [ "$(stat_of uid)" = "$(id -u)" ]
+  [ "$(stat_of gid)" = "$(id -g)" ]
+  [ "$(ipcs -m | awk -v key="$key" '$1 == key { print $2, $4, $5 }')" = "$(stat_of id) 644 4242" ]
+  mkfifo hold
+  background holder bash -c 'exec "$@" <hold' '' "$PERL/segment" "$key" hold
+  exec {open}>hold
+  until_line holder.out attached
+  [ "$(stat_of attached)" = 1 ]
+  [ "$(stat_of last_pid)" = "$holder" ]
+  shmdemo stat --json "$key" >json
+  perl -MJSON::PP -e '$s = decode_json(do { local $/; <STDIN> }); $t = `shmdemo stat $s->{key}`;
+    for (split /\n/, $t) { my ($k, $v) = split " "; die $k if ($s->{$k} // "never") ne $v; $n++ }
+    $n == keys %$s or die "names"; $s->{size} == 4242 && !defined $s->{last_detach} or die "values";
+    $s->{last_attach} =~ /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/ or die "time"' <json
+  [ "$(wc -l <json)" -eq 1 ]
+  # gone from its key at once, and from memory with the last who has it
+  run -0 shmdemo rm "$key"
+  [ "$output" = "shmdemo: remove $key: 1 still attached: it lives until they detach" ]
+  run -111 shmdemo stat "$key"
+  exec {open}>&-
+  ends_with 0 "$holder"
+}
+
+@test "what is not there: 111 and advice" {
+  local call
+  for call in stat read write rm; do
+    run -111 shmdemo "$call" "$key" </dev/null
+    [[ $output == "shmdemo: "*" shared memory segment $key: No such file or directory: there is none; 'shmdemo create' makes one" ]]
+    run -111 shmdemo "$call" id:2147483647 </dev/null
+    [[ $output == *"shared memory segment id:2147483647: Invalid argument: it is gone, or "* ]]
+  done
+}
+
+@test "another user: EACCES, EPERM" {
+  need_other_user
+  shmdemo create "$key" 100
+  run -111 as_other shmdemo read "$key"
+  [[ $output == "shmdemo: "*" shared memory segment $key: Permission denied: its mode does not let this user" ]]
+  run -111 as_other shmdemo stat "$key"
+  run -111 as_other shmdemo rm "$key"
+  [[ $output == "shmdemo: remove shared memory segment $key: Operation not permitted: only its owner, its creator and root may do that" ]]
+  shmdemo rm "$key"
+  shmdemo create -m 0604 "$key" 100
+  printf hello | shmdemo write "$key"
+  run -0 as_other shmdemo read -l 5 "$key"
+  [ "$output" = hello ]
+  run -111 as_other shmdemo write "$key" <<<no
+  [[ $output == "shmdemo: attach shared memory segment $key: Permission denied: "* ]]
+  [ "$(shmdemo read -l 5 "$key")" = hello ]
+  shmdemo rm "$key"
+}
+
+@test "limits: ENOSPC, and a size that can't be" {
+  need_root
+  in_namespace 'fails() { status=0; "$@" >out 2>&1 || status=$?; cat out; [ "$status" -eq 111 ]; }
+    echo 1000000 >/proc/sys/kernel/shmmax
+    fails shmdemo create 1 1000001
+    grep -q "^shmdemo: make shared memory segment 1: Invalid argument: .*kernel.shmmax allows" out
+    echo 1 >/proc/sys/kernel/shmmni
+    shmdemo create 1 4096
+    fails shmdemo create 2 4096
+    grep -q "^shmdemo: make shared memory segment 2: No space left on device: .*ipcs -m.*kernel.shmmni" out
+    fails shmdemo
+    grep -q "^shmdemo: make shared memory segment private: No space left on device: " out
+    shmdemo rm 1'
+}
+
+@test "wrong calls do nothing" {
+  local words
+  while read -r words; do
+    # shellcheck disable=SC2086 # words
+    wrong_call shmdemo $words </dev/null
+  done <<EOF
+59
+0
+5x
+-1
+2000 1
+nothing
+--json
+-m 0600
+-o 1
+create
+create $key
+create $key 0
+create $key 5x
+create $key -1
+create $key 99999999999999999999
+create $key 1 1
+create -m 01000 $key 1
+create -m 8 $key 1
+create -m 0x1ff $key 1
+create -o 1 $key 1
+create --json $key 1
+create private
+create 0 1
+create 4294967296 1
+create 0x 1
+create 0x0 1
+create 0x100000000 1
+create 0xg 1
+create -- -5 1
+create id:x 1
+create id: 1
+create some 1
+create ./:0 1
+create ./:256 1
+create ./:xy 1
+create ./: 1
+write
+read
+stat
+rm
+stat private
+rm private
+read private
+read $key 1
+rm $key $key
+stat -o 1 $key
+stat -l 1 $key
+rm --json $key
+read --json $key
+read -m 0600 $key
+read -o -1 $key
+read -o 1x $key
+read -l $key
+read --off 1 $key
+--nothing
+EOF
+  wrong_call shmdemo ''
+  wrong_call shmdemo create '' 1
+  wrong_call shmdemo create "$key" ''
+  no_objects "$key"
+}
