@@ -36,12 +36,12 @@ static int failed(const struct msgdemo *d, const char *what)
 static int create(const struct msgdemo *d)
 {
     int id = sysv_get(SYSV_MSG, &d->key, 0, IPC_CREAT | IPC_EXCL | (int)d->mode);
-    return id < 0 ? failed(d, "make") : sysv_print_private(d->msg, &d->key, id);
+    return id < 0 ? failed(d, "make") : sysv_made(d->msg, SYSV_MSG, &d->key, id);
 }
 
 static int stat_queue(const struct msgdemo *d)
 {
-    struct msqid_ds state;
+    struct msqid_ds state = {0};
     struct sysv_report r;
     int id = sysv_get(SYSV_MSG, &d->key, 0, 0);
     if (id < 0 || msgctl(id, IPC_STAT, &state) < 0)
@@ -61,7 +61,7 @@ static int stat_queue(const struct msgdemo *d)
 /* What was still in it goes with it, and is told. */
 static int rm(const struct msgdemo *d)
 {
-    struct msqid_ds state;
+    struct msqid_ds state = {0};
     char mem[64];
     struct buf why = BUF(mem);
     int id = sysv_get(SYSV_MSG, &d->key, 0, 0);
@@ -71,7 +71,8 @@ static int rm(const struct msgdemo *d)
     if (msgctl(id, IPC_RMID, NULL) < 0)
         return failed(d, "remove");
     if (known && state.msg_qnum) {
-        buf_fmt(&why, "%llu messages were in it", (unsigned long long)state.msg_qnum);
+        buf_fmt(&why, "with %llu message%s in it", (unsigned long long)state.msg_qnum,
+            state.msg_qnum == 1 ? "" : "s");
         msg_error_why(d->msg, "remove", d->key.word, buf_str(&why));
     }
     return EXIT_DONE;
@@ -129,7 +130,7 @@ static int run(struct msgdemo *d, enum command command, char **argv)
         msg_usage(d->msg, "one word too many: '%s'", argv[1]);
     if (command == ROUND_TRIP)
         return round_trip(d);
-    sysv_key(&d->key, d->msg, *argv, command == CREATE);
+    sysv_key(&d->key, d->msg, *argv, command == CREATE ? SYSV_MAKES : SYSV_FINDS);
     return command == CREATE ? create(d) : command == STAT ? stat_queue(d) : rm(d);
 }
 
@@ -152,11 +153,11 @@ static void take_option(struct msgdemo *d, int row, const struct opts *o)
 static const struct cli cli = {
     .name = "msgdemo",
     .summary = "the round trip through a message queue, and queues for the shell",
-    .usage = "\n"
+    .usage = "[OPTION]...\n"
              "create [-m MODE] KEY\n"
              "stat [--json] KEY\n"
              "rm KEY",
-    .notes = "KEY: a number, 0x..., PATH[:ID], or id:N; create also takes private, and prints id:N.",
+    .notes = "KEY: a number, 0x..., PATH[:ID], or id:N; create takes private, too, and prints id:N.",
     .commands = commands,
     .options = options,
     .count = sizeof options / sizeof *options,

@@ -51,7 +51,7 @@ struct msgrecv {
     struct sysv_key key;
     int id;
     long type;
-    bool except, follow, create, null, raw, json, has_prog;
+    bool except, follow, create, has_mode, null, raw, json, has_prog;
     int64_t timeout;
     unsigned mode;
     struct message *message;
@@ -83,7 +83,7 @@ static bool is_over(struct msgrecv *r)
 {
     struct pollfd out = {.fd = r->has_prog ? -1 : STDOUT_FILENO};
     int ready = sigs_sleep(&out, 1, 0);
-    return sigs_ending_came() || (ready > 0 && out.revents & POLLERR);
+    return sigs_ending_came() || (ready > 0 && out.revents & (POLLERR | POLLHUP));
 }
 
 /* msgrcv(2), with more room as often as a message needs it; a message that is too long stays where it is. */
@@ -112,11 +112,11 @@ static int receive(struct msgrecv *r)
             return 0;
         if (errno != EINTR && (errno != ENOMSG || !clock_left(deadline)))
             return -1;
-        sigs_open();
-        int done = try_receive(r, 0), err = errno;
+        if (sigs_open() < 0)
+            return -1;
+        int done = try_receive(r, 0);
         sigs_shut();
-        errno = err;
-        if (done == 0 || err != EINTR)
+        if (done == 0 || errno != EINTR)
             return done;
     }
 }
@@ -126,8 +126,9 @@ static int receive(struct msgrecv *r)
 static void print_lost(const struct msgrecv *r, int err)
 {
     struct buf line = {.mem = r->escaped, .size = r->room * ESCAPED + 512};
-    buf_fmt(
-        &line, "%s: put back: %s: a message of type %ld: ", r->msg->applet, strerror(err), r->message->type);
+    buf_fmt(&line, "%s: put back ", r->msg->applet);
+    buf_escaped(&line, r->key.word, strnlen(r->key.word, 64));
+    buf_fmt(&line, ": %s: a message of type %ld: ", strerror(err), r->message->type);
     buf_escaped(&line, r->message->text, r->len);
     buf_char(&line, '\n');
     fd_write_all(STDERR_FILENO, line.mem, line.len);
@@ -238,6 +239,10 @@ static int deliver_to_prog(struct msgrecv *r)
         job_sleep(j, NULL, 0, CLOCK_NEVER);
     if (job_status(j, 0) == EXIT_DONE)
         return EXIT_DONE;
+    char mem[48];
+    struct buf why = BUF(mem);
+    buf_fmt(&why, "exit status %d", job_status(j, 0));
+    msg_error_why(r->msg, "run", *j->progs->argv, buf_str(&why));
     put_back(r);
     return job_end_alike(j, 0);
 }
@@ -265,7 +270,7 @@ static int run(struct msgrecv *r)
     int status;
     job_begin(&r->job, false);
     if (make_room(r, FIRST_ROOM) < 0 || pump_init_half(&r->out, -1, STDOUT_FILENO) < 0)
-        msg_die_sys(r->msg, "malloc", NULL);
+        return msg_fatal(r->msg, EXIT_SYSTEM, "malloc", NULL, errno);
     do {
         if (receive(r) < 0)
             return end_without(r);
@@ -307,6 +312,7 @@ static void take_option(struct msgrecv *r, int row, const struct opts *o)
         r->create = true;
         break;
     case OPT_MODE:
+        r->has_mode = true;
         r->mode = sysv_mode(o);
         break;
     case OPT_NUL:
@@ -340,12 +346,16 @@ static int msgrecv_main(struct msg *m, int argc, char **argv)
     while ((row = opts_next(&o)) >= 0)
         take_option(&r, row, &o);
     argv += o.first;
-    sysv_key(&r.key, m, *argv, false);
+    sysv_key(&r.key, m, *argv, r.create ? SYSV_EITHER : SYSV_FINDS);
+    if (r.has_mode && !r.create)
+        msg_usage(m, "--mode is for --create");
     if (r.except && r.type <= 0)
         msg_usage(m, "--except wants a --type of 1 or more");
     if (r.null + r.raw + r.json > 1)
         msg_usage(m, "--null, --raw and --json don't go together");
     r.has_prog = argv[1] != NULL;
+    if (!r.has_prog && r.job.status_fd >= 0)
+        msg_usage(m, "--status-fd is for a call with PROG");
     if (r.has_prog && (r.null || r.raw || r.json))
         msg_usage(m, "--null, --raw and --json are for a call without PROG");
     if (r.has_prog) {
@@ -357,7 +367,11 @@ static int msgrecv_main(struct msg *m, int argc, char **argv)
     r.id = sysv_get(SYSV_MSG, &r.key, 0, r.create ? IPC_CREAT | (int)r.mode : 0);
     if (r.id < 0)
         return sysv_failed(m, SYSV_MSG, r.create ? "make" : "find", &r.key, errno);
-    return run(&r);
+    int status = run(&r);
+    pump_free(&r.out);
+    free(r.message);
+    free(r.escaped);
+    return status;
 }
 
 const struct applet applet_msgrecv = {.cli = &cli, .theme = THEME_SYSV, .main = msgrecv_main};

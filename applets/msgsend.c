@@ -37,11 +37,12 @@ struct msgsend {
     struct sysv_key key;
     int id;
     long type;
-    bool create, null, raw;
+    bool create, has_mode, null, raw;
     int64_t timeout;
     unsigned mode;
-    uint64_t count;   /* messages that were sent */
-    size_t limit;     /* no message can be longer */
+    uint64_t count; /* messages that were sent */
+    size_t limit;   /* no message can be longer */
+    bool queue_limits;
     char *buffer;     /* HEAD bytes of room, then what was read and not yet sent */
     size_t room, len; /* behind HEAD */
 };
@@ -55,39 +56,55 @@ static int send_before(const struct msgsend *s, const void *message, size_t len)
     int done = msgsnd(s->id, message, len, IPC_NOWAIT);
     if (done == 0 || errno != EAGAIN || !clock_left(deadline))
         return done;
-    sigs_open();
+    if (sigs_open() < 0)
+        return -1;
     do
         done = msgsnd(s->id, message, len, 0);
     while (done < 0 && errno == EINTR && clock_left(deadline));
-    int err = errno;
     sigs_shut();
-    errno = err == EINTR ? EAGAIN : err;
+    if (done < 0 && errno == EINTR)
+        errno = EAGAIN;
     return done;
+}
+
+/* Which message of stdin it is, where there are several. */
+static int say(const struct msgsend *s, int status, const char *why)
+{
+    char mem[64];
+    struct buf what = BUF(mem);
+    if (s->buffer && !s->raw)
+        buf_fmt(&what, "send message %llu to", (unsigned long long)s->count + 1);
+    else
+        buf_text(&what, "send to");
+    if (status != EXIT_NO)
+        return msg_fatal_why(s->msg, status, buf_str(&what), s->key.word, why);
+    msg_error_why(s->msg, buf_str(&what), s->key.word, why);
+    return status;
 }
 
 /* Says why; `err` is of msgsnd(2). */
 static int not_sent(const struct msgsend *s, int err)
 {
-    char mem[64];
-    struct buf what = BUF(mem);
-    buf_text(&what, "send to");
-    if (s->count)
-        buf_fmt(&what, ", after %llu messages,", (unsigned long long)s->count);
     if (err != EAGAIN)
-        return sysv_failed(s->msg, SYSV_MSG, buf_str(&what), &s->key, err);
-    if (s->timeout)
-        return msg_fatal_why(s->msg, EXIT_DEADLINE, buf_str(&what), s->key.word, "the deadline passed");
-    msg_error_why(s->msg, buf_str(&what), s->key.word, "it is full");
-    return EXIT_NO;
+        return sysv_failed(s->msg, SYSV_MSG, "send to", &s->key, err);
+    return s->timeout ? say(s, EXIT_DEADLINE, "the deadline passed") : say(s, EXIT_NO, "it is full");
+}
+
+static int too_long(const struct msgsend *s)
+{
+    char mem[96];
+    struct buf why = BUF(mem);
+    buf_fmt(&why, "it is longer than the %zu bytes that %s", s->limit,
+        s->queue_limits ? "the queue holds" : "kernel.msgmax allows");
+    return say(s, EXIT_SYSTEM, buf_str(&why));
 }
 
 /* Sends what stands behind HEAD bytes, which are overwritten. EXIT_DONE, or the exit status. */
 static int send_one(struct msgsend *s, char *head, size_t len)
 {
     int done;
-    errno = EINVAL;
     if (len > s->limit)
-        return not_sent(s, EINVAL);
+        return too_long(s);
     memcpy(head, &s->type, sizeof s->type);
     do
         done = s->timeout == CLOCK_NEVER ? msgsnd(s->id, head, len, 0) : send_before(s, head, len);
@@ -105,10 +122,12 @@ static int send_one(struct msgsend *s, char *head, size_t len)
 static void find_limit(struct msgsend *s)
 {
     struct msginfo info;
-    struct msqid_ds state;
+    struct msqid_ds state = {0};
     s->limit = msgctl(0, IPC_INFO, (void *)&info) < 0 ? INT_MAX : (size_t)info.msgmax;
-    if (msgctl(s->id, IPC_STAT, &state) == 0 && state.msg_qbytes < s->limit)
+    if (msgctl(s->id, IPC_STAT, &state) == 0 && state.msg_qbytes < s->limit) {
+        s->queue_limits = true;
         s->limit = state.msg_qbytes;
+    }
 }
 
 /* ---- from stdin ---- */
@@ -124,7 +143,7 @@ static ssize_t read_more(struct msgsend *s)
         s->buffer = bigger;
         s->room = room;
     }
-    ssize_t n = fd_read(STDIN_FILENO, s->buffer + HEAD + s->len, CHUNK);
+    ssize_t n = fd_read_wait(STDIN_FILENO, s->buffer + HEAD + s->len, CHUNK);
     if (n > 0)
         s->len += (size_t)n;
     return n;
@@ -166,7 +185,7 @@ static int send_text(struct msgsend *s, const char *text)
     size_t len = strlen(text);
     char *message = malloc(HEAD + len);
     if (!message)
-        msg_die_sys(s->msg, "malloc", NULL);
+        return msg_fatal(s->msg, EXIT_SYSTEM, "malloc", NULL, errno);
     memcpy(message + HEAD, text, len);
     int status = send_one(s, message, len);
     free(message);
@@ -191,6 +210,7 @@ static void take_option(struct msgsend *s, int row, const struct opts *o)
         s->create = true;
         break;
     case OPT_MODE:
+        s->has_mode = true;
         s->mode = sysv_mode(o);
         break;
     case OPT_NUL:
@@ -220,7 +240,9 @@ static int msgsend_main(struct msg *m, int argc, char **argv)
     while ((row = opts_next(&o)) >= 0)
         take_option(&s, row, &o);
     argv += o.first;
-    sysv_key(&s.key, m, *argv, false);
+    sysv_key(&s.key, m, *argv, s.create ? SYSV_EITHER : SYSV_FINDS);
+    if (s.has_mode && !s.create)
+        msg_usage(m, "--mode is for --create");
     if (argv[1] && argv[2])
         msg_usage(m, "want one TEXT, not '%s', too", argv[2]);
     if (s.null && s.raw)

@@ -7,6 +7,7 @@
 
 #include <errno.h>
 
+#include "clock.h"
 #include "sem.h"
 
 #define SEMGIVE_OPTIONS(X)                                        \
@@ -29,7 +30,7 @@ static const struct cli cli = {
 static int give(const struct msg *m, const struct sysv_key *key, unsigned short num, bool count)
 {
     struct sembuf change = {.sem_num = num, .sem_op = count ? 1 : -1, .sem_flg = IPC_NOWAIT};
-    int id = sem_find(key);
+    int id = sem_find(key, CLOCK_NEVER);
     if (id < 0)
         return sysv_failed(m, SYSV_SEM, "find", key, errno);
     if (sem_change(id, &change, 1, 0) == 0)
@@ -64,7 +65,7 @@ static int semgive_main(struct msg *m, int argc, char **argv)
     argv += o.first;
     if (*argv && argv[1])
         msg_usage(m, "want one KEY, not '%s', too", argv[1]);
-    sysv_key(&key, m, *argv, false);
+    sysv_key(&key, m, *argv, SYSV_FINDS);
     return give(m, &key, num, count);
 }
 

@@ -10,6 +10,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "fd.h"
 #include "num.h"
 #include "procs.h"
@@ -37,9 +38,9 @@ struct semset {
 
 static int create(struct semset *s)
 {
-    int id = sem_make(&s->key, &s->making);
+    int id = sem_make(&s->key, &s->making, CLOCK_NEVER);
     if (id >= 0)
-        return sysv_print_private(s->msg, &s->key, id);
+        return sysv_made(s->msg, SYSV_SEM, &s->key, id);
     return sysv_failed(s->msg, SYSV_SEM, "make", &s->key, errno);
 }
 
@@ -55,32 +56,36 @@ static int look(const struct semset *s, struct semid_ds *state)
     return id >= 0 && semctl(id, 0, IPC_STAT, (union semun){.buf = state}) == 0 ? id : -1;
 }
 
-/* What semctl(2) says of one semaphore; a set that goes meanwhile has nothing more to say. */
-static unsigned long long ask(int id, size_t num, int what)
+/* What semctl(2) says of one semaphore; *err is the first errno of a set that has gone meanwhile. */
+static unsigned long long ask(int id, size_t num, int what, int *err)
 {
     int value = semctl(id, (int)num, what);
+    if (value < 0 && !*err)
+        *err = errno;
     return value < 0 ? 0 : (unsigned)value;
 }
 
 static int stat_set(const struct semset *s)
 {
-    struct semid_ds state;
+    struct semid_ds state = {0};
     struct sysv_report r;
-    int id = look(s, &state);
+    int err = 0, id = look(s, &state);
     if (id < 0)
         return failed(s, "stat");
     sysv_report_begin(&r, s->json, id, &state.sem_perm);
     sysv_report_time(&r, "last_operation", state.sem_otime);
     sysv_report_time(&r, "last_change", state.sem_ctime);
     sysv_report_list(&r, "semaphores");
-    for (size_t i = 0; i < state.sem_nsems; i++) {
+    for (size_t i = 0; i < state.sem_nsems && !err; i++) {
         sysv_report_item(&r, "num", i);
-        sysv_report_num(&r, "value", ask(id, i, GETVAL));
-        sysv_report_num(&r, "waiting_for_more", ask(id, i, GETNCNT));
-        sysv_report_num(&r, "waiting_for_zero", ask(id, i, GETZCNT));
-        sysv_report_num(&r, "last_pid", ask(id, i, GETPID));
+        sysv_report_num(&r, "value", ask(id, i, GETVAL, &err));
+        sysv_report_num(&r, "waiting_for_more", ask(id, i, GETNCNT, &err));
+        sysv_report_num(&r, "waiting_for_zero", ask(id, i, GETZCNT, &err));
+        sysv_report_num(&r, "last_pid", ask(id, i, GETPID, &err));
     }
     sysv_report_list_end(&r);
+    if (err)
+        return sysv_failed(s->msg, SYSV_SEM, "stat", &s->key, err);
     return sysv_report_end(&r, s->msg);
 }
 
@@ -93,7 +98,7 @@ static int set(const struct semset *s, char *const *words)
         msg_usage(s->msg, "NUM '%s': want a number from 0 to %d", words[0], SEM_SET_SIZE - 1);
     if (!num_u64(words[1], 0, SEM_HIGHEST, &value))
         msg_usage(s->msg, "VALUE '%s': want a number from 0 to %d", words[1], SEM_HIGHEST);
-    int id = sem_find(&s->key);
+    int id = sem_find(&s->key, CLOCK_NEVER);
     if (id < 0 || semctl(id, (int)num, SETVAL, (union semun){.val = (int)value}) < 0)
         return failed(s, "set");
     sem_mark(id);
@@ -129,8 +134,9 @@ static void say_waiters(const struct semset *s, int id, const struct semid_ds *s
     char mem[1024];
     struct buf why = BUF(mem);
     unsigned long long waiting = 0;
+    int err = 0;
     for (size_t i = 0; i < state->sem_nsems; i++)
-        waiting += ask(id, i, GETNCNT) + ask(id, i, GETZCNT);
+        waiting += ask(id, i, GETNCNT, &err) + ask(id, i, GETZCNT, &err);
     if (!waiting)
         return;
     buf_fmt(&why, "%llu still waiting", waiting);
@@ -139,6 +145,10 @@ static void say_waiters(const struct semset *s, int id, const struct semid_ds *s
         for (size_t i = 0; i < all.n; i++) {
             if (!waits_for(all.list[i].pid, id))
                 continue;
+            if (why.size - why.len < 32) {
+                buf_text(&why, ", ...");
+                break;
+            }
             buf_fmt(&why, "%s %ld", between, (long)all.list[i].pid);
             between = ",";
         }
@@ -149,7 +159,7 @@ static void say_waiters(const struct semset *s, int id, const struct semid_ds *s
 
 static int rm(const struct semset *s)
 {
-    struct semid_ds state;
+    struct semid_ds state = {0};
     int id = sysv_get(SYSV_SEM, &s->key, 0, 0);
     if (id < 0)
         return failed(s, "remove");
@@ -174,7 +184,7 @@ static int run(struct semset *s, enum command command, char **argv)
         msg_usage(s->msg, "--mode and --value are for create");
     if (command != STAT && s->json)
         msg_usage(s->msg, "--json is for stat");
-    sysv_key(&s->key, s->msg, *argv, command == CREATE);
+    sysv_key(&s->key, s->msg, *argv, command == CREATE ? SYSV_MAKES : SYSV_FINDS);
     if ((command == STAT || command == RM) && argv[1])
         msg_usage(s->msg, "want %s KEY, not '%s', too", commands[command], argv[1]);
     switch (command) {
@@ -218,7 +228,7 @@ static const struct cli cli = {
              "stat [--json] KEY\n"
              "set KEY NUM VALUE\n"
              "rm KEY",
-    .notes = "KEY: a number, 0x..., PATH[:ID], or id:N; create also takes private, and prints id:N.",
+    .notes = "KEY: a number, 0x..., PATH[:ID], or id:N; create takes private, too, and prints id:N.",
     .commands = commands,
     .options = options,
     .count = sizeof options / sizeof *options,

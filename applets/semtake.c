@@ -34,7 +34,7 @@ struct semtake {
     struct msg *msg;
     struct sysv_key key;
     unsigned short num;
-    bool count, create, has_value, try_once;
+    bool count, create, has_value, has_mode, try_once;
     int64_t timeout;
     struct sem_making making;
     pid_t pid; /* --for */
@@ -61,10 +61,13 @@ static int keep(void *arg)
     const struct semtake *s = arg;
     struct pollfd end = {.fd = STDERR_FILENO + 1, .events = POLLIN};
     for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
-        fd_to_null(fd);
-    if (dup2(s->pidfd, end.fd) < 0 || chdir("/") < 0)
-        return EXIT_SYSTEM;
+        if (fd_to_null(fd) < 0)
+            close(fd);
+    if (dup2(s->pidfd, end.fd) < 0)
+        end.fd = s->pidfd;
     fd_close_from(end.fd + 1);
+    if (chdir("/") < 0) /* then a file system can't be unmounted for a while */
+        errno = 0;
     while (poll(&end, 1, -1) < 1)
         ;
     return EXIT_DONE;
@@ -72,7 +75,7 @@ static int keep(void *arg)
 
 static int busy(const struct semtake *s, int id)
 {
-    if (s->count && sem_is_untouched(id))
+    if (id >= 0 && s->count && sem_is_untouched(id))
         return msg_fatal_why(s->msg, EXIT_SYSTEM, "take", s->key.word,
             "nobody has given it a value: 'semset set', 'semset create --value' or --create=VALUE does");
     if (!s->try_once)
@@ -87,8 +90,10 @@ static int take(const struct semtake *s, bool undo)
     struct sembuf binary[] = {{.sem_num = s->num, .sem_op = 0, .sem_flg = flags},
         {.sem_num = s->num, .sem_op = 1, .sem_flg = flags}};
     struct sembuf counting = {.sem_num = s->num, .sem_op = -1, .sem_flg = flags};
-    int64_t deadline = clock_in(s->timeout);
-    int id = s->create ? sem_make(&s->key, &s->making) : sem_find(&s->key);
+    int64_t deadline = s->try_once ? 0 : clock_in(s->timeout);
+    int id = s->create ? sem_make(&s->key, &s->making, deadline) : sem_find(&s->key, deadline);
+    if (id < 0 && errno == EAGAIN)
+        return busy(s, id);
     if (id < 0)
         return sysv_failed(s->msg, SYSV_SEM, s->create ? "make" : "find", &s->key, errno);
     if (sem_change(id, s->count ? &counting : binary, s->count ? 1 : 2, deadline) == 0)
@@ -151,6 +156,7 @@ static void take_option(struct semtake *s, int row, const struct opts *o)
         s->making.value = (unsigned)value;
         break;
     case OPT_MODE:
+        s->has_mode = true;
         s->making.mode = sysv_mode(o);
         break;
     case OPT_FOR:
@@ -177,7 +183,9 @@ static int semtake_main(struct msg *m, int argc, char **argv)
     while ((row = opts_next(&o)) >= 0)
         take_option(&s, row, &o);
     argv += o.first;
-    sysv_key(&s.key, m, *argv, false);
+    sysv_key(&s.key, m, *argv, s.create ? SYSV_EITHER : SYSV_FINDS);
+    if (s.has_mode && !s.create)
+        msg_usage(m, "--mode is for --create");
     if (s.pid && argv[1])
         msg_usage(m, "--for PID is for a call without PROG");
     decide_value(&s);

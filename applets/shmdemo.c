@@ -16,11 +16,11 @@
 #include "sigs.h"
 #include "sysv.h"
 
-#define SHMDEMO_OPTIONS(X)                                                \
-    MSG_OPTIONS(X)                                                        \
-    X(MODE, 'm', "mode", "MODE", "create: the segment's mode (0600)")     \
-    X(OFFSET, 'o', "offset", "N", "write, read: begin at byte N (0)")     \
-    X(LENGTH, 'l', "length", "N", "write, read: N bytes (up to the end)") \
+#define SHMDEMO_OPTIONS(X)                                                                 \
+    MSG_OPTIONS(X)                                                                         \
+    X(MODE, 'm', "mode", "MODE", "create: the segment's mode (0600)")                      \
+    X(OFFSET, 'o', "offset", "SIZE", "write, read: begin SIZE bytes behind its start (0)") \
+    X(LENGTH, 'l', "length", "SIZE", "write, read: SIZE bytes (up to the end)")            \
     X(JSON, 0, "json", NULL, "stat: one JSON object")
 
 enum shmdemo_option { SHMDEMO_OPTIONS(OPT_ENUM) };
@@ -31,6 +31,7 @@ static const char *const commands[] = {
     [CREATE] = "create", [WRITE] = "write", [READ] = "read", [STAT] = "stat", [RM] = "rm", NULL};
 
 enum { DEFAULT_SIZE = 2000, MESSAGE_SIZE = 60 };
+static const void *const no_memory = (const char *)0 - 1; /* shmat(2)'s failure */
 static const uint64_t size_max = (uint64_t)1 << 62;
 
 struct shmdemo {
@@ -52,7 +53,7 @@ static int create(const struct shmdemo *s, const char *word)
     if (!word || !num_size(word, 1, size_max, &size))
         msg_usage(s->msg, "want create KEY SIZE, with a SIZE such as 4096, 64k or 1M");
     int id = sysv_get(SYSV_SHM, &s->key, size, IPC_CREAT | IPC_EXCL | (int)s->mode);
-    return id < 0 ? failed(s, "make") : sysv_print_private(s->msg, &s->key, id);
+    return id < 0 ? failed(s, "make") : sysv_made(s->msg, SYSV_SHM, &s->key, id);
 }
 
 /* The segment and its state; the identifier, or -1. */
@@ -64,7 +65,7 @@ static int look(const struct shmdemo *s, struct shmid_ds *state)
 
 static int stat_segment(const struct shmdemo *s)
 {
-    struct shmid_ds state;
+    struct shmid_ds state = {0};
     struct sysv_report r;
     int id = look(s, &state);
     if (id < 0)
@@ -82,7 +83,7 @@ static int stat_segment(const struct shmdemo *s)
 
 static int rm(const struct shmdemo *s)
 {
-    struct shmid_ds state;
+    struct shmid_ds state = {0};
     char mem[96];
     struct buf why = BUF(mem);
     int id = sysv_get(SYSV_SHM, &s->key, 0, 0);
@@ -100,14 +101,15 @@ static int rm(const struct shmdemo *s)
 }
 
 /* The bytes that are meant, inside the segment; those behind its end are refused. */
-static int find_range(const struct shmdemo *s, char *memory, uint64_t size, char **start, size_t *len)
+static int find_range(
+    const struct shmdemo *s, const char *what, char *memory, uint64_t size, char **start, size_t *len)
 {
     char mem[96];
     struct buf why = BUF(mem);
     uint64_t left = s->offset <= size ? size - s->offset : 0;
     if (s->offset > size || (s->has_length && s->length > left)) {
         buf_fmt(&why, "it has %llu bytes: that is past its end", (unsigned long long)size);
-        return msg_fatal_why(s->msg, EXIT_SYSTEM, "attach", s->key.word, buf_str(&why));
+        return msg_fatal_why(s->msg, EXIT_SYSTEM, what, s->key.word, buf_str(&why));
     }
     *start = memory + s->offset;
     *len = s->has_length ? s->length : left;
@@ -120,9 +122,9 @@ static int fill(const struct shmdemo *s, char *memory, size_t len)
     size_t done = 0;
     ssize_t n = 1;
     char more;
-    while (done < len && (n = fd_read(STDIN_FILENO, memory + done, len - done)) > 0)
+    while (done < len && (n = fd_read_wait(STDIN_FILENO, memory + done, len - done)) > 0)
         done += (size_t)n;
-    if (n > 0 && !s->has_length && (n = fd_read(STDIN_FILENO, &more, 1)) > 0)
+    if (n > 0 && !s->has_length && (n = fd_read_wait(STDIN_FILENO, &more, 1)) > 0)
         return msg_fatal_why(s->msg, EXIT_SYSTEM, "write", s->key.word,
             "there is more input than room: the rest is not there");
     if (n < 0)
@@ -139,18 +141,19 @@ static int print(const struct shmdemo *s, const char *memory, size_t len)
     return msg_fatal(s->msg, EXIT_SYSTEM, "write", "stdout", errno);
 }
 
-static int move_bytes(const struct shmdemo *s, bool writing)
+static int move_bytes(const struct shmdemo *s, enum command command)
 {
+    bool writing = command == WRITE;
     char *start = NULL;
     size_t len = 0;
-    struct shmid_ds state;
+    struct shmid_ds state = {0};
     int id = look(s, &state);
     if (id < 0)
         return failed(s, "find");
     char *memory = shmat(id, NULL, writing ? 0 : SHM_RDONLY);
-    if (memory == (void *)-1)
+    if (memory == no_memory)
         return failed(s, "attach");
-    int status = find_range(s, memory, state.shm_segsz, &start, &len);
+    int status = find_range(s, commands[command], memory, state.shm_segsz, &start, &len);
     if (status == EXIT_DONE)
         status = writing ? fill(s, start, len) : print(s, start, len);
     shmdt(memory);
@@ -174,7 +177,7 @@ static int attach_private(struct shmdemo *s, uint64_t size, char **memory)
         errno = err;
     }
     sigs_reset(SIGS_INHERITED);
-    return id >= 0 && *memory != (void *)-1 ? id : -1;
+    return id >= 0 && *memory != no_memory ? id : -1;
 }
 
 static int round_trip(struct shmdemo *s, const char *word)
@@ -222,7 +225,7 @@ static int run(struct shmdemo *s, enum command command, char **argv)
         msg_usage(s->msg, "one word too many: '%s'", argv[want]);
     if (command == ROUND_TRIP)
         return round_trip(s, *argv);
-    sysv_key(&s->key, s->msg, *argv, command == CREATE);
+    sysv_key(&s->key, s->msg, *argv, command == CREATE ? SYSV_MAKES : SYSV_FINDS);
     switch (command) {
     case CREATE:
         return create(s, argv[1]);
@@ -231,7 +234,7 @@ static int run(struct shmdemo *s, enum command command, char **argv)
     case RM:
         return rm(s);
     default:
-        return move_bytes(s, command == WRITE);
+        return move_bytes(s, command);
     }
 }
 
@@ -264,10 +267,10 @@ static const struct cli cli = {
     .summary = "the round trip through shared memory, and segments for the shell",
     .usage = "[SIZE]\n"
              "create [-m MODE] KEY SIZE\n"
-             "write|read [--offset N] [--length N] KEY\n"
+             "write|read [--offset SIZE] [--length SIZE] KEY\n"
              "stat [--json] KEY\n"
              "rm KEY",
-    .notes = "KEY: a number, 0x..., PATH[:ID], or id:N; create also takes private, and prints id:N.",
+    .notes = "KEY: a number, 0x..., PATH[:ID], or id:N; create takes private, too, and prints id:N.",
     .commands = commands,
     .options = options,
     .count = sizeof options / sizeof *options,

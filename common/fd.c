@@ -131,17 +131,28 @@ ssize_t fd_read(int fd, void *bytes, size_t n)
     return done;
 }
 
+static int wait_for(int fd, short events)
+{
+    struct pollfd wait = {.fd = fd, .events = events};
+    return poll(&wait, 1, -1) < 0 && errno != EINTR ? -1 : 0;
+}
+
+ssize_t fd_read_wait(int fd, void *bytes, size_t n)
+{
+    ssize_t done;
+    while ((done = fd_read(fd, bytes, n)) < 0 && errno == EAGAIN)
+        if (wait_for(fd, POLLIN) < 0)
+            return -1;
+    return done;
+}
+
 int fd_write_all(int fd, const void *bytes, size_t n)
 {
     const char *p = bytes;
     while (n) {
         ssize_t done = fd_write(fd, p, n);
-        if (done < 0 && errno == EAGAIN) {
-            struct pollfd wait = {.fd = fd, .events = POLLOUT};
-            if (poll(&wait, 1, -1) < 0 && errno != EINTR)
-                return -1;
+        if (done < 0 && errno == EAGAIN && wait_for(fd, POLLOUT) == 0)
             continue;
-        }
         if (done < 0)
             return -1;
         p += done;

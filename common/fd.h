@@ -42,6 +42,9 @@ int fd_write_all(int fd, const void *bytes, size_t n);
 ssize_t fd_write(int fd, const void *bytes, size_t n);
 ssize_t fd_read(int fd, void *bytes, size_t n);
 
+/* fd_read that waits on a non-blocking fd, too. */
+ssize_t fd_read_wait(int fd, void *bytes, size_t n);
+
 /* Closes *fd if it is open, keeps errno, and leaves -1 in it. */
 void fd_close(int *fd);
 

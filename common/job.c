@@ -315,13 +315,12 @@ void job_look(struct job *j)
 int job_open(const char *path, int flags, int64_t deadline)
 {
     int fd;
-    sigs_open();
+    if (sigs_open() < 0)
+        return -1;
     do
         fd = open(path, flags | O_CLOEXEC | O_NOCTTY, 0666);
     while (fd < 0 && errno == EINTR && clock_left(deadline) && !sigs_ending_came());
-    int err = errno;
     sigs_shut();
-    errno = err;
     return fd;
 }
 

@@ -41,13 +41,14 @@ int lock_fd(int fd, const struct lock_kind *kind, int64_t deadline)
     while (done < 0 && errno == EINTR);
     if (done == 0 || errno != EWOULDBLOCK || !clock_left(deadline))
         return done;
-    sigs_open();
+    if (sigs_open() < 0)
+        return -1;
     do
         done = try(fd, kind, true);
     while (done < 0 && errno == EINTR && clock_left(deadline) && !sigs_ending_came());
-    int err = errno;
     sigs_shut();
-    errno = done < 0 && err == EINTR && !sigs_ending_came() ? ETIMEDOUT : err;
+    if (done < 0 && errno == EINTR && !sigs_ending_came())
+        errno = ETIMEDOUT;
     return done;
 }
 

@@ -35,8 +35,8 @@ struct opt {
 /* What a command line can be told: the face of an applet. */
 struct cli {
     const char *name, *summary;
-    const char *usage; /* what follows the name; one line a form */
-    const char *notes; /* printed under the options, or NULL */
+    const char *usage;           /* what follows the name; one line a form */
+    const char *notes;           /* printed under the options, or NULL */
     const char *const *commands; /* sub-commands, NULL at the end; or NULL */
     const struct opt *options;
     size_t count;
@@ -49,8 +49,8 @@ struct opts {
     const struct cli *cli;
     int argc;
     char **argv;
-    char *arg; /* of the option that opts_next returned */
-    int first; /* index of the first operand, once opts_next has returned -1 */
+    char *arg;  /* of the option that opts_next returned */
+    int first;  /* index of the first operand, once opts_next has returned -1 */
     bool ended; /* by a word -- */
     const struct opt *now;
     struct option longs[OPTS_MAX + 3];

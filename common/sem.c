@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "clock.h"
 #include "fd.h"
@@ -17,14 +18,18 @@ enum { LOCK_SECONDS = 5 };
 static const char namespace[] = "/proc/self/ns/ipc";
 
 /*
- * One of us at a time makes a set. An fd to close, or -1 with errno; ENOENT: there is no /proc, and no lock.
+ * One of us at a time makes a set. An fd to close, or -1 with errno: EAGAIN after the deadline, ETIMEDOUT
+ * after 5 seconds; ENOENT: there is no /proc, and no lock.
  */
-static int lock_namespace(bool shared)
+static int lock_namespace(bool shared, int64_t deadline)
 {
     const struct lock_kind kind = {.shared = shared};
+    int64_t patience = clock_in(LOCK_SECONDS * CLOCK_SECOND);
     int fd = open(namespace, O_RDONLY | O_CLOEXEC);
-    if (fd < 0 || lock_fd(fd, &kind, clock_in(LOCK_SECONDS * CLOCK_SECOND)) == 0)
+    if (fd < 0 || lock_fd(fd, &kind, clock_first(deadline, patience)) == 0)
         return fd;
+    if (errno == EWOULDBLOCK || errno == ETIMEDOUT)
+        errno = clock_left(deadline) ? ETIMEDOUT : EAGAIN;
     fd_close(&fd);
     return -1;
 }
@@ -47,18 +52,20 @@ static bool is_all_zero(int id, size_t n)
 
 bool sem_is_untouched(int id)
 {
-    struct semid_ds state;
+    struct semid_ds state = {0};
     return look(id, &state) && state.sem_otime == 0 && is_all_zero(id, state.sem_nsems);
 }
 
-int sem_find(const struct sysv_key *k)
+int sem_find(const struct sysv_key *k, int64_t deadline)
 {
-    struct semid_ds state;
+    struct semid_ds state = {0};
     int id = sysv_get(SYSV_SEM, k, 0, 0);
-    if (id >= 0 && look(id, &state) && state.sem_otime == 0) {
-        int lock = lock_namespace(true); /* whoever of us makes it is done then */
-        fd_close(&lock);
-    }
+    if (id < 0 || !look(id, &state) || state.sem_otime != 0)
+        return id;
+    int lock = lock_namespace(true, deadline); /* whoever of us makes it is done then */
+    if (lock < 0 && errno != ENOENT && errno != ETIMEDOUT)
+        return -1;
+    fd_close(&lock);
     return id;
 }
 
@@ -101,49 +108,80 @@ static int finish(int id, size_t n, unsigned value)
     return 0;
 }
 
+/* To set values takes the right to write, whatever the mode is in the end. */
+static unsigned first_mode(const struct sem_making *making)
+{
+    return making->mode | 0600;
+}
+
+/* What is left to be done for a set that is ours. */
+static int finish_ours(int id, const struct sem_making *making)
+{
+    struct semid_ds state = {0};
+    if (finish(id, making->n, making->value) < 0)
+        return -1;
+    if (making->mode == first_mode(making))
+        return 0;
+    if (!look(id, &state))
+        return -1;
+    state.sem_perm.mode = (unsigned short)making->mode;
+    return semctl(id, 0, IPC_SET, (union semun){.buf = &state});
+}
+
+/* Whether it is what one of us was about to make with the same words, and left behind. */
+static bool is_our_remains(const struct semid_ds *state, const struct sem_making *making)
+{
+    return state->sem_nsems == making->n && state->sem_perm.cuid == geteuid() &&
+           (state->sem_perm.mode & 0777) == first_mode(making);
+}
+
+static int make_new(const struct sysv_key *k, const struct sem_making *making)
+{
+    int id = sysv_get(SYSV_SEM, k, making->n, IPC_CREAT | IPC_EXCL | (int)first_mode(making));
+    if (id < 0 || finish_ours(id, making) == 0)
+        return id;
+    int err = errno;
+    semctl(id, 0, IPC_RMID);
+    errno = err;
+    return -1;
+}
+
 /* With the lock held. */
 static int make_locked(const struct sysv_key *k, const struct sem_making *making)
 {
-    struct semid_ds state;
     for (;;) {
-        int id = sysv_get(SYSV_SEM, k, making->n, IPC_CREAT | IPC_EXCL | (int)making->mode);
-        if (id >= 0) {
-            if (finish(id, making->n, making->value) == 0)
-                return id;
-            int err = errno;
-            semctl(id, 0, IPC_RMID);
-            errno = err;
-            return -1;
-        }
-        if (errno != EEXIST)
-            return -1;
+        struct semid_ds state = {0};
+        int id = make_new(k, making);
+        if (id >= 0 || errno != EEXIST)
+            return id;
         id = sysv_get(SYSV_SEM, k, 0, 0);
-        if (id < 0 && errno == ENOENT && k->form == SYSV_KEY)
+        if (id < 0 && errno == ENOENT)
             continue; /* removed just now */
         if (id < 0)
             return -1;
         bool unfinished = sem_is_untouched(id) && look(id, &state);
-        if (making->exclusive && !(unfinished && state.sem_nsems == making->n)) {
+        if (making->exclusive && !(unfinished && is_our_remains(&state, making))) {
             errno = EEXIST;
             return -1;
         }
-        if (unfinished && finish(id, state.sem_nsems, making->value) < 0)
-            return -1;
-        return id;
+        int done = !unfinished         ? 0
+                   : making->exclusive ? finish_ours(id, making)
+                                       : finish(id, state.sem_nsems, making->value);
+        return done < 0 ? -1 : id;
     }
 }
 
-int sem_make(const struct sysv_key *k, const struct sem_making *making)
+int sem_make(const struct sysv_key *k, const struct sem_making *making, int64_t deadline)
 {
-    struct semid_ds state;
-    if (!making->exclusive && k->form != SYSV_PRIVATE) {
+    struct semid_ds state = {0};
+    if (!making->exclusive) {
         int id = sysv_get(SYSV_SEM, k, 0, 0);
         if (id >= 0 && (!look(id, &state) || state.sem_otime != 0))
             return id;
         if (id < 0 && errno != ENOENT)
             return -1;
     }
-    int lock = lock_namespace(false);
+    int lock = lock_namespace(false, deadline);
     if (lock < 0 && errno != ENOENT)
         return -1;
     int id = make_locked(k, making);

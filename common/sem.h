@@ -27,18 +27,24 @@ union semun {
     unsigned short *array;
 };
 
-/* The set of that key, finished if one of us is making it. Its identifier, or -1 with errno (semget(2)). */
-int sem_find(const struct sysv_key *k);
+/*
+ * The set of that key, finished if one of us is making it; where that takes more than 5 seconds it is not
+ * waited for any more. Its identifier, or -1 with errno (semget(2)); EAGAIN when the deadline comes first.
+ */
+int sem_find(const struct sysv_key *k, int64_t deadline);
 
 struct sem_making {
     size_t n;       /* semaphores */
     unsigned value; /* of each of them */
     unsigned mode;  /* 0 to 0777 */
-    bool exclusive; /* EEXIST when there is a finished one */
+    bool exclusive; /* EEXIST when there is one, but for what a killed one of us has left */
 };
 
-/* The same, but if there is none it is made, and if nobody has touched it its values are set. */
-int sem_make(const struct sysv_key *k, const struct sem_making *making);
+/*
+ * The same, but if there is none it is made, and if nobody has touched it its values are set. ETIMEDOUT when
+ * another that makes one takes more than 5 seconds.
+ */
+int sem_make(const struct sysv_key *k, const struct sem_making *making, int64_t deadline);
 
 /* Whether there is no sign that anybody has ever used it or set a value. False when that can't be seen. */
 bool sem_is_untouched(int id);

@@ -45,14 +45,13 @@ static void count_rate(struct serve *s)
 
 static int accept_one(const struct serve *s, int i, struct serve_conn *c)
 {
-    if (s->blocking[i])
-        sigs_open();
+    c->fd = -1;
+    if (s->blocking[i] && sigs_open() < 0)
+        return -1;
     c->remote.len = sizeof c->remote.u;
     c->fd = accept4(s->listener[i], &c->remote.u.sa, &c->remote.len, SOCK_CLOEXEC);
-    int err = errno;
     if (s->blocking[i])
         sigs_shut();
-    errno = err;
     return c->fd;
 }
 

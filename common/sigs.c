@@ -9,7 +9,6 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
-#include <sys/time.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -23,13 +22,18 @@ static struct {
     sigset_t found_ignored; /* of the caught and, after sigs_learn_ignored, of all signals */
     sigset_t caught;        /* ours, blocked but in sigs_sleep */
     sigset_t ending;        /* those of `caught` that sigs_catch_ending took */
-    bool alarm_ends;        /* SIGALRM is one of them, but for our timer's */
+    sigset_t released_mask; /* what sigs_release goes back to */
+    timer_t timer;          /* of sigs_open */
+    pid_t timer_owner;      /* whose it is: a child has none of its own yet */
 } state;
 
 static volatile sig_atomic_t noted[NSIG]; /* 0, or from whom it came last */
 enum { FROM_KERNEL = 1, FROM_PROCESS };
 static volatile sig_atomic_t unslept; /* one came outside sigs_sleep: the next sleep is none */
 static volatile sig_atomic_t leaving; /* between sigs_reset and exec(2), which makes caught signals default */
+
+/* The signal of sigs_open's timer. One that queues: that of another sender is never taken for it. */
+#define TICK SIGRTMAX
 
 static void set_handler(int sig, void (*handler)(int))
 {
@@ -47,6 +51,8 @@ static void note(int sig, siginfo_t *info, void *context)
         kill(getpid(), sig);
         return;
     }
+    if (sig == TICK && info->si_code == SI_TIMER) /* it has interrupted what it had to */
+        return;
     noted[sig] = info->si_code > 0 ? FROM_KERNEL : FROM_PROCESS;
     unslept = 1;
 }
@@ -160,13 +166,20 @@ bool sigs_take(int sig)
     return true;
 }
 
+/* Those that a terminal sends to a whole process group (termios(3), tty_ioctl(4)). */
+static bool is_of_terminal(int sig)
+{
+    return sig == SIGINT || sig == SIGQUIT || sig == SIGHUP || sig == SIGTSTP || sig == SIGCONT ||
+           sig == SIGWINCH || sig == SIGTTIN || sig == SIGTTOU;
+}
+
 int sigs_take_ending(bool *sent)
 {
     for (int sig = 1; sig < NSIG; sig++) {
         if (!noted[sig] || sigismember(&state.ending, sig) != 1)
             continue;
         if (sent)
-            *sent = noted[sig] == FROM_PROCESS;
+            *sent = noted[sig] == FROM_PROCESS || !is_of_terminal(sig);
         noted[sig] = 0;
         return sig;
     }
@@ -190,31 +203,51 @@ int sigs_sleep(struct pollfd *fds, nfds_t n, int64_t ns)
     return ready;
 }
 
-void sigs_open(void)
+/* Makes the timer, once in each process (timer_create(2): it is not inherited). */
+static int make_timer(void)
 {
-    sigs_catch(SIGALRM);
-    state.alarm_ends = sigismember(&state.ending, SIGALRM) == 1;
-    sigdelset(&state.ending, SIGALRM);
-    const struct timeval tick = {.tv_usec = 50000};
-    const struct itimerval repeat = {.it_interval = tick, .it_value = tick};
-    setitimer(ITIMER_REAL, &repeat, NULL);
+    struct sigevent event = {.sigev_notify = SIGEV_SIGNAL, .sigev_signo = TICK};
+    if (state.timer_owner == getpid())
+        return 0;
+    if (timer_create(CLOCK_MONOTONIC, &event, &state.timer) < 0)
+        return -1;
+    state.timer_owner = getpid();
+    return 0;
+}
+
+static int set_timer(long ns)
+{
+    const struct timespec tick = {.tv_nsec = ns};
+    const struct itimerspec repeat = {.it_interval = tick, .it_value = tick};
+    return timer_settime(state.timer, 0, &repeat, NULL);
+}
+
+int sigs_open(void)
+{
+    sigs_catch(TICK);
+    if (make_timer() < 0 || set_timer(50 * CLOCK_MS) < 0)
+        return -1;
     sigprocmask(SIG_SETMASK, &state.open_mask, NULL);
+    return 0;
 }
 
 void sigs_shut(void)
 {
+    int err = errno;
     sigprocmask(SIG_BLOCK, &state.caught, NULL);
-    const struct itimerval off = {0};
-    setitimer(ITIMER_REAL, &off, NULL);
-    /* a last tick may be pending or noted: it is nobody's signal */
+    set_timer(0);
+    /* a last tick may be pending: it is nobody's signal */
     const struct timespec at_once = {0};
-    sigset_t alarm_only;
-    sigemptyset(&alarm_only);
-    sigaddset(&alarm_only, SIGALRM);
-    sigtimedwait(&alarm_only, NULL, &at_once);
-    sigs_take(SIGALRM);
-    if (state.alarm_ends)
-        sigaddset(&state.ending, SIGALRM);
+    siginfo_t info;
+    sigset_t tick_only;
+    sigemptyset(&tick_only);
+    sigaddset(&tick_only, TICK);
+    while (sigtimedwait(&tick_only, &info, &at_once) > 0)
+        if (info.si_code != SI_TIMER) {
+            noted[TICK] = FROM_PROCESS;
+            unslept = 1;
+        }
+    errno = err;
 }
 
 /*
@@ -313,11 +346,16 @@ bool sigs_found_ignored(int sig)
     return sigismember(&state.found_ignored, sig) == 1;
 }
 
-void sigs_block_all(void)
+void sigs_hold(void)
 {
     sigset_t all;
     sigfillset(&all);
-    sigprocmask(SIG_SETMASK, &all, NULL);
+    sigprocmask(SIG_SETMASK, &all, &state.released_mask);
+}
+
+void sigs_release(void)
+{
+    sigprocmask(SIG_SETMASK, &state.released_mask, NULL);
 }
 
 void sigs_die(int sig)

@@ -33,7 +33,8 @@ bool sigs_take(int sig);
 
 /*
  * A signal that sigs_catch_ending caught and that came and was not taken, or 0. Takes it. *sent, if not NULL:
- * whether a process sent it; else it came from the kernel, as Ctrl-C does, which tells the whole group.
+ * whether it came to us alone: from a process, or from an alarm(2) of ours; else it is the terminal's, as
+ * Ctrl-C is, which tells the whole group.
  */
 int sigs_take_ending(bool *sent);
 
@@ -48,9 +49,11 @@ int sigs_sleep(struct pollfd *fds, nfds_t n, int64_t ns);
 
 /*
  * Between these two a call that knows no mask may wait: caught signals are let in, and a timer interrupts it
- * every 50 ms (EINTR), so that a signal that came just before it costs that much at most. Uses SIGALRM.
+ * every 50 ms (EINTR), so that a signal that came just before it costs that much at most. The timer is our
+ * own and so is its signal, SIGRTMAX: an alarm(2) that we inherited goes on. sigs_open: 0, or -1 with errno
+ * when there can be no timer; then nothing is open. sigs_shut keeps errno.
  */
-void sigs_open(void);
+int sigs_open(void);
 void sigs_shut(void);
 
 /*
@@ -85,8 +88,9 @@ bool sigs_found_ignored(int sig);
 void sigs_reset(enum sigs_legacy legacy);
 void sigs_reset_is_over(void);
 
-/* Lets no signal in any more, but those that can't be kept out. */
-void sigs_block_all(void);
+/* Between these two no signal comes in, but those that can't be kept out: what is forked begins like that. */
+void sigs_hold(void);
+void sigs_release(void);
 
 /* Dies of that very signal, without a core file, so that a shell sees what happened. */
 _Noreturn void sigs_die(int sig);

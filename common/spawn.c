@@ -203,7 +203,6 @@ struct keeper {
 static int keeper(void *arg)
 {
     const struct keeper *k = arg;
-    sigs_block_all();
     setsid();
     _exit(k->work(k->arg));
 }
@@ -213,7 +212,10 @@ pid_t spawn_keeper(int (*work)(void *), void *arg)
     enum { STACK = 65536 };
     _Alignas(16) char stack[STACK]; /* the child has a copy of it */
     struct keeper k = {.work = work, .arg = arg};
-    return clone(keeper, stack + STACK, CLONE_SYSVSEM | SIGCHLD, &k);
+    sigs_hold(); /* it is deaf from the beginning: our own end may be a SIGHUP for it */
+    pid_t pid = clone(keeper, stack + STACK, CLONE_SYSVSEM | SIGCHLD, &k);
+    sigs_release();
+    return pid;
 }
 
 pid_t spawn_background(int (*work)(void *), void *arg)

@@ -50,7 +50,7 @@ static void key_of_path(struct sysv_key *k, const struct msg *m)
         msg_die_sys(m, "ftok", path);
 }
 
-void sysv_key(struct sysv_key *k, const struct msg *m, const char *word, bool making)
+void sysv_key(struct sysv_key *k, const struct msg *m, const char *word, enum sysv_use use)
 {
     uint64_t number;
     if (!word)
@@ -59,18 +59,22 @@ void sysv_key(struct sysv_key *k, const struct msg *m, const char *word, bool ma
     if (strchr(word, '/')) {
         key_of_path(k, m);
     } else if (strcmp(word, "private") == 0) {
-        if (!making)
-            msg_usage(m, "KEY private is only for what makes an object; id:N names one that is there");
+        if (use != SYSV_MAKES)
+            msg_usage(m, "KEY private is for what only makes an object; id:N names one that is there");
         k->form = SYSV_PRIVATE;
         k->key = IPC_PRIVATE;
     } else if (strncmp(word, "id:", 3) == 0 && num_u64(word + 3, 0, INT_MAX, &number)) {
+        if (use != SYSV_FINDS)
+            msg_usage(m, "KEY '%s' names an object that is there: none can be made with it", word);
         k->form = SYSV_ID;
         k->id = (int)number;
     } else if (strncmp(word, "0x", 2) == 0 ? hex(word + 2, &number) : num_u64(word, 1, UINT32_MAX, &number)) {
         k->key = (key_t)(uint32_t)number;
     } else {
-        msg_usage(m, "KEY '%s': want a number from 1 to 4294967295, 0x..., PATH[:ID]%s or id:N", word,
-            making ? ", private" : "");
+        msg_usage(m, "KEY '%s': want a number from 1 to 4294967295, 0x..., PATH[:ID]%s", word,
+            use == SYSV_MAKES   ? " or private"
+            : use == SYSV_FINDS ? " or id:N"
+                                : "");
     }
 }
 
@@ -84,10 +88,8 @@ unsigned sysv_mode(const struct opts *o)
 
 int sysv_get(enum sysv_kind kind, const struct sysv_key *k, size_t size, int flags)
 {
-    if (k->form == SYSV_ID) {
-        errno = EEXIST;
-        return flags & IPC_EXCL ? -1 : k->id;
-    }
+    if (k->form == SYSV_ID)
+        return k->id;
     switch (kind) {
     case SYSV_SHM:
         return shmget(k->key, size, flags);
@@ -100,28 +102,25 @@ int sysv_get(enum sysv_kind kind, const struct sysv_key *k, size_t size, int fla
 
 /* ---- errors ---- */
 
-static const char *const nouns[] = {
-    [SYSV_SHM] = "shared memory segment", [SYSV_SEM] = "semaphore set", [SYSV_MSG] = "message queue"};
-
 static const struct {
     enum sysv_kind kind;
     int err;
+    bool makes; /* when one is made */
     const char *advice;
 } advices[] = {
-    {SYSV_SHM, EINVAL, "it is gone, or the size is none that kernel.shmmax allows"},
-    {SYSV_SHM, ENOENT, "there is none; 'shmdemo create' makes one"},
-    {SYSV_SHM, ENOSPC,
+    {SYSV_SHM, EINVAL, true, "kernel.shmmax does not allow that size"},
+    {SYSV_SHM, ENOENT, false, "there is none; 'shmdemo create' makes one"},
+    {SYSV_SHM, ENOSPC, true,
         "no more are allowed: 'ipcs -m' lists them, kernel.shmmni and kernel.shmall limit them"},
-    {SYSV_SHM, ENOMEM, "there is no memory for it"},
-    {SYSV_SEM, EFBIG, "the set has no semaphore of that number"},
-    {SYSV_SEM, EINVAL, "it is gone, or has no semaphore of that number"},
-    {SYSV_SEM, ENOENT, "there is none; 'semset create' or 'semtake --create' makes one"},
-    {SYSV_SEM, ENOSPC, "no more are allowed: 'ipcs -s' lists them, kernel.sem limits them"},
-    {SYSV_SEM, ERANGE, "its value would not be within 0 to 32767"},
-    {SYSV_MSG, E2BIG, "the message is longer than what was made ready for it"},
-    {SYSV_MSG, EINVAL, "it is gone, or the message is longer than kernel.msgmax allows"},
-    {SYSV_MSG, ENOENT, "there is none; 'msgsend --create' makes one"},
-    {SYSV_MSG, ENOSPC, "no more are allowed: 'ipcs -q' lists them, kernel.msgmni limits them"},
+    {SYSV_SHM, ENOMEM, true, "there is no memory for it"},
+    {SYSV_SEM, EFBIG, false, "the set has no semaphore of that number"},
+    {SYSV_SEM, EINVAL, true, "kernel.sem does not allow so many semaphores in a set"},
+    {SYSV_SEM, EINVAL, false, "it is gone, or has no semaphore of that number"},
+    {SYSV_SEM, ENOENT, false, "there is none; 'semset create' or 'semtake --create' makes one"},
+    {SYSV_SEM, ENOSPC, true, "no more are allowed: 'ipcs -s' lists them, kernel.sem limits them"},
+    {SYSV_SEM, ERANGE, false, "its value would not be within 0 to 32767"},
+    {SYSV_MSG, ENOENT, false, "there is none; 'msgsend --create' makes one"},
+    {SYSV_MSG, ENOSPC, true, "no more are allowed: 'ipcs -q' lists them, kernel.msgmni limits them"},
 };
 
 /* What is the same for all three. */
@@ -138,6 +137,8 @@ static const char *general_advice(int err)
         return "another is about to make one, and does not get done";
     case EIDRM:
         return "it was removed meanwhile";
+    case EINVAL:
+        return "it is gone";
     default:
         return NULL;
     }
@@ -145,22 +146,40 @@ static const char *general_advice(int err)
 
 int sysv_failed(const struct msg *m, enum sysv_kind kind, const char *what, const struct sysv_key *k, int err)
 {
-    char object_mem[512], why_mem[256];
-    struct buf object = BUF(object_mem), why = BUF(why_mem);
+    char mem[256];
+    struct buf why = BUF(mem);
     const char *advice = general_advice(err);
+    bool makes = strcmp(what, "make") == 0;
     for (size_t i = 0; i < sizeof advices / sizeof *advices; i++)
-        if (advices[i].kind == kind && advices[i].err == err)
+        if (advices[i].kind == kind && advices[i].err == err && advices[i].makes == makes)
             advice = advices[i].advice;
-    buf_fmt(&object, "%s %s", nouns[kind], k->word);
-    buf_fmt(&why, "%s%s%s", strerror(err), advice ? ": " : "", advice ? advice : "");
     if (err == EEXIST) {
-        msg_error_why(m, what, buf_str(&object), general_advice(err));
+        msg_error_why(m, what, k->word, advice);
         return EXIT_NO;
     }
-    return msg_fatal_why(m, EXIT_SYSTEM, what, buf_str(&object), buf_str(&why));
+    if (err != EFBIG || !advice) /* it has nothing to do with a file */
+        buf_fmt(&why, "%s%s", strerror(err), advice ? ": " : "");
+    if (advice)
+        buf_text(&why, advice);
+    return msg_fatal_why(m, EXIT_SYSTEM, what, k->word, buf_str(&why));
 }
 
-int sysv_print_private(const struct msg *m, const struct sysv_key *k, int id)
+static void remove_object(enum sysv_kind kind, int id)
+{
+    switch (kind) {
+    case SYSV_SHM:
+        shmctl(id, IPC_RMID, NULL);
+        break;
+    case SYSV_SEM:
+        semctl(id, 0, IPC_RMID);
+        break;
+    case SYSV_MSG:
+        msgctl(id, IPC_RMID, NULL);
+        break;
+    }
+}
+
+int sysv_made(const struct msg *m, enum sysv_kind kind, const struct sysv_key *k, int id)
 {
     char mem[32];
     struct buf line = BUF(mem);
@@ -169,7 +188,9 @@ int sysv_print_private(const struct msg *m, const struct sysv_key *k, int id)
     buf_fmt(&line, "id:%d\n", id);
     if (fd_write_all(STDOUT_FILENO, line.mem, line.len) == 0)
         return EXIT_DONE;
-    return msg_fatal(m, EXIT_SYSTEM, "write", "stdout", errno);
+    int err = errno;
+    remove_object(kind, id);
+    return msg_fatal(m, EXIT_SYSTEM, "write", "stdout", err);
 }
 
 /* ---- reports ---- */
@@ -179,7 +200,8 @@ static void flush(struct sysv_report *r, size_t room)
 {
     if (r->out.size - r->out.len >= room)
         return;
-    r->failed = r->failed || fd_write_all(STDOUT_FILENO, r->out.mem, r->out.len) < 0;
+    if (!r->failed && fd_write_all(STDOUT_FILENO, r->out.mem, r->out.len) < 0)
+        r->failed = errno;
     r->out.len = 0;
 }
 
@@ -269,5 +291,5 @@ int sysv_report_end(struct sysv_report *r, const struct msg *m)
     flush(r, r->out.size);
     if (!r->failed)
         return EXIT_DONE;
-    return msg_fatal(m, EXIT_SYSTEM, "write", "stdout", errno);
+    return msg_fatal(m, EXIT_SYSTEM, "write", "stdout", r->failed);
 }

@@ -12,6 +12,13 @@
 
 enum sysv_kind { SYSV_SHM, SYSV_SEM, SYSV_MSG };
 
+/* What the caller does with an object, on which it depends how it can be named. */
+enum sysv_use {
+    SYSV_FINDS,  /* not private, which nobody can find */
+    SYSV_MAKES,  /* not id:N, which is the kernel's to choose */
+    SYSV_EITHER, /* neither */
+};
+
 struct sysv_key {
     const char *word; /* as it was given */
     enum { SYSV_KEY, SYSV_PRIVATE, SYSV_ID } form;
@@ -21,10 +28,10 @@ struct sysv_key {
 
 /*
  * Reads a KEY: decimal or 0x..., 1 to 2^32-1; PATH[:ID], which has a slash (ftok(3); ID is 1 to 255 or one
- * character, and 1 if it is missing, as in perl); id:N, an object by its identifier; and, if `making`,
- * private. Does not return on another (exit 100), or when ftok(3) fails (111).
+ * character, and 1 if it is missing, as in perl); id:N, an object by its identifier; private. Does not return
+ * on another (exit 100), or when ftok(3) fails (111).
  */
-void sysv_key(struct sysv_key *k, const struct msg *m, const char *word, bool making);
+void sysv_key(struct sysv_key *k, const struct msg *m, const char *word, enum sysv_use use);
 
 /* The mode of an object that may be made: octal, 0 to 0777. Does not return on another. */
 unsigned sysv_mode(const struct opts *o);
@@ -36,18 +43,22 @@ unsigned sysv_mode(const struct opts *o);
 int sysv_get(enum sysv_kind kind, const struct sysv_key *k, size_t size, int flags);
 
 /*
- * Says that a call has failed, and what that errno means for such an object. `what` may be NULL. EXIT_SYSTEM,
- * but EXIT_NO for the EEXIST of an object that was to be made.
+ * Says that something could not be done, and what that errno means for such an object; it may be different
+ * when `what` is "make". EXIT_SYSTEM, but EXIT_NO for the EEXIST of an object that was to be made.
  */
 int sysv_failed(
     const struct msg *m, enum sysv_kind kind, const char *what, const struct sysv_key *k, int err);
 
-/* After an object of the key `private` has been made: its name on stdout, `id:N`. The exit status. */
-int sysv_print_private(const struct msg *m, const struct sysv_key *k, int id);
+/*
+ * After an object has been made: if its key is private its name on stdout, `id:N`; it is removed if that
+ * can't be written. The exit status.
+ */
+int sysv_made(const struct msg *m, enum sysv_kind kind, const struct sysv_key *k, int id);
 
 /* What an applet's `stat` says: lines of `name value`, or one JSON object. Written in pieces to stdout. */
 struct sysv_report {
-    bool json, failed;
+    bool json;
+    int failed; /* the errno of a write(2), 0: none */
     bool first; /* the next value needs no separator */
     bool in_item;
     struct buf out;
