@@ -3,7 +3,7 @@
 #
 #     sh bench/run.sh BUILD             from the top directory; BUILD as in make B=BUILD
 #                                       QUICK=1: 3 rounds instead of 7, relays of 256 MiB instead of 2 GiB
-#                                       PARTS='tcp options unix relay calls': these parts of it
+#                                       PARTS='tcp options unix relay calls take': these parts of it
 #
 # All contestants of a part take turns within each round, so that what else the machine does hits all of them; what
 # counts is the median over the rounds of the ratio within a round. Every reply and every relayed byte is checked: one
@@ -36,7 +36,7 @@ stop_servers() {
   pids=
 }
 
-trap 'stop_servers; rm -rf "$dir"' EXIT
+trap 'stop_servers; [ -z "${key-}" ] || "$ipcbox" semset rm "$key" 2>/dev/null; rm -rf "$dir"' EXIT
 trap 'exit 129' HUP
 trap 'exit 130' INT
 trap 'exit 143' TERM
@@ -340,10 +340,69 @@ calls_part() {
     END {out(); printf "  %-34s %10.1f %10.1f\n", "all", sum["ipcbox"], sum["ucspi"]}'
 }
 
+# ---- a program under a semaphore ----
+
+taker() { # NAME GOAL LABEL COMMAND...: what takes, and its program
+  name=$1
+  row "$1" "$2" "$3"
+  shift 3
+  printf '%s\n' "$@" >"$dir/words.$name"
+  contestants="$contestants $name"
+}
+
+# A turn's runs in a second. Each must have had its turn: nobody else holds the semaphore at the end.
+take_turn() { # NAME N
+  name=$1 n=$2
+  set --
+  while read -r word; do
+    set -- "$@" "$word"
+  done <"$dir/words.$name"
+  rm -f "$dir/timed"
+  if ! "$tools/timed" -o "$dir/timed" "$tools/repeat" "$n" "$@" >"$dir/out" ||
+    [ "$(wc -l <"$dir/out")" -ne "$n" ]; then
+    echo "  $name: a run has failed"
+    status=1
+  fi
+  sed 's/[a-z_]*=//g' "$dir/timed" >"$dir/times"
+  awk -v n="$n" '{print n / $1}' "$dir/times" >>"$dir/main.$name"
+  awk -v n="$n" '{print ($2 + $3) * 1e6 / n}' "$dir/times" >>"$dir/cpu.$name"
+}
+
+take_part() {
+  new_part "6. A static program under a semaphore or a lock, one run after the other."
+  : >"$dir/lock"
+  key=$dir/lock:1
+  "$ipcbox" semset create "$key" || die 'no semaphore'
+  taker ipcbox '' 'ipcbox semtake' "$ipcbox" semtake "$key" "$tools/hello"
+  taker ipcbox-lockrun '' 'ipcbox lockrun' "$ipcbox" lockrun "$dir/lock" "$tools/hello"
+  [ ! -x "$build/static/ipcbox" ] ||
+    taker ipcbox-static '' 'ipcbox semtake, static with musl' "$build/static/ipcbox" semtake "$key" "$tools/hello"
+  taker none '' 'the program alone' "$tools/hello"
+  has /usr/bin/flock util-linux && taker flock 1 'flock' /usr/bin/flock "$dir/lock" "$tools/hello"
+  has /usr/bin/perl perl &&
+    taker perl 3 'perl, as in perlipc' /usr/bin/perl "$bench/take.pl" \
+      "$("$ipcbox" semset stat "$key" | awk '$1 == "key" {print $2}' | while read -r hex; do echo $((hex)); done)" \
+      "$tools/hello"
+  round=0
+  while [ "$round" -lt "$rounds" ]; do
+    for name in $contestants; do
+      take_turn "$name" 500
+    done
+    rotate
+    round=$((round + 1))
+  done
+  "$ipcbox" semgive "$key" 2>/dev/null && {
+    echo '  the semaphore was still taken at the end'
+    status=1
+  }
+  "$ipcbox" semset rm "$key"
+  table base rate
+}
+
 # ---- all of it ----
 
 prepare() {
-  for tool in load hello bareloop timed bytes barerelay; do
+  for tool in load hello bareloop timed bytes barerelay repeat; do
     make -s B="$1" "$1/bench/$tool" >/dev/null || exit
   done
   make -s B="$1" >/dev/null || exit
@@ -367,6 +426,7 @@ wanted options && options_part
 wanted unix && unix_part
 wanted relay && relay_part
 wanted calls && calls_part
+wanted take && take_part
 [ -z "$missing" ] || printf '\nNot installed, so not compared with (Debian packages):%s\n' "$missing"
 [ "$status" -eq 0 ] || echo "bench: there were wrong or lost replies" >&2
 exit "$status"
