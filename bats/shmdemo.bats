@@ -48,7 +48,7 @@ stat_of() {
   [ "$(stat_of mode)" = 0600 ]
   shmdemo read "$key" | cmp - <(head -c 5000 /dev/zero)
   run -1 shmdemo create "$key" 5000
-  [ "$output" = "shmdemo: make shared memory segment $key: there is one already" ]
+  [ "$output" = "shmdemo: make $key: there is one already" ]
   shmdemo rm "$key"
   run -0 shmdemo create -m 0640 "$key" 1k
   [ "$(stat_of mode)" = 0640 ]
@@ -85,7 +85,7 @@ stat_of() {
   done
   perl -e 'print map chr, 0 .. 255' >in
   shmdemo create "$key" 256
-  cat in | shmdemo write "$key"
+  shmdemo write "$key" < <(cat in)
   shmdemo read "$key" >out
   cmp in out
   shmdemo rm "$key"
@@ -137,10 +137,10 @@ stat_of() {
     # shellcheck disable=SC2086 # words
     run -111 --separate-stderr shmdemo read $range "$key"
     [ -z "$output" ]
-    [ "$stderr" = "shmdemo: attach $key: it has 5000 bytes: that is past its end" ]
+    [ "$stderr" = "shmdemo: read $key: it has 5000 bytes: that is past its end" ]
     # shellcheck disable=SC2086
     run -111 --separate-stderr shmdemo write $range "$key" < <(random_bytes 10000)
-    [ "$stderr" = "shmdemo: attach $key: it has 5000 bytes: that is past its end" ]
+    [ "$stderr" = "shmdemo: write $key: it has 5000 bytes: that is past its end" ]
   done
   shmdemo read "$key" | cmp - <(head -c 5000 /dev/zero)
   run -111 shmdemo write -o 4990 "$key" < <(printf 'x%.0s' {1..11})
@@ -185,6 +185,7 @@ stat_of() {
   local word id
   mkdir dir
   shmdemo create "./dir:7" 10
+  owns shmdemo ./dir:7
   "$PERL/segment" "./dir:7" write 0 <<<perl
   [ "$(shmdemo read -l 4 "$PWD/dir:7")" = perl ]
   id=$(shmdemo stat ./dir:7 | sed -n 's/^id //p')
@@ -197,9 +198,11 @@ stat_of() {
   shmdemo rm ./dir:7
   # without an ID it is 1, as in perl; one character is its code
   shmdemo create ./dir 10
+  owns shmdemo ./dir
   [ "$(shmdemo stat ./dir/:1 | sed -n 's/^key //p')" = "$(shmdemo stat ./dir | sed -n 's/^key //p')" ]
   shmdemo rm "./dir:$(printf '\1')"
   shmdemo create ./dir:A 10
+  owns shmdemo ./dir:A
   shmdemo rm ./dir:65
   run -111 shmdemo create ./nothing:1 10
   [ "$output" = "shmdemo: ftok ./nothing: No such file or directory" ]
@@ -238,9 +241,9 @@ stat_of() {
   local call
   for call in stat read write rm; do
     run -111 shmdemo "$call" "$key" </dev/null
-    [[ $output == "shmdemo: "*" shared memory segment $key: No such file or directory: there is none; 'shmdemo create' makes one" ]]
+    [[ $output == "shmdemo: "*" $key: No such file or directory: there is none; 'shmdemo create' makes one" ]]
     run -111 shmdemo "$call" id:2147483647 </dev/null
-    [[ $output == *"shared memory segment id:2147483647: Invalid argument: it is gone, or "* ]]
+    [[ $output == "shmdemo: "*" id:2147483647: Invalid argument: it is gone" ]]
   done
 }
 
@@ -248,17 +251,17 @@ stat_of() {
   need_other_user
   shmdemo create "$key" 100
   run -111 as_other shmdemo read "$key"
-  [[ $output == "shmdemo: "*" shared memory segment $key: Permission denied: its mode does not let this user" ]]
+  [[ $output == "shmdemo: "*" $key: Permission denied: its mode does not let this user" ]]
   run -111 as_other shmdemo stat "$key"
   run -111 as_other shmdemo rm "$key"
-  [[ $output == "shmdemo: remove shared memory segment $key: Operation not permitted: only its owner, its creator and root may do that" ]]
+  [[ $output == "shmdemo: remove $key: Operation not permitted: only its owner, its creator and root may do that" ]]
   shmdemo rm "$key"
   shmdemo create -m 0604 "$key" 100
   printf hello | shmdemo write "$key"
   run -0 as_other shmdemo read -l 5 "$key"
   [ "$output" = hello ]
   run -111 as_other shmdemo write "$key" <<<no
-  [[ $output == "shmdemo: attach shared memory segment $key: Permission denied: "* ]]
+  [[ $output == "shmdemo: attach $key: Permission denied: "* ]]
   [ "$(shmdemo read -l 5 "$key")" = hello ]
   shmdemo rm "$key"
 }
@@ -268,13 +271,13 @@ stat_of() {
   in_namespace 'fails() { status=0; "$@" >out 2>&1 || status=$?; cat out; [ "$status" -eq 111 ]; }
     echo 1000000 >/proc/sys/kernel/shmmax
     fails shmdemo create 1 1000001
-    grep -q "^shmdemo: make shared memory segment 1: Invalid argument: .*kernel.shmmax allows" out
+    grep -q "^shmdemo: make 1: Invalid argument: kernel.shmmax does not allow" out
     echo 1 >/proc/sys/kernel/shmmni
     shmdemo create 1 4096
     fails shmdemo create 2 4096
-    grep -q "^shmdemo: make shared memory segment 2: No space left on device: .*ipcs -m.*kernel.shmmni" out
+    grep -q "^shmdemo: make 2: No space left on device: .*ipcs -m.*kernel.shmmni" out
     fails shmdemo
-    grep -q "^shmdemo: make shared memory segment private: No space left on device: " out
+    grep -q "^shmdemo: make private: No space left on device: " out
     shmdemo rm 1'
 }
 

@@ -2,6 +2,14 @@
 
 load helper/sysv
 
+# owns APPLET KEY...: those objects of paths' keys have to be gone at the test's end, too.
+owns() {
+  local applet=$1 key
+  for key in "${@:2}"; do
+    "$applet" stat "$key" | sed -n 's/^key //p' >>"$here/.keys"
+  done
+}
+
 # in_queue KEY: how many messages are in it.
 in_queue() {
   msgdemo stat "$1" | sed -n 's/^messages //p'
