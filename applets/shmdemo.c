@@ -168,16 +168,18 @@ static int move_bytes(const struct shmdemo *s, enum command command)
  */
 static int attach_private(struct shmdemo *s, uint64_t size, char **memory)
 {
-    sigs_catch_ending(); /* none comes between the two calls */
+    sigs_hold(); /* no signal comes between the two calls */
     int id = sysv_get(SYSV_SHM, &s->key, size, IPC_CREAT | (int)s->mode);
     if (id >= 0) {
         *memory = shmat(id, NULL, 0);
         int err = errno;
-        shmctl(id, IPC_RMID, NULL);
-        errno = err;
+        if (shmctl(id, IPC_RMID, NULL) < 0 || *memory == no_memory) {
+            errno = *memory == no_memory ? err : errno;
+            id = -1;
+        }
     }
-    sigs_reset(SIGS_INHERITED);
-    return id >= 0 && *memory != no_memory ? id : -1;
+    sigs_release();
+    return id;
 }
 
 static int round_trip(struct shmdemo *s, const char *word)
