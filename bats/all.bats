@@ -256,6 +256,34 @@ complete_line() {
   [ "$output" = unmistakable-file ]
 }
 
+# commands_of APPLET: its sub-commands, as --help's usage has them; none for most.
+commands_of() {
+  "$1" --help | sed -nE "1,/^[^ U]/s/^(Usage:|      ) $1 ([a-z|]+)( .*)?\$/\2/p" | tr '|' '\n'
+}
+
+@test "bash and fish complete the commands of those that have some, and nowhere else" {
+  local applet commands with=0
+  "$IPCBOX" --completion bash >completion
+  "$IPCBOX" --completion fish >completion.fish
+  for applet in "${applets[@]}"; do
+    commands=$(commands_of "$applet")
+    [ -n "$commands" ] || continue
+    with=$((with + 1))
+    run -0 complete_line "$applet" ''
+    [ "$output" = "$commands" ]
+    run -0 complete_line ipcbox "$applet" "${commands:0:2}"
+    grep -qx "${commands%%$'\n'*}" <<<"$output"
+    run -0 complete_line "$applet" "${commands%%$'\n'*}" ''
+    run ! grep -qx "${commands%%$'\n'*}" <<<"$output"
+    run -0 complete_line "$applet" "${commands%%$'\n'*}" --he
+    [ "$output" = --help ]
+    command -v fish >/dev/null || continue
+    run -0 env HOME="$PWD" fish -c "source completion.fish; complete -C '$applet '"
+    [ "$(sort <<<"${output//$'\t'*/}")" = "$(sort <<<"$commands")" ]
+  done
+  [ "$with" -ge 3 ]
+}
+
 @test "zsh takes its completion" {
   "$IPCBOX" --completion zsh >completion
   head -n 1 completion | grep -q '^#compdef ipcbox'
