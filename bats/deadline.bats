@@ -278,7 +278,7 @@ shown() {
 
 @test "at a terminal: PROG reads it, Ctrl-C comes once, Ctrl-Z stops us both, fg goes on" {
   cp "$PERL/signals" signals
-  at_terminal 'ready> ' 'deadline 1h ./signals reader; echo s=\$?\n' 'reader ready' '\cC' 'reader 2' '\c\\\\' \
+  at_terminal 'ready> ' 'deadline 1h ./signals reader; echo s=\$?\n' 'reader ready' '\cC' 'reader 2' '\x1c' \
     'reader 3' '\cZ' \
     'Stopped' '' 'ready> ' 'fg; echo s=\$?\n' 'reader 18' 'a line\n' 'reader read' '' '^s=0' 'exit\n'
   [ "$(shown 'reader 2$')" -eq 1 ]

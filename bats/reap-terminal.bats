@@ -19,7 +19,7 @@ shown() {
 @test "Ctrl-C reaches PROG once, with -g and without" {
   local group
   for group in "" -g; do
-    at_terminal 'ready> ' "reap $group ./signals reader\n" 'reader ready' '\cC' 'reader 2' '\c\\\\' 'reader 3' 'x\n' \
+    at_terminal 'ready> ' "reap $group ./signals reader\n" 'reader ready' '\cC' 'reader 2' '\x1c' 'reader 3' 'x\n' \
       'reader read' '' 'ready> ' 'exit 0\n'
     [ "$(shown 'reader 2$')" -eq 1 ]
     [ "$(shown 'reader 3$')" -eq 1 ]
