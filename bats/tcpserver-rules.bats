@@ -163,6 +163,7 @@ decides() {
 # ---- what a rule does ----
 
 @test "deny hangs up, allow sets the program's variables" {
+  unset A B C EMPTY TCPREMOTEHOST
   rules '127.0.0.2:deny' '127.0.0.1:allow,A="one",B=/two "2"/,C=xx,TCPREMOTEHOST="known",EMPTY=""' ':allow'
   start srv tcpserver -v -x rules 127.0.0.1 0 env
   run -0 call "$srv_at"
