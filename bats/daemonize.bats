@@ -300,7 +300,7 @@ PERL
     syswrite $ready, "but now\n";
     sleep' "$here"
   until_true [ -e read ]
-  asleep "$caller" daemonize
+  until_true asleep "$caller" daemonize
   echo now >go
   ends_with 0 "$caller"
 }
