@@ -23,10 +23,16 @@ answers() {
   [ "$(ask)" = "$1" ]
 }
 
+# stdout_is_null PID
+stdout_is_null() {
+  [ "$(readlink "/proc/$1/fd/1")" = /dev/null ]
+}
+
 @test "readiness: -1, --ready-fd" {
   start server mkfifo-sig sig ./counter
   [ "$server_at" = sig ]
-  [ "$(readlink "/proc/$server/fd/1")" = /dev/null ]
+  # once it has closed it behind the line
+  until_true stdout_is_null "$server"
   mkfifo ready
   mkfifo-sig --ready-fd 5 other ./counter 5>ready >out 2>other.err 3>&- </dev/null &
   started+=("$!")
