@@ -250,11 +250,12 @@ stopped TERM' ]
   SECONDS=0
   with_time log -124 timeout --foreground 60 setpriv --bounding-set -kill --inh-caps -kill deadline -k 0.2 @T@ \
     perl -MPOSIX -e 'open STDOUT, ">", "/dev/null"; open STDERR, ">&STDOUT"; open my $log, ">", "log";
+      open my $all, ">>", "all"; syswrite $all, "$$\n";
       POSIX::setuid(65534); syswrite $log, "x $$\n"; sleep 300'
   ((SECONDS < 30))
   [ "$output" = "deadline: end perl: the deadline passed" ]
   kill -0 "$(pid_of log x)"
-  kill -KILL "$(pid_of log x)"
+  xargs kill -KILL <all 2>/dev/null || : # one that had too little time may have ended
 }
 
 @test "what is wrong is said, and nothing is run" {

@@ -160,7 +160,9 @@ PERL
   ends_with 137 "$reader"
   background reader cat sig
   until_true asleep "$reader" cat
-  echo line >go
+  # one for each PROG that there may be
+  exec 8<>go
+  printf 'line\nline\n' >&8
   ends_with 0 "$reader"
   [[ $(cat reader.out) =~ ^"answer "[12]$'\nline'$ ]]
 }
