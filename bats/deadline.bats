@@ -84,7 +84,6 @@ teardown() {
 }
 
 @test "too late: all descendants end, and no zombie is left" {
-  SECONDS=0
   with_time 'ready log' -124 timeout --foreground 60 deadline -k 50 @T@ \
     "$PERL/descendants" log plain session orphan session-orphan stopped -- ./ready-then-sleep
   ((SECONDS < 30))
@@ -110,7 +109,6 @@ stopped TERM' ]
 }
 
 @test "-k 0 kills at once" {
-  SECONDS=0
   with_time ready -124 timeout --foreground 60 deadline -k 0 @T@ \
     perl -e '$SIG{TERM} = "IGNORE"; open my $f, ">", "ready"; syswrite $f, "ready"; sleep 60 while 1'
   ((SECONDS < 30))
@@ -247,7 +245,6 @@ stopped TERM' ]
 
 @test "who may not be signalled stays, and we don't wait for it" {
   need_root
-  SECONDS=0
   with_time log -124 timeout --foreground 60 setpriv --bounding-set -kill --inh-caps -kill deadline -k 0.2 @T@ \
     perl -MPOSIX -e 'open STDOUT, ">", "/dev/null"; open STDERR, ">&STDOUT"; open my $log, ">", "log";
       open my $all, ">>", "all"; syswrite $all, "$$\n";

@@ -171,11 +171,12 @@ caller THREE" ]
 @test "-t is an answer's, not the caller's and not all answers' together" {
   # The caller is silent for longer than an answer may take. (Both at once: it takes its time.)
   { echo one; sleep 5; echo two; } 3>&- | timeout --foreground 60 open2 -l -t 4 perl -e "$upper" 3>&- >answers &
+  local silent=$!
   # shellcheck disable=SC2016
   run -0 timeout --foreground 60 open2 -l -t 4 perl -e '$| = 1;
     while (<STDIN>) { select undef, undef, undef, 0.5; print }' < <(seq 10)
   [ "$output" = "$(seq 10)" ]
-  ends_with 0 "$!"
+  ends_with 0 "$silent"
   [ "$(cat answers)" = $'ONE\nTWO' ]
 }
 

@@ -29,7 +29,6 @@ all_gone() {
 
 @test "-t: all programs and their descendants are ended, wherever they hide, and the status is 124" {
   mkdir one two
-  SECONDS=0
   with_time "$(echo {one,two}/{child,session,orphan,hidden,parent})" -124 --separate-stderr timeout --foreground 60 \
     safepipe -t @T@ -k 50 --status-fd 9 "$PERL/brood" one ::: sleep 1000 ::: "$PERL/brood" two 9>>told
   ((SECONDS < 30))
@@ -42,7 +41,6 @@ all_gone() {
 
 @test "-k: who is deaf to TERM is killed after that" {
   mkdir deaf
-  SECONDS=0
   with_time "$(echo deaf/{child,session,orphan,hidden,parent})" -124 timeout --foreground 60 \
     safepipe -t @T@ -k 200ms --status-fd 9 "$PERL/brood" deaf stay deaf 9>>told
   ((SECONDS < 30))
@@ -51,7 +49,6 @@ all_gone() {
 }
 
 @test "-k: who hears TERM has that time to end in its own way, and safepipe does not wait longer than it needs" {
-  SECONDS=0
   with_time ready -124 timeout --foreground 60 safepipe -t @T@ -k 1h perl -e '
     $SIG{TERM} = sub { select undef, undef, undef, 0.2; open my $f, ">", "tidy"; exit };
     open my $ready, ">", "ready"; syswrite $ready, "ready"; sleep while 1'
@@ -60,7 +57,6 @@ all_gone() {
 }
 
 @test "-t: a stopped program is ended, too" {
-  SECONDS=0
   with_time ready -124 timeout --foreground 60 safepipe -t @T@ -k 1h --status-fd 9 \
     sh -c 'echo >ready; kill -STOP $$' 9>>told
   ((SECONDS < 30))
