@@ -12,11 +12,11 @@ teardown() {
 
 # The two ways to be an init; COMMAND's pid is that of $BASHPID or of its child.
 as_subreaper() {
-  timeout --foreground 60 "$@"
+  timeout --foreground 110 "$@"
 }
 
 as_process_1() {
-  timeout --foreground 60 unshare --pid --fork --kill-child --mount-proc "$@"
+  timeout --foreground 110 unshare --pid --fork --kill-child --mount-proc "$@"
 }
 
 need_namespace() {
@@ -353,9 +353,10 @@ passes_all() {
   background reap reap --rewrite TSTP:HUP "$PERL/signals"
   until_line reap.out ready
   kill -TSTP "$reap"
+  until_line reap.out 'it 1$'
+  # not before: it takes back a TSTP that has still to be seen
   kill -CONT "$reap"
   until_line reap.out 'it 18'
-  until_line reap.out 'it 1$'
   finish "$reap"
 }
 
