@@ -320,16 +320,16 @@ full() {
 # ---- what the monitor says ----
 
 @test "what the monitor has to say later goes to the log, between PROG's lines" {
-  printf '#!/bin/sh\necho run\n' >prog
-  chmod +x prog
+  # it goes while it runs, not while sh has still to open it
+  mkfifo go
+  script prog "echo run; read -r line <'$here/go'"
   daemonized -P monitor --log log --supervise --backoff 20ms:20ms ./prog
   until_line log run
   rm prog
+  echo >go
   until_line log "^daemonize: exec ./prog: No such file or directory$"
   run -1 grep -vE "^(run|daemonize: exec ./prog: No such file or directory)$" log
   # it goes on trying
-  printf '#!/bin/sh\necho new run\n' >new
-  chmod +x new
-  mv new prog
+  script prog 'echo new run'
   until_line log '^new run$'
 }

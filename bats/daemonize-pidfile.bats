@@ -396,7 +396,7 @@ lock_held() {
   how=-k noting -p prog -P monitor
   local prog monitor
   prog=$(cat prog) monitor=$(cat monitor)
-  refused 124 --stop -p prog -t 300ms
+  refused 124 --stop -p prog -t 3
   [ "$output" = "daemonize: stop $here/prog: the deadline passed; it was killed" ]
   ended "$monitor"
   until_true ended "$prog"

@@ -267,7 +267,7 @@ PERL
 
 @test "--settle: PROG lives on after it" {
   daemonized --settle 100ms -p pid "$PERL/daemon" "$here/lives"
-  [ "$(cat lives)" = "$(cat pid) start" ]
+  until_line lives "^$(cat pid) start$"
   alive "$(cat pid)"
 }
 
@@ -300,7 +300,7 @@ PERL
     syswrite $ready, "but now\n";
     sleep' "$here"
   until_true [ -e read ]
-  asleep "$caller" daemonize
+  until_true asleep "$caller" daemonize
   echo now >go
   ends_with 0 "$caller"
 }
@@ -327,9 +327,10 @@ PERL
 }
 
 @test "--ready fd -t: no word until then is 124, and PROG and its children are dead" {
-  refused 124 --ready fd -t 2 -p pid -k 100ms bash -c "
+  with_time 'pids all' -124 timeout --foreground 60 daemonize --ready fd -t @T@ -p pid -k 100ms bash -c "
     (trap '' TERM; echo \$BASHPID >>$here/pids; while :; do sleep 6009s; done) &
-    setsid sleep 6010s & echo \$! >>$here/pids; echo \$\$ >>$here/pids; wait"
+    setsid sleep 6010s & echo \$! >>$here/pids; echo \$\$ >>$here/pids
+    until [ \$(wc -l <$here/pids) -eq 3 ]; do sleep 0.01; done; echo >$here/all; wait"
   [ "$output" = "daemonize: bring up bash: it was not ready at the deadline" ]
   [ "$(wc -l <pids)" -eq 3 ]
   while read -r pid; do
@@ -352,7 +353,8 @@ READY=1'; exec sleep 6011s"
 }
 
 @test "--ready notify -t: no word until then is 124, and PROG is dead" {
-  refused 124 --ready notify -t 1 -P pid sh -c "echo \$\$ >$here/was; '$PERL/tell' STATUS=slow; exec sleep 6012s"
+  with_time 'was told' -124 timeout --foreground 60 daemonize --ready notify -t @T@ -P pid sh -c "
+    echo \$\$ >$here/was; '$PERL/tell' STATUS=slow; echo >$here/told; exec sleep 6012s"
   [ "$output" = "daemonize: bring up sh: it was not ready at the deadline" ]
   ended "$(cat was)"
   [ ! -e pid ]
@@ -360,9 +362,8 @@ READY=1'; exec sleep 6011s"
 
 @test "--ready notify: a message from another user is not believed" {
   need_root
-  refused 124 --ready notify -t 2 sh -c "
+  with_time sent -124 timeout --foreground 60 daemonize --ready notify -t @T@ sh -c "
     '$PERL/tell' -u $(id -u nobody) READY=1 && echo sent >$here/sent; exec sleep 6013s"
-  [ -s sent ]
   # but PROG's own user is
   daemonized --ready notify -u nobody perl -e "$(cat "$PERL/tell"); sleep" READY=1
 }

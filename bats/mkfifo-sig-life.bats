@@ -63,6 +63,30 @@ stopped_by() {
   ends_with 0 "$reader"
 }
 
+@test "a FIFO may get the inode of one that another server has just removed" {
+  need strace strace
+  script slow 'exec strace -D -qq -o trace -e trace=close -e inject=close:delay_exit=200000 mkfifo-sig "$@"'
+  touch new{1..9}.{out,err}
+  start server ./slow sig ./counter
+  kill -TERM "$server"
+  until_true test ! -e sig
+  local n name
+  for n in {1..9}; do
+    background "new$n" mkfifo-sig "fifo$n" ./counter
+  done
+  for n in {1..9}; do
+    name=new$n
+    until_true fifo_or_end "fifo$n" "${!name}"
+    [ -p "fifo$n" ]
+  done
+  ends_with 0 "$server"
+}
+
+# fifo_or_end FIFO PID
+fifo_or_end() {
+  [ -p "$1" ] || ! kill -0 "$2" 2>/dev/null
+}
+
 @test "TERM: FIFO and PROG are gone, status 0" {
   stopped_by TERM 0
 }

@@ -147,7 +147,9 @@ PERL
   ends_with 137 "$reader"
   background reader cat sig
   until_true asleep "$reader" cat
-  echo line >go
+  # one for each PROG that there may be
+  exec 8<>go
+  printf 'line\nline\n' >&8
   ends_with 0 "$reader"
   [[ $(cat reader.out) =~ ^"answer "[12]$'\nline'$ ]]
 }
@@ -247,7 +249,7 @@ none none" ]
 
 @test "-t: PROG and its descendants are ended, the reader gets what there was" {
   script slow './counter; perl -MPOSIX=setsid -e "setsid; print STDERR qq(pid \$\$\\n); sleep" & exec perl -e sleep'
-  start server mkfifo-sig -t 2 sig ./slow
+  start server mkfifo-sig -t 4 sig ./slow
   answers "answer 1"
   until_line server.err '^mkfifo-sig: run ./slow: the deadline passed$'
   until_true no_children "$server"
@@ -257,7 +259,7 @@ none none" ]
   until_true gone "$pid"
   # PROG that ignores TERM, too
   mkfifo go
-  start other mkfifo-sig -t 2 other sh -c 'trap "" TERM; ./counter; while :; do read -r line <>go; done'
+  start other mkfifo-sig -t 4 other sh -c 'trap "" TERM; ./counter; while :; do read -r line <>go; done'
   [ "$(ask other)" = "answer 2" ]
   until_line other.err '^mkfifo-sig: run sh: the deadline passed$'
   until_true no_children "$other"
@@ -269,7 +271,7 @@ said_twice() {
 }
 
 @test "-t in the middle of a long answer: the reader gets what there was" {
-  start server mkfifo-sig -t 2 sig sh -c 'head -c 200000 /dev/zero; exec perl -e sleep'
+  start server mkfifo-sig -t 4 sig sh -c 'head -c 200000 /dev/zero; exec perl -e sleep'
   [ "$(ask | wc -c)" -eq 200000 ]
   until_line server.err 'the deadline passed$'
   [ "$(ask | wc -c)" -eq 200000 ]

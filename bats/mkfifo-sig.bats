@@ -103,9 +103,10 @@ teardown() {
   rm sig
   until_true test -p sig
   background two cat sig
-  echo first >go
+  exec 8<>go # held open: the second PROG finds no end of file, but a line
+  echo first >&8
   ends_with 0 "$one"
-  echo second >go
+  echo second >&8
   ends_with 0 "$two"
   [ "$(cat one.out)" = $'answer 1\nfirst' ]
   [ "$(cat two.out)" = $'answer 2\nsecond' ]

@@ -5,6 +5,9 @@ load helper/peers
 
 setup() {
   common_setup
+  # asked QUESTIONS COMMAND...: they are in COMMAND's stdin, which has no end
+  mkfifo asked.in
+  script bin/asked 'exec 9<>asked.in; printf %b "$1" >&9; shift; exec timeout --foreground 60 "$@" <asked.in'
 }
 
 teardown() {
@@ -18,6 +21,10 @@ upper='$| = 1; print uc while <STDIN>'
 # Answers every read(2), which says how much it got: more than one line where lines are not held back.
 # shellcheck disable=SC2016
 reads='$| = 1; while (sysread STDIN, my $b, 65536) { print "[", $b =~ s/\n/./gr, "]\n" }'
+
+# It has said all that it has to say.
+# shellcheck disable=SC2016
+says_so='open my $said, ">", "said"; syswrite $said, "said"; close $said;'
 
 # quiet SECONDS: whether nothing comes on stdin for that long; that nothing comes can't be waited for otherwise.
 # shellcheck disable=SC2016
@@ -78,12 +85,9 @@ caller THREE" ]
     while (sysread STDIN, my $b, 65536) { chomp $b; print "$b-$_\n" for 1 .. 3 }' <<<$'a\nb'
   [ "$output" = $'a-1\na-2\na-3\nb-1\nb-2\nb-3' ]
   # with one line less than that the next question would not come, and its time passes
-  mkfifo open
-  exec 9<>open
-  printf 'a\nb\n' >&9
   # shellcheck disable=SC2016
-  run -124 --separate-stderr timeout --foreground 60 open2 -l --lines 3 -t 0.3 perl -e '$| = 1;
-    while (sysread STDIN, my $b, 65536) { chomp $b; print "$b-$_\n" for 1 .. 2 }' <open
+  with_time said -124 --separate-stderr asked 'a\nb\n' open2 -l --lines 3 -t @T@ perl -e '$| = 1;
+    while (sysread STDIN, my $b, 65536) { chomp $b; print "$b-$_\n" for 1 .. 2; '"$says_so }"
   [ "$output" = $'a-1\na-2' ]
 }
 
@@ -112,12 +116,10 @@ caller THREE" ]
 }
 
 @test "--until: a text that does not come again is waited for" {
-  mkfifo open
-  exec 9<>open
-  printf 'q1\nq2\n' >&9
   # shellcheck disable=SC2016
-  run -124 --separate-stderr timeout --foreground 60 open2 -l --until END -t 0.3 perl -e '$| = 1;
-    while (sysread STDIN, my $b, 65536) { print $b; print $b eq "q1\n" ? "END" : "EN" }' <open
+  with_time said -124 --separate-stderr asked 'q1\nq2\n' open2 -l --until END -t @T@ perl -e '$| = 1;
+    while (sysread STDIN, my $b, 65536) { print $b; print $b eq "q1\n" ? "END" : "EN"; next if $b eq "q1\n";
+    '"$says_so }"
   [ "$output" = $'q1\nENDq2\nEN' ]
   [ "$stderr" = "open2: wait for an answer: the deadline passed" ]
 }
@@ -133,36 +135,30 @@ caller THREE" ]
 
 @test "--greeting: before the first line an answer comes by itself" {
   # shellcheck disable=SC2016
-  local greets=$quiet'$| = 1; print quiet(0.2) ? "welcome\n> " : "you are early\n> ";
+  local greets=$quiet'$| = 1; print quiet(shift) ? "welcome\n> " : "you are early\n> ";
     while (sysread STDIN, my $b, 65536) { print uc $b, "> " }'
-  run -0 timeout --foreground 60 open2 -l --greeting --until '> ' perl -e "$greets" <<<$'one\ntwo'
+  run -0 timeout --foreground 60 open2 -l --greeting --until '> ' perl -e "$greets" 0.2 <<<$'one\ntwo'
   [ "$output" = $'welcome\n> ONE\n> TWO\n> ' ]
-  run -0 timeout --foreground 60 open2 -l --until '> ' perl -e "$greets" <<<$'one\ntwo'
+  run -0 timeout --foreground 60 open2 -l --until '> ' perl -e "$greets" 60 <<<$'one\ntwo'
   [ "${lines[0]}" = "you are early" ]
 }
 
 @test "-t: an answer that does not come in time: 124, and the program is ended" {
-  mkfifo open
-  exec 9<>open
-  echo question >&9
   # shellcheck disable=SC2016
   local silent='open F, ">pid"; print F $$; close F; sleep while 1'
-  run -124 timeout --foreground 60 open2 -l -t 0.2 perl -e "$silent" <open
+  with_time pid -124 asked 'question\n' open2 -l -t @T@ perl -e "$silent"
   [ "$output" = "open2: wait for an answer: the deadline passed" ]
   gone "$(cat pid)"
-  run -124 timeout --foreground 60 open2 -l -t 0.2 perl -e "$silent" <<<question
+  with_time pid -124 timeout --foreground 60 bash -c 'open2 "$@" <<<question' '' -l -t @T@ perl -e "$silent"
   gone "$(cat pid)"
-  run -124 timeout --foreground 60 open2 -l --greeting --timeout 200ms perl -e "$silent" <open
+  with_time pid -124 asked '' open2 -l --greeting --timeout @T@ perl -e "$silent"
   gone "$(cat pid)"
 }
 
 @test "-t: half an answer is none" {
-  mkfifo open
-  exec 9<>open
-  echo question >&9
   # shellcheck disable=SC2016
-  run -124 --separate-stderr timeout --foreground 60 open2 -l -t 0.3 \
-    perl -e '$| = 1; <STDIN>; print "half"; sleep' <open
+  with_time said -124 --separate-stderr asked 'question\n' open2 -l -t @T@ \
+    perl -e '$| = 1; <STDIN>; print "half"; '"$says_so sleep"
   [ "$output" = half ]
 }
 
@@ -173,13 +169,15 @@ caller THREE" ]
 }
 
 @test "-t is an answer's, not the caller's and not all answers' together" {
-  # The caller is silent for longer than an answer may take.
-  { echo one; sleep 3; echo two; } | timeout --foreground 60 open2 -l -t 2 perl -e "$upper" >answers
-  [ "$(cat answers)" = $'ONE\nTWO' ]
+  # The caller is silent for longer than an answer may take. (Both at once: it takes its time.)
+  { echo one; sleep 5; echo two; } 3>&- | timeout --foreground 60 open2 -l -t 4 perl -e "$upper" 3>&- >answers &
+  local silent=$!
   # shellcheck disable=SC2016
-  run -0 timeout --foreground 60 open2 -l -t 2 perl -e '$| = 1;
-    while (<STDIN>) { select undef, undef, undef, 0.5; print }' < <(seq 5)
-  [ "$output" = "$(seq 5)" ]
+  run -0 timeout --foreground 60 open2 -l -t 4 perl -e '$| = 1;
+    while (<STDIN>) { select undef, undef, undef, 0.5; print }' < <(seq 10)
+  [ "$output" = "$(seq 10)" ]
+  ends_with 0 "$silent"
+  [ "$(cat answers)" = $'ONE\nTWO' ]
 }
 
 @test "a program that ends early with a status: it is ours" {

@@ -11,9 +11,9 @@ teardown() {
   common_teardown
 }
 
-# told STAGE FIELD: its value in the file `told`, where --status-fd wrote
+# told STAGE FIELD: its last value in the file `told`, where --status-fd wrote
 told() {
-  grep "^stage=$1 " told | tr ' ' '\n' | sed -n "s/^$2=//p"
+  grep "^stage=$1 " told | tail -n 1 | tr ' ' '\n' | sed -n "s/^$2=//p"
 }
 
 # ---- deadlines ----
@@ -29,10 +29,9 @@ all_gone() {
 
 @test "-t: all programs and their descendants are ended, wherever they hide, and the status is 124" {
   mkdir one two
-  SECONDS=0
-  run -124 --separate-stderr timeout --foreground 60 safepipe -t 3 --status-fd 9 \
-    "$PERL/brood" one ::: sleep 1000 ::: "$PERL/brood" two 9>told
-  ((SECONDS >= 2 && SECONDS < 30))
+  with_time "$(echo {one,two}/{child,session,orphan,hidden,parent})" -124 --separate-stderr timeout --foreground 60 \
+    safepipe -t @T@ -k 50 --status-fd 9 "$PERL/brood" one ::: sleep 1000 ::: "$PERL/brood" two 9>>told
+  ((SECONDS < 30))
   [ "$stderr" = "safepipe: end the pipeline: the deadline passed" ]
   all_gone one
   all_gone two
@@ -42,24 +41,24 @@ all_gone() {
 
 @test "-k: who is deaf to TERM is killed after that" {
   mkdir deaf
-  SECONDS=0
-  run -124 timeout --foreground 60 safepipe -t 3 -k 200ms --status-fd 9 "$PERL/brood" deaf stay deaf 9>told
+  with_time "$(echo deaf/{child,session,orphan,hidden,parent})" -124 timeout --foreground 60 \
+    safepipe -t @T@ -k 200ms --status-fd 9 "$PERL/brood" deaf stay deaf 9>>told
   ((SECONDS < 30))
   all_gone deaf
   [ "$(told 0 signal)" = 9 ]
 }
 
 @test "-k: who hears TERM has that time to end in its own way, and safepipe does not wait longer than it needs" {
-  SECONDS=0
-  run -124 timeout --foreground 60 safepipe -t 1 -k 1h perl -e '
-    $SIG{TERM} = sub { select undef, undef, undef, 0.2; open my $f, ">", "tidy"; exit }; sleep while 1'
+  with_time ready -124 timeout --foreground 60 safepipe -t @T@ -k 1h perl -e '
+    $SIG{TERM} = sub { select undef, undef, undef, 0.2; open my $f, ">", "tidy"; exit };
+    open my $ready, ">", "ready"; syswrite $ready, "ready"; sleep while 1'
   ((SECONDS < 30))
   [ -e tidy ]
 }
 
 @test "-t: a stopped program is ended, too" {
-  SECONDS=0
-  run -124 timeout --foreground 60 safepipe -t 2 -k 1h --status-fd 9 sh -c 'kill -STOP $$' 9>told
+  with_time ready -124 timeout --foreground 60 safepipe -t @T@ -k 1h --status-fd 9 \
+    sh -c 'echo >ready; kill -STOP $$' 9>>told
   ((SECONDS < 30))
   [ "$(told 0 signal)" = 15 ]
   gone "$(told 0 pid)"

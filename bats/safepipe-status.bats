@@ -174,7 +174,7 @@ line() {
   run -127 --separate-stderr safepipe --status-fd 9 ./lost 9>told
   line 0 pid=0 exec_errno=2 exit=127
   printf '#!%s\n' "$PWD" >text
-  run -126 --separate-stderr safepipe --status-fd 9 sleep 1000 ::: ./text 9>told
+  run -126 --separate-stderr safepipe -k 50 --status-fd 9 sleep 1000 ::: ./text 9>told
   line 1 pid=0 exec_errno=13 exit=126
   line 0 signal=15
   [ "$(wc -l <told)" -eq 2 ]
@@ -187,7 +187,7 @@ line() {
 }
 
 @test "--status-fd: programs that had to be ended" {
-  run -124 --separate-stderr timeout --foreground 60 safepipe -t 2 --status-fd 9 true ::: sleep 1000 \
+  run -124 --separate-stderr timeout --foreground 60 safepipe -t 4 -k 50 --status-fd 9 true ::: sleep 1000 \
     ::: perl -e '$SIG{TERM} = sub { exit 5 }; sleep' 9>told
   line 0
   line 1 signal=15 timed_out=1

@@ -119,7 +119,7 @@ told() {
     name=${row%:*} status=${row#*:}
     SECONDS=0
     run "-$status" --separate-stderr timeout --foreground 60 \
-      safepipe --status-fd 9 sleep 1000 ::: sleep 1000 ::: "./$name" ::: touch ran 9>told
+      safepipe -k 50 --status-fd 9 sleep 1000 ::: sleep 1000 ::: "./$name" ::: touch ran 9>told
     ((SECONDS < 30))
     [[ $stderr == "safepipe: exec ./$name (stage 2): "* ]]
     [ "${#stderr_lines[@]}" -eq 1 ]
@@ -152,7 +152,7 @@ told() {
   chmod +x prog
   mkfifo in
   # the look-up is over when it waits for the FIFO's other end
-  background pipe safepipe -i in --status-fd 9 sleep 1000 ::: ./prog 9>told
+  background pipe safepipe -k 50 -i in --status-fd 9 sleep 1000 ::: ./prog 9>told
   until_true asleep "$pipe" safepipe
   rm prog
   : >in
@@ -311,9 +311,9 @@ slept() {
   local before after
   before=$(date +%s%N)
   run -111 --separate-stderr timeout --foreground 60 strace -qq -o trace -e trace=clone \
-    -e inject=clone:error=EAGAIN:when=2+ safepipe --retry=500ms --status-fd 9 sleep 1000 ::: touch ran 9>told
+    -e inject=clone:error=EAGAIN:when=2+ safepipe --retry=3 -k 50 --status-fd 9 sleep 1000 ::: touch ran 9>told
   after=$(date +%s%N)
-  ((after - before >= 500000000 && after - before < 30000000000))
+  ((after - before >= 3000000000 && after - before < 30000000000))
   [ "$stderr" = "safepipe: fork touch (stage 1): Resource temporarily unavailable" ]
   (($(grep -c INJECTED trace) > 2))
   [ "$(told 0 signal)" = 15 ]

@@ -66,15 +66,14 @@ teardown() {
 }
 
 @test "so are signals that would not end sigtrap: WINCH, URG, CONT" {
-  local want=() name
-  trapped ALRM=ignore ./recorder WINCH URG CONT USR1
+  local name
+  trapped ALRM=ignore ./recorder WINCH URG CONT
+  # in any order: those that come together may be passed on, and handled, in that of their numbers
   for name in WINCH URG CONT; do
     kill -"$name" "$trap"
-    want+=("$name")
   done
-  kill -USR1 "$trap"
-  until_line trap.out USR1
-  [ "$(tail -n +2 trap.out | sort | paste -sd ' ')" = "CONT URG USR1 WINCH" ]
+  until_true lines trap.out 4
+  [ "$(tail -n +2 trap.out | sort | paste -sd ' ')" = "CONT URG WINCH" ]
   finish "$trap"
 }
 

@@ -193,7 +193,7 @@ END
 }
 
 @test "a client that says nothing in time is hung up on; nobody waits for it" {
-  start srv tcpserver --proxy=200ms 127.0.0.1 0 who
+  start srv tcpserver --proxy=3 127.0.0.1 0 who
   connect silent "$srv_at"
   connect slow "$srv_at"
   printf 'PROXY TCP4 192' >&"$slow"

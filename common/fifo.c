@@ -30,7 +30,7 @@ int fifo_init(struct fifo *f, const char *path, const mode_t *mode)
     char copy[PATH_MAX];
     const char *slash = strrchr(path, '/');
     *f = (struct fifo){.path = path, .name = slash ? slash + 1 : path, .mode = mode, .writer = -1};
-    f->events = f->claim = f->watch = -1;
+    f->events = f->claim = f->inode = f->watch = -1;
     errno = strlen(path) < sizeof copy ? ENOENT : ENAMETOOLONG;
     if (!*f->name || errno == ENAMETOOLONG)
         return -1;
@@ -80,6 +80,26 @@ static int make(const struct fifo *f)
     return done;
 }
 
+/* Takes the FIFO that is open as *inode: 1, 0 if it is ours already, or -1 with errno. */
+static int take(struct fifo *f, int *inode)
+{
+    struct stat now;
+    if (fstat(*inode, &now) < 0)
+        return -1;
+    errno = EEXIST;
+    if (!S_ISFIFO(now.st_mode))
+        return -1;
+    if (f->claim >= 0 && is_same(&now, &f->id))
+        return 0;
+    if (claim(f, &now) < 0)
+        return -1;
+    fd_close(&f->inode);
+    f->inode = *inode;
+    *inode = -1;
+    f->id = now;
+    return 1;
+}
+
 /* With the directory locked, where that can be: nobody else of ours makes or claims one meanwhile. */
 static int ensure(struct fifo *f)
 {
@@ -87,29 +107,17 @@ static int ensure(struct fifo *f)
     bool made = lstat(f->path, &now) < 0 && errno == ENOENT;
     if (made && make(f) < 0)
         return -1;
-    if (made && lstat(f->path, &now) < 0) {
+    int inode = open(f->path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+    int taken = inode < 0 ? -1 : take(f, &inode);
+    fd_close(&inode);
+    if (taken > 0)
+        f->made = made;
+    if (taken < 0 && made && errno != EEXIST) {
         int err = errno;
         unlink(f->path);
         errno = err;
-        return -1;
     }
-    if (!made && lstat(f->path, &now) < 0)
-        return -1;
-    errno = EEXIST;
-    if (!S_ISFIFO(now.st_mode))
-        return -1;
-    if (f->claim >= 0 && is_same(&now, &f->id))
-        return 0;
-    if (claim(f, &now) < 0) {
-        int err = errno;
-        if (made)
-            unlink(f->path);
-        errno = err;
-        return -1;
-    }
-    f->id = now;
-    f->made = made;
-    return 0;
+    return taken < 0 ? -1 : 0;
 }
 
 int fifo_ensure(struct fifo *f)
@@ -242,8 +250,9 @@ int fifo_end(struct fifo *f)
     if (f->made && lstat(f->path, &now) == 0 && is_same(&now, &f->id) && unlink(f->path) < 0 &&
         errno != ENOENT)
         done = -1;
+    fd_close(&f->claim);
+    fd_close(&f->inode);
     fd_close(&f->writer);
     fd_close(&f->events);
-    fd_close(&f->claim);
     return done;
 }

@@ -102,6 +102,25 @@ script() {
   mv "$1.new" "$1"
 }
 
+# with_time FILES RUN-ARG...: `run`, with @T@ in its words replaced by a duration that was enough for the programs to
+# write something to all FILES, so that they were ready: the first of 0.3 s, 0.6 s, 1.2 s... for which they have. So a
+# deadline passes that soon, and yet not over programs that a busy machine has still to start. FILES are removed before
+# each; SECONDS counts from there.
+with_time() {
+  local _files _file _ms
+  read -ra _files <<<"$1"
+  shift
+  for ((_ms = 300; ; _ms *= 2)); do
+    rm -f "${_files[@]}"
+    SECONDS=0
+    run "${@//@T@/${_ms}ms}"
+    for _file in "${_files[@]}"; do
+      [ -s "$_file" ] || continue 2
+    done
+    return 0
+  done
+}
+
 # The pids of those that work in the test's directory.
 left_behind() {
   find /proc -maxdepth 2 -name cwd -lname "$BATS_TEST_TMPDIR*" 2>/dev/null | cut -d/ -f3

@@ -50,8 +50,9 @@ pid_of() {
 }
 
 # with_stranger COMMAND...: COMMAND, by exec of a process that has a child already, which is nobody's
-# business. Its pid is in the file stranger.
+# business. Its pid is in the file stranger. (with_time may call it again.)
 with_stranger() {
+  [ ! -s stranger ] || kill "$(cat stranger)"
   # shellcheck disable=SC2016 # for that shell
   sh -c 'sleep infinity >/dev/null 2>&1 3>&- & echo $! >stranger; exec "$@"' '' "$@"
 }

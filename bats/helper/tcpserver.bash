@@ -33,9 +33,20 @@ with_strace() {
   wrap traced strace -D -qq -o "$@"
 }
 
-# end_strace PID: what was injected into that server is over.
+# end_strace PID: what was injected into that server is over. In the middle of an injection the call would fail with
+# another error: the server is stopped for it, which it can't be while it makes a call or waits in vfork(2).
 end_strace() {
+  kill -STOP "$1"
+  until_true took_stop "$1"
   kill -KILL "$(awk '/^TracerPid:/ {print $2}' "/proc/$1/status")"
+  kill -CONT "$1"
+}
+
+# took_stop PID: SIGSTOP isn't pending any more.
+took_stop() {
+  local pending
+  pending=$(awk '/^ShdPnd:/ {print $2}' "/proc/$1/status")
+  ((!(16#$pending & 1 << 18)))
 }
 
 # call PORT [TCPCLIENT-OPTION...]: what the server says to a client that says nothing.
