@@ -31,7 +31,6 @@ static const char *const commands[] = {
     [CREATE] = "create", [WRITE] = "write", [READ] = "read", [STAT] = "stat", [RM] = "rm", NULL};
 
 enum { DEFAULT_SIZE = 2000, MESSAGE_SIZE = 60 };
-static const void *const no_memory = (const char *)0 - 1; /* shmat(2)'s failure */
 static const uint64_t size_max = (uint64_t)1 << 62;
 
 struct shmdemo {
@@ -100,6 +99,12 @@ static int rm(const struct shmdemo *s)
     return EXIT_DONE;
 }
 
+/* shmat(2) fails with (void *)-1. */
+static bool is_attached(const void *memory)
+{
+    return (intptr_t)memory != -1;
+}
+
 /* The bytes that are meant, inside the segment; those behind its end are refused. */
 static int find_range(
     const struct shmdemo *s, const char *what, char *memory, uint64_t size, char **start, size_t *len)
@@ -151,7 +156,7 @@ static int move_bytes(const struct shmdemo *s, enum command command)
     if (id < 0)
         return failed(s, "find");
     char *memory = shmat(id, NULL, writing ? 0 : SHM_RDONLY);
-    if (memory == no_memory)
+    if (!is_attached(memory))
         return failed(s, "attach");
     int status = find_range(s, commands[command], memory, state.shm_segsz, &start, &len);
     if (status == EXIT_DONE)
@@ -173,8 +178,8 @@ static int attach_private(struct shmdemo *s, uint64_t size, char **memory)
     if (id >= 0) {
         *memory = shmat(id, NULL, 0);
         int err = errno;
-        if (shmctl(id, IPC_RMID, NULL) < 0 || *memory == no_memory) {
-            errno = *memory == no_memory ? err : errno;
+        if (shmctl(id, IPC_RMID, NULL) < 0 || !is_attached(*memory)) {
+            errno = is_attached(*memory) ? errno : err;
             id = -1;
         }
     }
