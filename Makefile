@@ -11,7 +11,8 @@ B       ?= build
 
 WARN  = -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wformat=2 -Werror
 # _GNU_SOURCE: accept4, splice, struct ucred; what is Linux only stands behind functions of common/
-CPPFLAGS += -D_GNU_SOURCE -Icommon -I$(B)
+# 64 bits for times and offsets, also where long has 32
+CPPFLAGS += -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -D_TIME_BITS=64 -Icommon -I$(B)
 CFLAGS  ?= -O2 -g
 HARDEN   = -D_FORTIFY_SOURCE=2 -fstack-protector-strong -fPIE
 LINK     = -pie -Wl,-z,relro,-z,now -Wl,--as-needed

@@ -149,34 +149,6 @@ static void put_back(const struct msgrecv *r)
 
 /* ---- delivering ---- */
 
-/* Writes through the pump, which never blocks. 0, or -1 with errno: EINTR for a signal that ends us. */
-static int write_out(struct msgrecv *r, const char *bytes, size_t n)
-{
-    struct pump *p = &r->out;
-    while (n || !pump_is_empty(p)) {
-        if (pump_is_empty(p)) {
-            p->start = 0;
-            p->len = n < PUMP_BUFFER ? n : PUMP_BUFFER;
-            memcpy(p->buffer, bytes, p->len);
-            bytes += p->len;
-            n -= p->len;
-        }
-        enum pump_state state = pump_drain(p);
-        if (state == PUMP_ERROR)
-            return -1;
-        if (state != PUMP_WAIT)
-            continue;
-        struct pollfd polls[2];
-        pump_polls(p, polls);
-        sigs_sleep(polls + 1, 1, CLOCK_NEVER);
-        pump_ready(p, polls);
-        errno = EINTR;
-        if (sigs_ending_came())
-            return -1;
-    }
-    return 0;
-}
-
 static int deliver_to_stdout(struct msgrecv *r)
 {
     struct buf line = {.mem = r->escaped, .size = r->room * ESCAPED + 512};
@@ -189,12 +161,12 @@ static int deliver_to_stdout(struct msgrecv *r)
         if (!r->raw)
             buf_char(&line, r->null ? '\0' : '\n');
     }
-    if (write_out(r, line.mem, line.len) == 0)
+    if (job_write(&r->job, &r->out, line.mem, line.len, CLOCK_NEVER) == 0)
         return EXIT_DONE;
-    int err = errno, sig = err == EINTR ? sigs_take_ending(NULL) : 0;
+    int err = errno;
     put_back(r);
-    if (sig)
-        sigs_die(sig);
+    if (err == EINTR) /* run dies of the signal */
+        return EXIT_SYSTEM;
     return msg_fatal(r->msg, EXIT_SYSTEM, "write", "stdout", err);
 }
 
@@ -241,7 +213,8 @@ static int deliver_to_prog(struct msgrecv *r)
         return EXIT_DONE;
     char mem[48];
     struct buf why = BUF(mem);
-    buf_fmt(&why, "exit status %d", job_status(j, 0));
+    buf_text(&why, "it ");
+    job_describe_end(j, 0, &why);
     msg_error_why(r->msg, "run", *j->progs->argv, buf_str(&why));
     put_back(r);
     return job_end_alike(j, 0);

@@ -9,11 +9,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "clock.h"
 #include "fd.h"
+#include "procs.h"
 #include "sem.h"
 #include "spawn.h"
 
@@ -47,12 +47,9 @@ static void watch_pid(struct semtake *s)
     char mem[32];
     struct buf pid = BUF(mem);
     buf_num(&pid, (unsigned long long)s->pid);
-    s->pidfd = (int)syscall(SYS_pidfd_open, s->pid, 0);
+    s->pidfd = procs_open_pid(s->pid);
     if (s->pidfd < 0)
         msg_die_sys(s->msg, "pidfd_open", buf_str(&pid));
-    struct pollfd end = {.fd = s->pidfd, .events = POLLIN};
-    if (poll(&end, 1, 0) > 0)
-        msg_die(s->msg, EXIT_SYSTEM, "pidfd_open", buf_str(&pid), ESRCH);
 }
 
 /* The keeper's life: it has nothing of ours but the semaphore. */

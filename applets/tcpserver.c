@@ -254,11 +254,14 @@ static void name_client(void *owner, const struct serve_conn *c, struct buf *nam
 
 static void listen_as_asked(struct tcpserver *t, const char *host, const char *port)
 {
-    struct listen l = {
-        .host = host, .ipv4_only = t->ucspi_options.ipv4, .backlog = t->serve.backlog, .iface = t->iface};
+    struct listen l = {.host = host,
+        .type = SOCK_STREAM,
+        .ipv4_only = t->ucspi_options.ipv4,
+        .backlog = t->serve.backlog,
+        .iface = t->iface};
     if (!addr_parse_port(port, &l.port))
         msg_usage(t->msg, "port '%s': want 0 to 65535, or a service's name", port);
-    if (listen_tcp(&l) < 0)
+    if (listen_open(&l) < 0)
         exit(msg_fatal_why(t->msg, EXIT_SYSTEM, l.action, l.object, l.why));
     t->port = l.port;
     for (int i = 0; i < l.n; i++)

@@ -5,14 +5,12 @@
 
 #include <errno.h>
 #include <string.h>
-#include <sys/time.h>
 #include <unistd.h>
 
 #include "client.h"
 #include "clock.h"
+#include "dial.h"
 #include "env.h"
-#include "fd.h"
-#include "sigs.h"
 #include "ucspi.h"
 
 #define UNIXCLIENT_OPTIONS(X) \
@@ -22,7 +20,7 @@
 enum unixclient_option { UNIXCLIENT_OPTIONS(OPT_ENUM) };
 static const struct opt options[] = {UNIXCLIENT_OPTIONS(OPT_ROW)};
 
-enum { CONNECT_SECONDS = 60, RETRY_MIN_MS = 10, RETRY_MAX_MS = 500 };
+enum { CONNECT_SECONDS = 60 };
 
 struct unixclient {
     struct msg *msg;
@@ -31,48 +29,6 @@ struct unixclient {
     struct client_options options;
     int64_t deadline;
 };
-
-/* connect(2) waits for room in the backlog, as long as SO_SNDTIMEO lets it (unix(7), socket(7)). */
-static int connect_once(const struct unixclient *u)
-{
-    int64_t left = clock_left(u->deadline);
-    /* 0 would be no limit; beyond what a timeval holds there is none */
-    struct timeval limit = {
-        .tv_sec = (time_t)(left / CLOCK_SECOND), .tv_usec = left % CLOCK_SECOND / 1000 + 1};
-    if (limit.tv_usec > 999999)
-        limit.tv_usec = 999999;
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (fd < 0)
-        return -1;
-    const struct timeval none = {0};
-    if (setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit) < 0 ||
-        connect(fd, &u->address.u.sa, u->address.len) < 0 ||
-        setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &none, sizeof none) < 0)
-        fd_close(&fd);
-    return fd;
-}
-
-static bool may_pass(int err)
-{
-    return err == ENOENT || err == ECONNREFUSED || err == EAGAIN || err == EINTR;
-}
-
-static int connect_by_deadline(const struct unixclient *u)
-{
-    int64_t pause = RETRY_MIN_MS * CLOCK_MS;
-    for (;;) {
-        int fd = connect_once(u);
-        bool again = errno == EINTR || (u->options.retry && may_pass(errno));
-        if (fd >= 0 || !again || !clock_left(u->deadline)) {
-            if (fd < 0 && errno == EAGAIN) /* the backlog stayed full */
-                errno = ETIMEDOUT;
-            return fd;
-        }
-        int64_t left = clock_left(u->deadline);
-        sigs_sleep(NULL, 0, clock_first(pause, left));
-        pause = clock_first(pause * 2, RETRY_MAX_MS * CLOCK_MS);
-    }
-}
 
 static int become(const struct unixclient *u, int fd, const struct ucred *peer, char **argv)
 {
@@ -92,7 +48,7 @@ static int connect_and_go(const struct unixclient *u, char **argv)
     int missing = *argv ? client_check(u->msg, *argv) : 0;
     if (missing)
         return missing;
-    int fd = connect_by_deadline(u);
+    int fd = dial_unix(&u->address, u->options.retry, u->deadline);
     if (fd < 0)
         msg_die_sys(u->msg, "connect to", u->path);
     if (ucspi_peer(fd, &peer) < 0)

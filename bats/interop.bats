@@ -71,8 +71,7 @@ you said: "
 }
 
 @test "50 perl clients at once where 3 programs may run: the others wait, none is lost" {
-  start server tcpserver -c 3 127.0.0.1 0 cat
-  run -0 "$PERL/many" 50 "" "$server_at"
+  run -0 with_server tcpserver -1 -c 3 127.0.0.1 0 cat ::: "$PERL/many" 50 "" '{PORT}'
   [ "$output" = 50 ]
 }
 
@@ -93,9 +92,8 @@ you said: "
 }
 
 @test "a perl program is tcpclient's, its server on fds 6 and 7" {
-  start server "$PERL/line-server" 0
   # shellcheck disable=SC2016
-  run -0 tcpclient 127.0.0.1 "$server_at" perl -MIO::Handle -e '
+  run -0 with_server "$PERL/line-server" 0 ::: tcpclient 127.0.0.1 '{PORT}' perl -MIO::Handle -e '
     open my $from, "<&=", 6 or die; open my $to, ">&=", 7 or die; $to->autoflush(1);
     for my $word (qw(a b c)) { print $to "$word\n"; print scalar <$from> }'
   [ "$output" = "you said: a

@@ -45,9 +45,8 @@ relay() {
 }
 
 @test "stdin is taken from where it stands" {
-  start server tcpserver 127.0.0.1 0 cat
   printf 'first\nsecond\n' >data
-  run -0 sh -c '{ dd bs=6 count=1 of=/dev/null 2>/dev/null; tcpclient 127.0.0.1 "$0"; } <data' "$server_at"
+  run -0 with_tcp cat ::: sh -c '{ dd bs=6 count=1 of=/dev/null 2>/dev/null; tcpclient 127.0.0.1 $PORT; } <data'
   [ "$output" = second ]
 }
 
@@ -172,8 +171,7 @@ relay() {
 # ---- when stdout or stdin fail ----
 
 @test "a full disk is 111 and one line" {
-  start server tcpserver 127.0.0.1 0 echo hello
-  run -111 timeout 60 sh -c 'exec tcpclient 127.0.0.1 "$0" </dev/null >/dev/full' "$server_at"
+  run -111 with_tcp echo hello ::: sh -c 'exec tcpclient 127.0.0.1 $PORT </dev/null >/dev/full'
   [ "$output" = "tcpclient: write stdout: No space left on device" ]
 }
 

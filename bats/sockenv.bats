@@ -138,8 +138,7 @@ pid $pid" ]
 # ---- options ----
 
 @test "-l names our end, the last one counts" {
-  start server tcpserver 127.0.0.1 0 sockenv -l first -l our.name sh -c 'echo $TCPLOCALHOST'
-  run -0 tcpclient 127.0.0.1 "$server_at" </dev/null
+  run -0 with_tcp sockenv -l first -l our.name sh -c 'echo $TCPLOCALHOST' ::: tcpclient 127.0.0.1 '{PORT}' </dev/null
   [ "$output" = our.name ]
 }
 
@@ -147,11 +146,10 @@ pid $pid" ]
   local name
   name=$(getent hosts 127.0.0.1 | awk '{ print $2 }')
   [ -n "$name" ] || skip "127.0.0.1 has no name here"
-  start server tcpserver 127.0.0.1 0 sh -c 'for option in -q -h "-h -p" "-h -l mine"; do
+  run -0 with_tcp sh -c 'for option in -q -h "-h -p" "-h -l mine"; do
       [ "$option" != -q ] || option=
       sockenv $option sh -c "echo \"<\$TCPREMOTEHOST><\$TCPLOCALHOST>\""
-    done'
-  run -0 tcpclient 127.0.0.1 "$server_at" </dev/null
+    done' ::: tcpclient 127.0.0.1 '{PORT}' </dev/null
   [ "$output" = "<><>
 <$name><$name>
 <$name><$name>

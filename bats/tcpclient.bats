@@ -14,9 +14,8 @@ teardown() {
 # ---- the program ----
 
 @test "a program reads the network from fd 6 and writes to it on fd 7" {
-  start server tcpserver 127.0.0.1 0 tr a-z A-Z
   # shellcheck disable=SC2016
-  run -0 timeout --foreground 60 tcpclient 127.0.0.1 "$server_at" perl -e 'open my $in, "<&=6"; open my $out, ">&=7";
+  run -0 with_tcp tr a-z A-Z ::: tcpclient 127.0.0.1 '{PORT}' perl -e 'open my $in, "<&=6"; open my $out, ">&=7";
     syswrite $out, "hello\n"; shutdown $out, 1; print <$in>'
   [ "$output" = HELLO ]
 }
@@ -31,8 +30,7 @@ TCPREMOTEIP=127.0.0.1 TCPREMOTEPORT=$server_at" ]
 
 @test "what another server has left in the environment is taken out" {
   export PROTO=UNIX UNIXLOCALPATH=/old UNIXREMOTEPID=9 TCPREMOTEHOST=stale TCPLOCALHOST=stale TCPREMOTEINFO=x KEPT=yes
-  start server tcpserver 127.0.0.1 0 cat
-  run -0 timeout --foreground 60 tcpclient 127.0.0.1 "$server_at" sh -c 'env | grep -E "^(PROTO|UNIX|TCP.*(HOST|INFO)|KEPT)" | sort'
+  run -0 with_tcp cat ::: tcpclient 127.0.0.1 '{PORT}' sh -c 'env | grep -E "^(PROTO|UNIX|TCP.*(HOST|INFO)|KEPT)" | sort'
   [ "$output" = "KEPT=yes
 PROTO=TCP" ]
 }
@@ -45,8 +43,7 @@ PROTO=TCP" ]
 }
 
 @test "-6 shows IPv4 as mapped IPv6" {
-  start server tcpserver 127.0.0.1 0 cat
-  run -0 timeout --foreground 60 tcpclient -6 127.0.0.1 "$server_at" sh -c 'echo $PROTO $TCPLOCALIP $TCPREMOTEIP'
+  run -0 with_tcp cat ::: tcpclient -6 127.0.0.1 '{PORT}' sh -c 'echo $PROTO $TCPLOCALIP $TCPREMOTEIP'
   [ "$output" = "TCP6 ::ffff:127.0.0.1 ::ffff:127.0.0.1" ]
 }
 
@@ -73,9 +70,8 @@ PROTO=TCP" ]
 }
 
 @test "the connection is in blocking mode" {
-  start server tcpserver 127.0.0.1 0 cat
   # shellcheck disable=SC2016
-  run -0 timeout --foreground 60 tcpclient 127.0.0.1 "$server_at" perl -MFcntl -e 'for (6, 7) {
+  run -0 with_tcp cat ::: tcpclient 127.0.0.1 '{PORT}' perl -MFcntl -e 'for (6, 7) {
     open my $net, "+<&=$_"; print fcntl($net, F_GETFL, 0) & O_NONBLOCK ? "not " : "", "blocking\n" }'
   [ "$output" = "blocking
 blocking" ]
@@ -113,8 +109,7 @@ blocking" ]
 # ---- options ----
 
 @test "-l names our end, the last one counts" {
-  start server tcpserver 127.0.0.1 0 cat
-  run -0 timeout --foreground 60 tcpclient -l first -l my.name 127.0.0.1 "$server_at" sh -c 'echo $TCPLOCALHOST'
+  run -0 with_tcp cat ::: tcpclient -l first -l my.name 127.0.0.1 '{PORT}' sh -c 'echo $TCPLOCALHOST'
   [ "$output" = my.name ]
 }
 
@@ -194,8 +189,7 @@ blocking" ]
 # ---- connecting ----
 
 @test "HOST 0 is this machine" {
-  start server tcpserver 127.0.0.1 0 echo here
-  run -0 timeout --foreground 60 tcpclient 0 "$server_at" </dev/null
+  run -0 with_tcp echo here ::: tcpclient 0 '{PORT}' </dev/null
   [ "$output" = here ]
 }
 

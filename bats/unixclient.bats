@@ -54,9 +54,8 @@ UNIXREMOTEPATH=sock" ]
 }
 
 @test "without a program it relays: stdin to the server to its end, then all of the answer" {
-  start server unixserver sock sha256sum
   random_bytes 3000000 >data
-  run -0 timeout --foreground 60 unixclient sock <data
+  run -0 with_server unixserver -1 sock sha256sum ::: unixclient sock <data
   [ "$output" = "$(sha256sum <data)" ]
 }
 

@@ -108,8 +108,7 @@ SigIgn:	0000000000000000
 
 @test "-p does not change the umask of the programs" {
   umask 027
-  start server unixserver -p 600 sock sh -c umask
-  run -0 unixclient sock </dev/null
+  run -0 with_server unixserver -1 -p 600 sock sh -c umask ::: unixclient sock </dev/null
   [ "$output" = 0027 ]
 }
 

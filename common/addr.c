@@ -39,6 +39,17 @@ bool addr_parse_ip(struct addr *a, const char *word, uint16_t port)
     return true;
 }
 
+bool addr_parse_target(struct addr *a, const char *word, uint16_t port)
+{
+    if (!addr_parse_ip(a, strcmp(word, "0") == 0 ? "127.0.0.1" : word, port))
+        return false;
+    if (addr_family(a) == AF_INET && a->u.in.sin_addr.s_addr == htonl(INADDR_ANY))
+        a->u.in.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    if (addr_family(a) == AF_INET6 && IN6_IS_ADDR_UNSPECIFIED(&a->u.in6.sin6_addr))
+        a->u.in6.sin6_addr = in6addr_loopback;
+    return true;
+}
+
 bool addr_parse_port(const char *word, uint16_t *port)
 {
     uint64_t number;
@@ -48,6 +59,8 @@ bool addr_parse_port(const char *word, uint16_t *port)
     }
     bool digits = word[strspn(word, "0123456789")] == '\0';
     const struct servent *service = digits ? NULL : getservbyname(word, "tcp");
+    if (!service && !digits)
+        service = getservbyname(word, "udp");
     if (!service)
         return false;
     *port = ntohs((uint16_t)service->s_port);
@@ -184,12 +197,16 @@ int addr_bind_device(int fd, const char *iface)
     return setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, iface, (socklen_t)strlen(iface));
 }
 
-/* Binds and listens; says in *action which call failed. */
-static int bring_up(int fd, struct addr *a, bool dual, int backlog, const char *iface, const char **action)
+/*
+ * Binds and listens; says in *action which call failed. Two UDP sockets with SO_REUSEADDR would share a port,
+ * and one of them get nothing.
+ */
+static int bring_up(
+    int fd, struct addr *a, int type, bool dual, int backlog, const char *iface, const char **action)
 {
     const int on = 1, only6 = !dual;
     *action = "setsockopt";
-    if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) < 0)
+    if (type == SOCK_STREAM && setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) < 0)
         return -1;
     if (addr_family(a) == AF_INET6 && setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &only6, sizeof only6) < 0)
         return -1;
@@ -199,7 +216,7 @@ static int bring_up(int fd, struct addr *a, bool dual, int backlog, const char *
     if (bind(fd, &a->u.sa, a->len) < 0)
         return -1;
     *action = "listen";
-    if (listen(fd, backlog) < 0)
+    if (type == SOCK_STREAM && listen(fd, backlog) < 0)
         return -1;
     struct addr bound;
     *action = "getsockname";
@@ -209,13 +226,13 @@ static int bring_up(int fd, struct addr *a, bool dual, int backlog, const char *
     return 0;
 }
 
-int addr_listen_tcp(struct addr *a, bool dual, int backlog, const char *iface, const char **action)
+int addr_listen(struct addr *a, int type, bool dual, int backlog, const char *iface, const char **action)
 {
     *action = "socket";
-    int fd = socket(addr_family(a), SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    int fd = socket(addr_family(a), type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd < 0)
         return -1;
-    if (bring_up(fd, a, dual, backlog, iface, action) < 0)
+    if (bring_up(fd, a, type, dual, backlog, iface, action) < 0)
         fd_close(&fd);
     return fd;
 }

@@ -30,7 +30,10 @@ enum {
 /* A numeric IPv4 or IPv6 address; the latter may end with %INTERFACE. False if it is none. */
 bool addr_parse_ip(struct addr *a, const char *word, uint16_t port);
 
-/* 0 to 65535 in decimal, or a TCP service's name (services(5)). */
+/* The same as somebody to talk to: 0 and the addresses that stand for any are this machine. */
+bool addr_parse_target(struct addr *a, const char *word, uint16_t port);
+
+/* 0 to 65535 in decimal, or a service's name, that of TCP first (services(5)). */
 bool addr_parse_port(const char *word, uint16_t *port);
 
 /* A path of 1 to ADDR_UNIX_MAX bytes, or @NAME for the abstract name (unix(7)). */
@@ -57,11 +60,11 @@ void addr_text(const struct addr *a, char text[static ADDR_TEXT_SIZE]);
 void addr_key(const struct addr *a, unsigned char key[static ADDR_KEY_SIZE]);
 
 /*
- * A listening TCP socket, close-on-exec and non-blocking, and the caller's to close. `dual`: an IPv6 one that
- * takes IPv4 too. iface is the device to bind to, or NULL. *a is told the port that was chosen. -1 with errno
- * and *action.
+ * A socket of that type that is bound and, with SOCK_STREAM, listens; close-on-exec and non-blocking, and the
+ * caller's to close. `dual`: an IPv6 one that takes IPv4 too. iface is the device to bind to, or NULL. *a is
+ * told the port that was chosen. -1 with errno and *action.
  */
-int addr_listen_tcp(struct addr *a, bool dual, int backlog, const char *iface, const char **action);
+int addr_listen(struct addr *a, int type, bool dual, int backlog, const char *iface, const char **action);
 
 /* Ties a socket to a network device (SO_BINDTODEVICE, socket(7)). */
 int addr_bind_device(int fd, const char *iface);

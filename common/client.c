@@ -12,6 +12,7 @@
 
 #include "clock.h"
 #include "fd.h"
+#include "progress.h"
 #include "relay.h"
 #include "sigs.h"
 #include "spawn.h"
@@ -26,8 +27,7 @@ struct relay {
     bool cut; /* half-closing failed: the peer will not learn that our input has ended, so its end need not
                  come */
     int up_error; /* the peer would not take our input; said when all of its answer is through */
-    bool progress, progress_shown;
-    int64_t began, next_progress;
+    struct progress progress;
 };
 
 void client_option(struct client_options *c, struct msg *m, int row)
@@ -85,24 +85,6 @@ int client_become(const struct msg *m, int fd, char **argv, char *const *envp)
     spawn_become(path, argv, envp);
     int err = errno;
     return msg_fatal(m, spawn_exit_status(err), "exec", path, err);
-}
-
-static void show_progress(struct relay *r, bool last)
-{
-    char mem[256];
-    struct buf b = BUF(mem);
-    double seconds = (double)(clock_now() - r->began) / (double)CLOCK_SECOND;
-    double mib = (double)(r->up.moved + r->down.moved) / 1048576;
-    bool terminal = isatty(STDERR_FILENO);
-    if (!r->progress || (last && !r->progress_shown && terminal))
-        return;
-    buf_fmt(&b, "%s%s: sent %llu received %llu bytes in %.1f s, %.1f MiB/s%s", terminal ? "\r" : "",
-        r->msg->applet, (unsigned long long)r->up.moved, (unsigned long long)r->down.moved, seconds,
-        seconds > 0 ? mib / seconds : 0.0, terminal ? "\033[K" : "\n");
-    if (last && terminal)
-        buf_char(&b, '\n');
-    fd_write(STDERR_FILENO, b.mem, b.len);
-    r->progress_shown = true;
 }
 
 /* Our input can't be read to its end: the peer must not take what it got for the whole. */
@@ -177,18 +159,14 @@ static int sleep_for(struct relay *r, int64_t limit)
     for (int i = 0; i < 4; i++)
         if (i < 2 ? r->up_done : r->down_done)
             polls[i].fd = -1;
-    int64_t left = r->progress ? clock_left(r->next_progress) : CLOCK_NEVER;
-    int n = sigs_sleep(polls, 4, clock_first(limit, left));
+    int n = sigs_sleep(polls, 4, clock_first(limit, progress_left(&r->progress)));
     if (n < 0 && errno != EINTR)
         msg_die_sys(r->msg, "poll", NULL);
     if (n > 0) {
         pump_ready(&r->up, polls);
         pump_ready(&r->down, polls + 2);
     }
-    if (r->progress && !clock_left(r->next_progress)) {
-        show_progress(r, false);
-        r->next_progress = clock_in(CLOCK_SECOND);
-    }
+    progress_tick(&r->progress, r->up.moved, r->down.moved);
     return n;
 }
 
@@ -241,15 +219,15 @@ static int converse(struct relay *r)
 
 int client_relay(const struct msg *m, int fd, bool progress)
 {
-    struct relay r = {.msg = m, .fd = fd, .progress = progress, .began = clock_now()};
-    r.next_progress = r.began + CLOCK_SECOND;
+    struct relay r = {.msg = m, .fd = fd};
+    progress_start(&r.progress, m->applet, progress);
     sigs_catch(SIGPIPE); /* the peer's EPIPE comes as an error, stdout's is told apart from it */
     if (fd_set_nonblock(fd, true) < 0)
         msg_die_sys(m, "fcntl", "connection");
     pump_init(&r.up, STDIN_FILENO, fd);
     pump_init(&r.down, fd, STDOUT_FILENO);
     int status = converse(&r);
-    show_progress(&r, true);
+    progress_end(&r.progress, r.up.moved, r.down.moved);
     pump_free(&r.up);
     pump_free(&r.down);
     fd_close(&fd);

@@ -29,4 +29,10 @@ struct dial_failure {
  */
 int dial_tcp(const struct dial *d, struct addr *peer, struct dial_failure *failure);
 
+/*
+ * A connected Unix stream socket, close-on-exec and the caller's to close. `retry`: also while nobody is
+ * there. -1 with errno: ETIMEDOUT when the backlog stayed full.
+ */
+int dial_unix(const struct addr *to, bool retry, int64_t deadline);
+
 #endif

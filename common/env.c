@@ -76,3 +76,13 @@ int env_put(struct env *e, char *assignment)
     e->v[e->n] = NULL;
     return 0;
 }
+
+int env_restore(struct env *e, char *const *from, const char *name)
+{
+    size_t n = strlen(name);
+    env_drop(e, name);
+    for (; *from; from++)
+        if (strncmp(*from, name, n) == 0 && (*from)[n] == '=')
+            return env_put(e, *from);
+    return 0;
+}

@@ -29,4 +29,7 @@ void env_reset(struct env *e);
 /* "NAME=VALUE" on top, in place of one of that name. 0, or -1 with ENOMEM. */
 int env_put(struct env *e, char *assignment);
 
+/* The variable of that name as it is in `from` (as environ(7)), or none of it. 0, or -1 with ENOMEM. */
+int env_restore(struct env *e, char *const *from, const char *name);
+
 #endif

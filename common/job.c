@@ -64,6 +64,22 @@ void job_split(struct job *j, char **words, size_t max)
     }
 }
 
+void job_pair(struct job *j, char **words)
+{
+    char **second = words;
+    while (*second && strcmp(*second, j->separator) != 0)
+        second++;
+    if (second == words || !*second || !second[1])
+        msg_usage(j->msg, "want two programs with '%s' between them", j->separator);
+    j->progs = calloc(2, sizeof *j->progs);
+    if (!j->progs)
+        msg_die_sys(j->msg, "malloc", NULL);
+    *second++ = NULL;
+    j->progs[0].argv = words;
+    j->progs[1].argv = second;
+    j->n = 2;
+}
+
 void job_single(struct job *j, char **words)
 {
     j->progs = calloc(1, sizeof *j->progs);
@@ -312,6 +328,32 @@ void job_look(struct job *j)
     job_sleep(j, NULL, 0, 0);
 }
 
+int job_write(struct job *j, struct pump *out, const char *bytes, size_t n, int64_t deadline)
+{
+    while (n || !pump_is_empty(out)) {
+        if (pump_is_empty(out)) {
+            out->start = 0;
+            out->len = n < PUMP_BUFFER ? n : PUMP_BUFFER;
+            memcpy(out->buffer, bytes, out->len);
+            bytes += out->len;
+            n -= out->len;
+        }
+        enum pump_state state = pump_drain(out);
+        if (state == PUMP_ERROR)
+            return -1;
+        if (state != PUMP_WAIT)
+            continue;
+        struct pollfd polls[2];
+        pump_polls(out, polls);
+        job_sleep(j, polls + 1, 1, clock_left(deadline));
+        pump_ready(out, polls);
+        errno = j->came ? EINTR : ETIMEDOUT;
+        if (j->came || !clock_left(deadline))
+            return -1;
+    }
+    return 0;
+}
+
 int job_open(const char *path, int flags, int64_t deadline)
 {
     int fd;
@@ -394,6 +436,15 @@ int job_end_alike(const struct job *j, size_t i)
     if (status > EXIT_SIGNAL && job_died_of(j, i, status - EXIT_SIGNAL) && getpid() != 1)
         sigs_die(status - EXIT_SIGNAL);
     return status;
+}
+
+void job_describe_end(const struct job *j, size_t i, struct buf *text)
+{
+    int status = j->progs[i].wait_status;
+    if (!j->progs[i].exec_errno && WIFSIGNALED(status))
+        buf_fmt(text, "died of signal %d", WTERMSIG(status));
+    else
+        buf_fmt(text, "ended with exit status %d", job_status(j, i));
 }
 
 bool job_died_of(const struct job *j, size_t i, int sig)

@@ -10,6 +10,7 @@
 #include "env.h"
 #include "family.h"
 #include "opts.h"
+#include "relay.h"
 #include "spawn.h"
 
 /* The options of every launcher that waits, first in its list. */
@@ -74,6 +75,9 @@ void job_option(struct job *j, int row, const struct opts *o);
 /* Splits words into programs at the separator. Ends the process if there are none, or too many. */
 void job_split(struct job *j, char **words, size_t max);
 
+/* Two programs: the second begins behind the first separator, and has all words from there on. */
+void job_pair(struct job *j, char **words);
+
 /* The words are one program, whatever they are. */
 void job_single(struct job *j, char **words);
 
@@ -111,6 +115,12 @@ bool job_note_end(struct job *j, pid_t pid, int status);
  * took it. */
 long job_signal(const struct job *j, int sig, bool only_groups);
 
+/*
+ * Writes all of it through half a pump (pump_init_half), which never blocks, and goes on as job_sleep does.
+ * 0, or -1 with errno: EINTR once a signal has come that would end us, ETIMEDOUT, or the write's.
+ */
+int job_write(struct job *j, struct pump *out, const char *bytes, size_t n, int64_t deadline);
+
 /* Lets signals in without sleeping: for a loop that may never have to. */
 void job_look(struct job *j);
 
@@ -141,6 +151,9 @@ int job_status(const struct job *j, size_t i);
  * or returns its exit status. For a launcher of one program.
  */
 int job_end_alike(const struct job *j, size_t i);
+
+/* Adds how program i, which has ended, has: "died of signal 9", "ended with exit status 3". */
+void job_describe_end(const struct job *j, size_t i, struct buf *text);
 
 /* Whether program i was killed by that signal. */
 bool job_died_of(const struct job *j, size_t i, int sig);

@@ -37,10 +37,10 @@ static int listen_everywhere(struct listen *l)
 {
     struct addr a;
     addr_parse_ip(&a, l->ipv4_only ? "0.0.0.0" : "::", l->port);
-    int fd = addr_listen_tcp(&a, true, l->backlog, l->iface, &l->action);
+    int fd = addr_listen(&a, l->type, true, l->backlog, l->iface, &l->action);
     if (fd < 0 && !l->ipv4_only && is_absent(errno)) {
         addr_parse_ip(&a, "0.0.0.0", l->port);
-        fd = addr_listen_tcp(&a, true, l->backlog, l->iface, &l->action);
+        fd = addr_listen(&a, l->type, true, l->backlog, l->iface, &l->action);
     }
     if (fd < 0)
         return fail(l, &a);
@@ -59,7 +59,7 @@ static int listen_on(struct listen *l, struct resolved *answer)
     for (int i = 0; i < answer->n; i++) {
         struct addr *a = &answer->addrs[i];
         addr_set_port(a, port);
-        int fd = addr_listen_tcp(a, false, l->backlog, l->iface, &l->action);
+        int fd = addr_listen(a, l->type, false, l->backlog, l->iface, &l->action);
         if (fd < 0 && is_absent(errno) && (i + 1 < answer->n || l->n))
             continue;
         if (fd < 0) {
@@ -74,7 +74,7 @@ static int listen_on(struct listen *l, struct resolved *answer)
     return 0;
 }
 
-int listen_tcp(struct listen *l)
+int listen_open(struct listen *l)
 {
     struct resolved answer;
     struct buf b = BUF(l->object);

@@ -1,5 +1,6 @@
 /*
- * listen.h - listening TCP sockets for a HOST and a PORT as a user writes them.
+ * listen.h - TCP sockets that listen, or UDP sockets that are bound, for a HOST and a PORT as a user writes
+ * them.
  */
 #ifndef LISTEN_H
 #define LISTEN_H
@@ -10,7 +11,8 @@ enum { LISTEN_TEXT = 512 };
 
 struct listen {
     const char *host; /* "0" or "": all addresses of both families; else all addresses that it has */
-    uint16_t port;    /* 0: the kernel's choice, the same for all; listen_tcp puts it here */
+    uint16_t port;    /* 0: the kernel's choice, the same for all; listen_open puts it here */
+    int type;         /* SOCK_STREAM or SOCK_DGRAM */
     bool ipv4_only;
     int backlog;
     const char *iface; /* a network device to listen on, or NULL */
@@ -23,6 +25,6 @@ struct listen {
 };
 
 /* 0, or -1 with action, object and why; then nothing is left open. */
-int listen_tcp(struct listen *l);
+int listen_open(struct listen *l);
 
 #endif

@@ -22,7 +22,7 @@
 #include "reap.h"
 #include "sigs.h"
 
-enum { READY_FD_NUMBER = 3, PROG_FDS, ENDING_MS = 200 };
+enum { READY_FD_NUMBER = 3, PROG_FDS, ENDING_MS = 200, MESSAGES_MAX = 64 };
 
 static int fail(const struct monitor *m, const char *action, const char *object)
 {
@@ -153,20 +153,8 @@ static int open_outputs(struct monitor *m)
 /* A socket of our own in place of the manager's (sd_notify(3)). */
 static int open_notify(struct monitor *m)
 {
-    struct sockaddr_un a = {.sun_family = AF_UNIX};
-    socklen_t len = sizeof a;
-    const int on = 1;
-    struct buf text = BUF(m->notify_text);
-    m->notify = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    /* without a path: the kernel finds a name that nobody has, and takes it back with us (unix(7), autobind)
-     */
-    if (m->notify < 0 || setsockopt(m->notify, SOL_SOCKET, SO_PASSCRED, &on, sizeof on) < 0 ||
-        bind(m->notify, (const struct sockaddr *)&a, sizeof(sa_family_t)) < 0 ||
-        getsockname(m->notify, (struct sockaddr *)&a, &len) < 0)
+    if (notify_listen(&m->notify, m->notify_text) < 0)
         return fail(m, "socket", "NOTIFY_SOCKET");
-    buf_text(&text, "NOTIFY_SOCKET=@");
-    buf_bytes(&text, a.sun_path + 1, len - offsetof(struct sockaddr_un, sun_path) - 1);
-    buf_str(&text);
     return env_put(&m->job.env, m->notify_text) < 0 ? fail(m, "malloc", NULL) : 0;
 }
 
@@ -178,27 +166,6 @@ void monitor_take_newline(struct monitor *m)
         m->is_ready = true;
     if (n <= 0 || m->is_ready)
         fd_close(&m->ready_pipe);
-}
-
-/* Whether a message is PROG's user's, or root's: the socket's name is no secret. */
-static bool may_speak(const struct monitor *m, struct msghdr *h)
-{
-    struct ucred who;
-    struct cmsghdr *c = CMSG_FIRSTHDR(h);
-    if (!c || c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_CREDENTIALS)
-        return false;
-    memcpy(&who, CMSG_DATA(c), sizeof who);
-    return who.uid == 0 || who.uid == (m->user.has_uid ? m->user.uid : getuid());
-}
-
-static bool has_line(const char *text, const char *line)
-{
-    for (size_t n; *text; text += n + (text[n] == '\n')) {
-        n = strcspn(text, "\n");
-        if (strlen(line) == n && memcmp(text, line, n) == 0)
-            return true;
-    }
-    return false;
 }
 
 /* To be passed on, with all that it says, once we are up. */
@@ -215,21 +182,12 @@ static void keep_ready_message(struct monitor *m, const char *text)
 void monitor_take_message(struct monitor *m)
 {
     char text[4096];
-    union {
-        struct cmsghdr align;
-        char mem[CMSG_SPACE(sizeof(struct ucred))];
-    } control;
-    struct iovec v = {.iov_base = text, .iov_len = sizeof text - 1};
-    struct msghdr h = {
-        .msg_iov = &v, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control};
-    ssize_t n;
-    while ((n = recvmsg(m->notify, &h, MSG_CMSG_CLOEXEC)) >= 0) {
-        text[n] = '\0';
-        if (may_speak(m, &h) && m->is_up)
+    uid_t user = m->user.has_uid ? m->user.uid : getuid();
+    for (int n = 0; n < MESSAGES_MAX && notify_receive(m->notify, user, 0, text, sizeof text) >= 0; n++) {
+        if (m->is_up)
             notify_pass(text);
-        else if (may_speak(m, &h) && has_line(text, "READY=1"))
+        else if (notify_has(text, "READY=1"))
             keep_ready_message(m, text);
-        h.msg_controllen = sizeof control;
     }
 }
 
@@ -238,11 +196,9 @@ static int say_early_end(const struct monitor *m)
 {
     char mem[64];
     struct buf why = BUF(mem);
-    int status = job_status(&m->job, 0), wait_status = m->job.progs->wait_status;
-    if (WIFSIGNALED(wait_status))
-        buf_fmt(&why, "it died of signal %d", WTERMSIG(wait_status));
-    else
-        buf_fmt(&why, "it ended with exit status %d", status);
+    int status = job_status(&m->job, 0);
+    buf_text(&why, "it ");
+    job_describe_end(&m->job, 0, &why);
     return msg_fatal_why(
         m->msg, status ? status : EXIT_SYSTEM, "bring up", *m->job.progs->argv, buf_str(&why));
 }

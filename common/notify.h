@@ -9,6 +9,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <sys/types.h>
 
 #include "opts.h"
 
@@ -37,6 +38,24 @@ int notify_pass(const char *state);
 
 /* STOPPING=1, to $NOTIFY_SOCKET if there is one. */
 void notify_stopping(void);
+
+/*
+ * The other side: a socket for programs that tell us. *fd is close-on-exec, non-blocking and the caller's to
+ * close; its name, which the kernel finds and takes back with it, is put into `assignment`
+ * (NOTIFY_SOCKET=...). 0, or -1 with errno.
+ */
+enum { NOTIFY_SIZE = 64 };
+int notify_listen(int *fd, char assignment[static NOTIFY_SIZE]);
+
+/*
+ * The next message of a process of that user, of root, or of that process group (0: of none), as the name is
+ * no secret; with a NUL behind it. Its length, or -1 with errno: EAGAIN when there is none, or when too many
+ * of others come.
+ */
+ssize_t notify_receive(int fd, uid_t user, pid_t group, char *text, size_t size);
+
+/* Whether one of the message's lines is that one. */
+bool notify_has(const char *text, const char *line);
 
 /*
  * How many sockets LISTEN_FDS hands to this process (LISTEN_PID must be ours); they begin at fd 3 and are

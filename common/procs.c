@@ -6,6 +6,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -169,6 +170,17 @@ int procs_open(const struct proc *p)
     fd_close(&fd);
     errno = ESRCH;
     return -1;
+}
+
+int procs_open_pid(pid_t pid)
+{
+    int fd = (int)syscall(SYS_pidfd_open, pid, 0);
+    struct pollfd end = {.fd = fd, .events = POLLIN};
+    if (fd >= 0 && poll(&end, 1, 0) > 0) {
+        fd_close(&fd);
+        errno = ESRCH;
+    }
+    return fd;
 }
 
 int procs_signal(const struct proc *p, int sig)

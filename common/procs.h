@@ -41,6 +41,9 @@ bool procs_is_alive(const struct proc *p);
  */
 int procs_open(const struct proc *p);
 
+/* The same for whoever has that pid now; ESRCH also for one that has ended and was not waited for. */
+int procs_open_pid(pid_t pid);
+
 /* Signals that very process. 0, or -1 with errno. */
 int procs_signal(const struct proc *p, int sig);
 

@@ -95,14 +95,24 @@ static bool is_targets(const struct pump *p, int err)
     return p->to_kind == PUMP_SOCKET && p->from_kind != PUMP_SOCKET && err != EIO;
 }
 
+/* As much of n bytes as may still be read. */
+static size_t within_limit(const struct pump *p, size_t n)
+{
+    return p->limited && p->left < n ? (size_t)p->left : n;
+}
+
 /* One piece inside the kernel. */
 static enum pump_state move_piece(struct pump *p)
 {
+    size_t piece = within_limit(p, PIECE_MAX);
+    if (!piece)
+        return PUMP_END;
     ssize_t n = p->way == PUMP_SENDFILE
-                    ? sendfile(p->to, p->from, NULL, PIECE_MAX)
-                    : splice(p->from, NULL, p->to, NULL, PIECE_MAX, SPLICE_F_NONBLOCK | SPLICE_F_MOVE);
+                    ? sendfile(p->to, p->from, NULL, piece)
+                    : splice(p->from, NULL, p->to, NULL, piece, SPLICE_F_NONBLOCK | SPLICE_F_MOVE);
     if (n > 0) {
         p->moved += (uint64_t)n;
+        p->left -= p->limited ? (uint64_t)n : 0;
         if (n < PIECE_SMALL && p->from_kind != PUMP_FILE)
             p->can_read = false;
         return PUMP_AGAIN;
@@ -139,7 +149,9 @@ enum pump_state pump_fill(struct pump *p)
         memmove(p->buffer, p->buffer + p->start, p->len);
     p->start = 0;
     char *behind = p->buffer + p->len;
-    size_t room = PUMP_BUFFER - p->len;
+    size_t room = within_limit(p, PUMP_BUFFER - p->len);
+    if (!room)
+        return PUMP_END;
     ssize_t n =
         p->from_kind == PUMP_SOCKET ? recv(p->from, behind, room, MSG_DONTWAIT) : read(p->from, behind, room);
     if (n == 0 || (n < 0 && errno == EIO && p->from_kind == PUMP_MASTER))
@@ -150,6 +162,7 @@ enum pump_state pump_fill(struct pump *p)
     p->can_read = p->from_kind == PUMP_FILE || (p->from_kind == PUMP_SOCKET && n >= PIECE_SMALL);
     if (n < 0)
         return PUMP_WAIT;
+    p->left -= p->limited ? (uint64_t)n : 0;
     p->len += (size_t)n;
     return PUMP_AGAIN;
 }

@@ -29,7 +29,9 @@ struct pump {
     char *buffer;
     size_t start, len; /* of what is in the buffer */
     bool held;         /* half a pump: nothing is to be read now */
-    uint64_t moved;    /* bytes that have reached the target */
+    bool limited;      /* the source ends for us after `left` bytes more */
+    uint64_t left;
+    uint64_t moved; /* bytes that have reached the target */
 };
 
 /*

@@ -132,21 +132,6 @@ void resolve_take(struct resolve *r, struct resolved *answer)
     resolve_stop(r);
 }
 
-/* Until the fd is readable. 0, or -1 with ETIMEDOUT or what ppoll said. */
-static int wait_readable(int fd, int64_t deadline)
-{
-    struct pollfd wait = {.fd = fd, .events = POLLIN};
-    for (;;) {
-        int n = sigs_sleep(&wait, 1, clock_left(deadline));
-        if (n > 0)
-            return 0;
-        if (n == 0)
-            errno = ETIMEDOUT;
-        if (errno != EINTR)
-            return -1;
-    }
-}
-
 int resolve_wait(const char *host, uint16_t port, int family, int64_t deadline, struct resolved *answer)
 {
     struct resolve r;
@@ -159,7 +144,7 @@ int resolve_wait(const char *host, uint16_t port, int family, int64_t deadline, 
     }
     if (resolve_start(&r, host, port, family) < 0)
         return -1;
-    if (wait_readable(r.fd, deadline) < 0) {
+    if (sigs_wait(r.fd, POLLIN, deadline) < 0) {
         int err = errno;
         resolve_stop(&r);
         errno = err;
@@ -176,7 +161,7 @@ int resolve_name(const struct addr *a, bool paranoid, int64_t deadline, char nam
     ssize_t n = 0;
     if (ask(&r, answer_name, &q) < 0)
         return -1;
-    if (wait_readable(r.fd, deadline) == 0)
+    if (sigs_wait(r.fd, POLLIN, deadline) == 0)
         n = fd_read(r.fd, name, RESOLVE_NAME_SIZE - 1);
     resolve_stop(&r);
     if (n <= 0)

@@ -203,6 +203,20 @@ int sigs_sleep(struct pollfd *fds, nfds_t n, int64_t ns)
     return ready;
 }
 
+int sigs_wait(int fd, short events, int64_t deadline)
+{
+    struct pollfd wait = {.fd = fd, .events = events};
+    for (;;) {
+        int n = sigs_sleep(&wait, 1, clock_left(deadline));
+        if (n > 0)
+            return 0;
+        if (n == 0)
+            errno = ETIMEDOUT;
+        if (errno != EINTR)
+            return -1;
+    }
+}
+
 /* Makes the timer, once in each process (timer_create(2): it is not inherited). */
 static int make_timer(void)
 {

@@ -48,6 +48,12 @@ bool sigs_ending_came(void);
 int sigs_sleep(struct pollfd *fds, nfds_t n, int64_t ns);
 
 /*
+ * Sleeps until the fd is ready, through signals, for who has caught none that end him. 0, or -1 with errno:
+ * ETIMEDOUT, or what ppoll(2) said.
+ */
+int sigs_wait(int fd, short events, int64_t deadline);
+
+/*
  * Between these two a call that knows no mask may wait: caught signals are let in, and a timer interrupts it
  * every 50 ms (EINTR), so that a signal that came just before it costs that much at most. The timer is our
  * own and so is its signal, SIGRTMAX: an alarm(2) that we inherited goes on. sigs_open: 0, or -1 with errno

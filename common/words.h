@@ -12,4 +12,10 @@
  */
 char **words_split(char *line);
 
+/*
+ * `word` with every `name` in it replaced by `value`: a new string, the caller's to free, or `word` itself
+ * when there is none of them, or no value. NULL with ENOMEM.
+ */
+char *words_replace(char *word, const char *name, const char *value);
+
 #endif

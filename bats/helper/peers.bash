@@ -8,6 +8,15 @@ peer() {
   start "$1" "$PERL/peer" "${@:2}"
 }
 
+# with_server SERVER... ::: CLIENT...: withserver with a limit; with_tcp PROG... ::: CLIENT...: SERVER is tcpserver.
+with_server() {
+  timeout --foreground 60 withserver "$@"
+}
+
+with_tcp() {
+  with_server tcpserver -1 127.0.0.1 0 "$@"
+}
+
 # A peer's CODE that fills its own backlog and never accepts: who connects now waits.
 # shellcheck disable=SC2034 # for the tests
 never_accept='fill($listener); print STDERR "full\n"; sleep'

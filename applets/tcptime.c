@@ -1,0 +1,273 @@
+/*
+ * tcptime - asks many hosts for the time at once, over TCP (RFC 868).
+ *
+ * A process a host connects and reads, as look-ups and connects have their own ways to wait; it tells what it
+ * has found in one write to a pipe that all of them share.
+ */
+#include "applet.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "clock.h"
+#include "dial.h"
+#include "fd.h"
+#include "num.h"
+#include "reap.h"
+#include "rfc868.h"
+#include "sigs.h"
+#include "spawn.h"
+#include "timetell.h"
+
+#define TCPTIME_OPTIONS(X)                                                  \
+    MSG_OPTIONS(X)                                                          \
+    X(PORT, 'p', "port", "PORT", "the port that is asked (37)")             \
+    X(TIMEOUT, 't', "timeout", "TIME", "each host has TIME to answer (10)") \
+    X(AT_ONCE, 'c', "concurrency", "N", "at most N hosts at a time (500)")  \
+    X(JSON, 0, "json", NULL, "print a JSON object a host")
+
+enum tcptime_option { TCPTIME_OPTIONS(OPT_ENUM) };
+static const struct opt options[] = {TCPTIME_OPTIONS(OPT_ROW)};
+
+enum { TIME_PORT = 37, SECONDS = 10, AT_ONCE = 500, NAME_WIDTH = 24, END_MS = 250 };
+
+/* What one process has found: one atomic write. */
+struct answer {
+    size_t host;
+    bool told;
+    int64_t there, here;
+    char why[256];
+};
+
+_Static_assert(sizeof(struct answer) <= PIPE_BUF, "an answer is one atomic write");
+
+struct tcptime {
+    struct msg *msg;
+    struct timetell tell;
+    uint16_t port;
+    int64_t timeout;
+    unsigned long at_once;
+    char **names;
+    bool *answered;
+    pid_t *pids; /* by host; 0: not started, or over */
+    size_t n, next, running;
+    int pipe[2];
+};
+
+/* What one process is to do. */
+struct errand {
+    const struct tcptime *t;
+    size_t host;
+};
+
+/* ---- the process of one host ---- */
+
+static void set_why(struct answer *a, const char *why)
+{
+    struct buf b = BUF(a->why);
+    buf_text(&b, why);
+    buf_str(&b);
+}
+
+/* Reads until the peer's end or one byte too many: how many there are, or -1 with errno. *when: the
+ * Unix time at which all that there should be had come. */
+static ssize_t read_octets(int fd, unsigned char *octets, size_t size, int64_t deadline, int64_t *when)
+{
+    size_t len = 0;
+    while (len < size) {
+        /* a server that has told all but does not close is not waited for */
+        int64_t until = len >= RFC868_SIZE ? clock_first(deadline, clock_in(END_MS * CLOCK_MS)) : deadline;
+        if (sigs_wait(fd, POLLIN, until) < 0) {
+            if (errno == ETIMEDOUT && len >= RFC868_SIZE)
+                break;
+            return -1;
+        }
+        ssize_t n = fd_read(fd, octets + len, size - len);
+        if (n < 0 && errno == EAGAIN)
+            continue;
+        if (n < 0)
+            return -1;
+        if (n == 0)
+            break;
+        len += (size_t)n;
+        if (len >= RFC868_SIZE && !*when)
+            *when = time(NULL);
+    }
+    return (ssize_t)len;
+}
+
+static void ask(const struct errand *e, struct answer *a)
+{
+    const struct tcptime *t = e->t;
+    struct addr peer;
+    struct dial_failure failure;
+    unsigned char octets[RFC868_SIZE + 1];
+    char mem[96];
+    struct buf why = BUF(mem);
+    const struct dial d = {.host = t->names[e->host], .port = t->port, .deadline = clock_in(t->timeout)};
+    int fd = dial_tcp(&d, &peer, &failure);
+    if (fd < 0) {
+        set_why(a, failure.why);
+        return;
+    }
+    ssize_t n = read_octets(fd, octets, sizeof octets, d.deadline, &a->here);
+    if (n < 0 && errno == ETIMEDOUT) {
+        set_why(a, "no answer in time");
+    } else if (n < 0) {
+        set_why(a, strerror(errno));
+    } else if (n != RFC868_SIZE) {
+        buf_fmt(&why, "its answer is too %s", n < RFC868_SIZE ? "short" : "long");
+        if (n < RFC868_SIZE)
+            buf_fmt(&why, ": %zd of %d octets", n, RFC868_SIZE);
+        set_why(a, buf_str(&why));
+    } else {
+        a->there = rfc868_read(octets, a->here);
+        a->told = true;
+    }
+}
+
+static int run_errand(void *arg)
+{
+    const struct errand *e = arg;
+    struct answer a = {.host = e->host};
+    ask(e, &a);
+    return fd_write_all(e->t->pipe[1], &a, sizeof a) < 0 ? EXIT_SYSTEM : EXIT_DONE;
+}
+
+/* ---- all of them ---- */
+
+static void tell(struct tcptime *t, const struct answer *a)
+{
+    const char *name = t->names[a->host];
+    t->answered[a->host] = true;
+    if (a->told)
+        timetell_time(&t->tell, name, a->there, a->here);
+    else
+        timetell_silent(&t->tell, name, a->why);
+}
+
+/* Starts processes while there may be more. What runs short for a moment is waited for. */
+static void start(struct tcptime *t)
+{
+    while (t->next < t->n && t->running < t->at_once) {
+        struct errand e = {.t = t, .host = t->next};
+        pid_t pid = spawn_function(run_errand, &e, true);
+        if (pid < 0 && t->running)
+            return;
+        if (pid < 0) {
+            struct answer a = {.host = t->next};
+            set_why(&a, strerror(errno));
+            tell(t, &a);
+        } else {
+            t->pids[t->next] = pid;
+            t->running++;
+        }
+        t->next++;
+    }
+}
+
+static void take_answers(struct tcptime *t)
+{
+    struct answer a;
+    while (fd_read(t->pipe[0], &a, sizeof a) == (ssize_t)sizeof a)
+        tell(t, &a);
+}
+
+/* A process that has ended without a word was killed. */
+static void take_ends(struct tcptime *t)
+{
+    int status;
+    pid_t pid;
+    sigs_take(SIGCHLD);
+    while ((pid = reap_next(&status, false)) > 0) {
+        take_answers(t);
+        for (size_t i = 0; i < t->next; i++) {
+            if (t->pids[i] != pid)
+                continue;
+            struct answer a = {.host = i, .why = "the process that asked it was killed"};
+            if (!t->answered[i])
+                tell(t, &a);
+            t->pids[i] = 0;
+            t->running--;
+            break;
+        }
+    }
+}
+
+static int run(struct tcptime *t)
+{
+    t->answered = calloc(t->n, sizeof *t->answered);
+    t->pids = calloc(t->n, sizeof *t->pids);
+    if (!t->answered || !t->pids)
+        msg_die_sys(t->msg, "malloc", NULL);
+    if (pipe2(t->pipe, O_CLOEXEC) < 0 || fd_set_nonblock(t->pipe[0], true) < 0)
+        msg_die_sys(t->msg, "pipe", NULL);
+    sigs_catch(SIGCHLD);
+    do {
+        start(t);
+        struct pollfd in = {.fd = t->pipe[0], .events = POLLIN};
+        if (t->running)
+            sigs_sleep(&in, 1, CLOCK_NEVER);
+        take_answers(t);
+        take_ends(t);
+    } while (t->running || t->next < t->n);
+    free(t->answered);
+    free(t->pids);
+    return t->tell.silent ? EXIT_NO : EXIT_DONE;
+}
+
+/* ---- the command line ---- */
+
+static const struct cli cli = {
+    .name = "tcptime",
+    .summary = "ask many hosts for the time at once, over TCP",
+    .usage = "[OPTION]... HOST...",
+    .notes = "Prints NAME, the seconds that it is later there, and its date. 1: not all have told.",
+    .options = options,
+    .count = sizeof options / sizeof *options,
+};
+
+static int tcptime_main(struct msg *m, int argc, char **argv)
+{
+    struct tcptime t = {.msg = m,
+        .tell = {.msg = m, .width = NAME_WIDTH},
+        .port = TIME_PORT,
+        .at_once = AT_ONCE,
+        .timeout = SECONDS * CLOCK_SECOND};
+    struct opts o;
+    int row;
+    opts_start(&o, m, &cli, argc, argv);
+    while ((row = opts_next(&o)) >= 0) {
+        switch ((enum tcptime_option)row) {
+            MSG_OPTIONS(OPT_CASE)
+            opts_level(m, row);
+            break;
+        case OPT_PORT:
+            if (!addr_parse_port(o.arg, &t.port) || !t.port)
+                opts_wrong(&o, "want 1 to 65535, or a service's name");
+            break;
+        case OPT_TIMEOUT:
+            t.timeout = opts_duration(&o);
+            break;
+        case OPT_AT_ONCE:
+            t.at_once = opts_num(&o, 1, 100000);
+            break;
+        case OPT_JSON:
+            t.tell.json = true;
+            break;
+        }
+    }
+    t.names = argv + o.first;
+    t.n = (size_t)(argc - o.first);
+    timetell_check(m, t.names);
+    return run(&t);
+}
+
+const struct applet applet_tcptime = {.cli = &cli, .theme = THEME_TIME, .main = tcptime_main};

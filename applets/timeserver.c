@@ -1,0 +1,414 @@
+/*
+ * timeserver - tells the time over TCP and UDP: four octets (RFC 868), or a line of text (RFC 867).
+ *
+ * One process and one loop for all clients: an answer fits into any socket's buffer, so nobody is waited for.
+ * A datagram of any length is answered by one of four octets, from the address that it was sent to.
+ */
+#include "applet.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "clock.h"
+#include "fd.h"
+#include "listen.h"
+#include "notify.h"
+#include "num.h"
+#include "rfc868.h"
+#include "sigs.h"
+#include "udp.h"
+#include "user.h"
+
+#define TIMESERVER_OPTIONS(X)                                                                       \
+    MSG_OPTIONS(X)                                                                                  \
+    READY_OPTIONS(X, "port")                                                                        \
+    USER_OPTIONS(X, "change to USER and its groups once bound", "change to GROUP once bound")       \
+    X(OFFSET, 'o', "offset", "SECONDS", "tell a time that is later by so much; -N: earlier")        \
+    X(DAYTIME, 'd', "daytime", "[udp]", "tell it as a line of text, over TCP; =udp: over UDP, too") \
+    X(INHERIT, 0, "inherit", "[NAME]", "take TCP and UDP sockets from LISTEN_FDS")                  \
+    LOG_OPTIONS(X)
+
+enum timeserver_option { TIMESERVER_OPTIONS(OPT_ENUM) };
+static const struct opt options[] = {TIMESERVER_OPTIONS(OPT_ROW)};
+
+enum {
+    SOCKETS = 2 * RESOLVE_MAX,
+    BACKLOG = 4096,
+    BATCH = 64,
+    PORT_TRIES = 16,
+    SHORTAGE_MS = 100,
+    RECEIVE_BUFFER = 1 << 20
+};
+enum { TIME_PORT = 37, DAYTIME_PORT = 13, DAYTIME_SIZE = 64 };
+
+struct timeserver {
+    struct msg *msg;
+    struct notify notify;
+    struct user user;
+    int64_t offset;
+    bool daytime, daytime_udp, inherit, shortage_said;
+    const char *inherit_name;
+    struct pollfd sockets[SOCKETS];
+    bool is_udp[SOCKETS], blocking[SOCKETS]; /* blocking: inherited without O_NONBLOCK */
+    uint16_t ports[SOCKETS];
+    nfds_t n;
+    uint16_t port;
+};
+
+/* ---- answering ---- */
+
+/* The answer of this moment; its length. */
+static size_t put_answer(const struct timeserver *t, unsigned char answer[static DAYTIME_SIZE])
+{
+    struct timespec now;
+    struct tm utc;
+    clock_gettime(CLOCK_REALTIME, &now);
+    time_t when = now.tv_sec + (time_t)t->offset;
+    if (t->daytime && gmtime_r(&when, &utc))
+        return strftime((char *)answer, DAYTIME_SIZE, "%A, %B %e, %Y %H:%M:%S-UTC\r\n", &utc);
+    rfc868_write(answer, when);
+    return RFC868_SIZE;
+}
+
+static void say_client(
+    const struct timeserver *t, const char *protocol, const char *result, const struct addr *client)
+{
+    struct event e;
+    char text[ADDR_TEXT_SIZE];
+    if (t->msg->level < MSG_VERBOSE)
+        return;
+    struct addr a = *client;
+    addr_unmap(&a);
+    addr_text(&a, text);
+    event_begin(&e, t->msg, "question");
+    event_str(&e, "protocol", protocol);
+    event_str(&e, "client", text);
+    event_str(&e, "result", result);
+    event_text(&e, "%s %s %s", protocol, text, result);
+    event_send(&e);
+}
+
+/* What the peer has sent is taken away first: a close with something unread would be a reset (RFC 1122). */
+static void answer_connection(const struct timeserver *t, int fd, const struct addr *client)
+{
+    unsigned char answer[DAYTIME_SIZE];
+    char unread[4096];
+    size_t n = put_answer(t, answer);
+    bool sent = send(fd, answer, n, MSG_NOSIGNAL | MSG_DONTWAIT) == (ssize_t)n;
+    shutdown(fd, SHUT_WR);
+    for (int i = 0; i < BATCH && recv(fd, unread, sizeof unread, MSG_DONTWAIT) == (ssize_t)sizeof unread; i++)
+        ;
+    say_client(t, "tcp", sent ? "told" : "gone", client);
+}
+
+/*
+ * Whether a server may be behind that port that would answer us in its turn, for ever (RFC 862 to 868): one
+ * like us, too.
+ */
+static bool answers_by_itself(uint16_t port, uint16_t ours)
+{
+    static const uint16_t ports[] = {7, 13, 17, 19, 37};
+    if (port == ours)
+        return true;
+    for (size_t i = 0; i < sizeof ports / sizeof *ports; i++)
+        if (ports[i] == port)
+            return true;
+    return false;
+}
+
+/* By which interface an answer goes is for the routes to say, but for an address that is the link's own. */
+static void forget_interface(unsigned char *data)
+{
+    struct in_pktinfo info;
+    memcpy(&info, data, sizeof info);
+    info.ipi_ifindex = 0;
+    memcpy(data, &info, sizeof info);
+}
+
+static void forget_interface6(unsigned char *data)
+{
+    struct in6_pktinfo info;
+    memcpy(&info, data, sizeof info);
+    if (!IN6_IS_ADDR_LINKLOCAL(&info.ipi6_addr))
+        info.ipi6_ifindex = 0;
+    memcpy(data, &info, sizeof info);
+}
+
+/* One datagram; false when there is none. The control message says to which of our addresses it came. */
+static bool answer_datagram(const struct timeserver *t, int fd, uint16_t ours)
+{
+    union {
+        struct cmsghdr align;
+        char mem[CMSG_SPACE(sizeof(struct in6_pktinfo)) + CMSG_SPACE(sizeof(struct in_pktinfo))];
+    } control;
+    unsigned char answer[DAYTIME_SIZE];
+    char question[1];
+    struct addr client = {0};
+    struct iovec v = {.iov_base = question, .iov_len = sizeof question};
+    struct msghdr h = {.msg_name = &client.u,
+        .msg_namelen = sizeof client.u,
+        .msg_iov = &v,
+        .msg_iovlen = 1,
+        .msg_control = &control,
+        .msg_controllen = sizeof control};
+    if (recvmsg(fd, &h, MSG_DONTWAIT) < 0)
+        return errno != EAGAIN;
+    client.len = h.msg_namelen;
+    if (answers_by_itself(addr_port(&client), ours)) {
+        say_client(t, "udp", "ignored", &client);
+        return true;
+    }
+    v = (struct iovec){.iov_base = answer, .iov_len = put_answer(t, answer)};
+    for (struct cmsghdr *c = CMSG_FIRSTHDR(&h); c; c = CMSG_NXTHDR(&h, c)) {
+        if (c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_PKTINFO)
+            forget_interface(CMSG_DATA(c));
+        else if (c->cmsg_level == IPPROTO_IPV6 && c->cmsg_type == IPV6_PKTINFO)
+            forget_interface6(CMSG_DATA(c));
+    }
+    bool sent = sendmsg(fd, &h, MSG_DONTWAIT) >= 0;
+    say_client(t, "udp", sent ? "told" : "unreachable", &client);
+    return true;
+}
+
+/* No fds or no memory for a while, or worse: those who wait are not forgotten. */
+static void note_shortage(struct timeserver *t, const char *action)
+{
+    if (!t->shortage_said)
+        msg_error(t->msg, action, NULL, errno);
+    t->shortage_said = true;
+    sigs_sleep(NULL, 0, SHORTAGE_MS * CLOCK_MS);
+}
+
+/*
+ * accept4(2). An inherited socket may wait where one that poll has announced has gone again: then signals are
+ * let in.
+ */
+static int accept_one(const struct timeserver *t, nfds_t i, struct addr *client)
+{
+    int conn = -1;
+    client->len = sizeof client->u;
+    if (t->blocking[i] && sigs_open() < 0)
+        return -1;
+    conn = accept4(t->sockets[i].fd, &client->u.sa, &client->len, SOCK_CLOEXEC);
+    if (t->blocking[i])
+        sigs_shut();
+    return conn;
+}
+
+/* One connection; false when there is none. */
+static bool answer_next(struct timeserver *t, nfds_t i)
+{
+    struct addr client;
+    int conn = accept_one(t, i, &client);
+    if (conn >= 0) {
+        t->shortage_said = false;
+        answer_connection(t, conn, &client);
+        fd_close(&conn);
+        return !t->blocking[i];
+    }
+    if (errno == EAGAIN || errno == EINTR)
+        return false;
+    if (errno != ECONNABORTED)
+        note_shortage(t, "accept");
+    return false;
+}
+
+static int serve(struct timeserver *t)
+{
+    int sig = 0;
+    while (!sig) {
+        int ready = sigs_sleep(t->sockets, t->n, CLOCK_NEVER);
+        if (ready < 0 && errno != EINTR)
+            note_shortage(t, "poll");
+        for (nfds_t i = 0; ready > 0 && i < t->n; i++)
+            for (int k = 0; t->sockets[i].revents && k < BATCH; k++)
+                if (!(t->is_udp[i] ? answer_datagram(t, t->sockets[i].fd, t->ports[i]) : answer_next(t, i)))
+                    break;
+        sig = sigs_take_ending(NULL);
+    }
+    notify_stopping();
+    if (sig != SIGTERM)
+        sigs_die(sig);
+    return EXIT_DONE;
+}
+
+/* ---- sockets ---- */
+
+/* A UDP socket tells to which address a datagram came. */
+static int add_socket(struct timeserver *t, int fd, bool udp)
+{
+    struct addr a;
+    int flags = fcntl(fd, F_GETFL);
+    if (flags < 0 || addr_local(&a, fd) < 0)
+        return -1;
+    const int on = 1;
+    if (udp)
+        udp_make_room(fd, RECEIVE_BUFFER);
+    if (udp && setsockopt(fd, IPPROTO_IP, IP_PKTINFO, &on, sizeof on) < 0)
+        return -1;
+    if (udp && setsockopt(fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, &on, sizeof on) < 0 && errno != ENOPROTOOPT)
+        return -1;
+    t->is_udp[t->n] = udp;
+    t->blocking[t->n] = !(flags & O_NONBLOCK);
+    t->ports[t->n] = addr_port(&a);
+    t->sockets[t->n++] = (struct pollfd){.fd = fd, .events = POLLIN};
+    return 0;
+}
+
+static void add_all(struct timeserver *t, const struct listen *l, bool udp)
+{
+    for (int i = 0; i < l->n; i++)
+        if (add_socket(t, l->fds[i], udp) < 0)
+            msg_die_sys(t->msg, "setsockopt", "UDP socket");
+}
+
+/* Both protocols on one port; where the kernel chooses it, one that is free in both. */
+static void open_sockets(struct timeserver *t, const char *host)
+{
+    bool udp = !t->daytime || t->daytime_udp;
+    struct listen tcp = {.host = host, .backlog = BACKLOG}, other = tcp;
+    tcp.type = SOCK_STREAM;
+    other.type = SOCK_DGRAM;
+    for (int tries = 1;; tries++) {
+        tcp.port = t->port;
+        if (listen_open(&tcp) < 0)
+            exit(msg_fatal_why(t->msg, EXIT_SYSTEM, tcp.action, tcp.object, tcp.why));
+        other.port = tcp.port;
+        if (!udp || listen_open(&other) == 0)
+            break;
+        if (t->port || tries == PORT_TRIES)
+            exit(msg_fatal_why(t->msg, EXIT_SYSTEM, other.action, other.object, other.why));
+        while (tcp.n)
+            fd_close(&tcp.fds[--tcp.n]);
+    }
+    t->port = tcp.port;
+    add_all(t, &tcp, false);
+    if (udp)
+        add_all(t, &other, true);
+}
+
+static void inherit_sockets(struct timeserver *t)
+{
+    int fds[SOCKETS], n = notify_inherited(t->inherit_name, fds, SOCKETS);
+    if (n < 0)
+        msg_die(t->msg, errno == EINVAL || errno == E2BIG ? EXIT_USAGE : EXIT_SYSTEM, "inherit", "LISTEN_FDS",
+            errno);
+    if (n == 0)
+        msg_die(t->msg, EXIT_USAGE, "inherit: no socket was passed in LISTEN_FDS under the name",
+            t->inherit_name ? t->inherit_name : "(any)", 0);
+    for (int i = 0; i < n; i++) {
+        int type = 0;
+        socklen_t len = sizeof type;
+        bool tcp = addr_listening_family(fds[i]) >= 0;
+        bool udp = getsockopt(fds[i], SOL_SOCKET, SO_TYPE, &type, &len) == 0 && type == SOCK_DGRAM;
+        struct addr a;
+        if ((!tcp && !udp) || addr_local(&a, fds[i]) < 0 || addr_family(&a) == AF_UNIX)
+            msg_die(t->msg, EXIT_USAGE, "inherit", "neither a listening TCP socket nor a UDP socket", 0);
+        if (udp && t->daytime && !t->daytime_udp)
+            msg_die(t->msg, EXIT_USAGE, "inherit", "a UDP socket, which --daytime is for only with =udp", 0);
+        t->port = addr_port(&a);
+        if (add_socket(t, fds[i], udp) < 0)
+            msg_die_sys(t->msg, "setsockopt", "UDP socket");
+    }
+}
+
+static int run(struct timeserver *t)
+{
+    char mem[16];
+    struct buf port = BUF(mem);
+    const char *object;
+    sigs_catch(SIGPIPE);
+    sigs_catch_ending();
+    if (!sigs_work())
+        msg_die_sys(t->msg, "sigaction", NULL);
+    if (user_become(&t->user) < 0)
+        msg_die_sys(t->msg, "change user to", t->user.name);
+    buf_num(&port, t->port);
+    if (notify_ready(&t->notify, buf_str(&port), &object) < 0)
+        msg_die_sys(t->msg, "tell readiness to", object);
+    return serve(t);
+}
+
+/* ---- the command line ---- */
+
+static void take_offset(struct timeserver *t, const struct opts *o)
+{
+    uint64_t n;
+    bool negative = *o->arg == '-';
+    if (!num_u64(o->arg + negative, 0, (uint64_t)1 << 40, &n))
+        opts_wrong(o, "want seconds such as 3600 or -3600");
+    t->offset = negative ? -(int64_t)n : (int64_t)n;
+}
+
+static void take_option(struct timeserver *t, int row, const struct opts *o)
+{
+    switch ((enum timeserver_option)row) {
+        MSG_OPTIONS(OPT_CASE)
+        opts_level(t->msg, row);
+        break;
+        READY_OPTIONS(OPT_CASE, "")
+        notify_option(&t->notify, row - OPT_PRINT_PORT, o);
+        break;
+        USER_OPTIONS(OPT_CASE, "", "")
+        user_option(&t->user, row - OPT_USER, o);
+        break;
+    case OPT_OFFSET:
+        take_offset(t, o);
+        break;
+    case OPT_DAYTIME:
+        t->daytime = true;
+        t->daytime_udp = o->arg != NULL;
+        if (o->arg && strcmp(o->arg, "udp") != 0)
+            opts_wrong(o, "want udp, or nothing");
+        break;
+    case OPT_INHERIT:
+        t->inherit = true;
+        t->inherit_name = o->arg;
+        break;
+    case OPT_LOG_FORMAT:
+        opts_log_format(o, t->msg);
+        break;
+    }
+}
+
+static const struct cli cli = {
+    .name = "timeserver",
+    .summary = "tell the time over TCP and UDP (RFC 868, RFC 867)",
+    .usage = "[OPTION]... [HOST PORT]",
+    .notes = "HOST 0, all addresses, and PORT 37, with --daytime 13, are the defaults; PORT 0: any.",
+    .options = options,
+    .count = sizeof options / sizeof *options,
+};
+
+static int timeserver_main(struct msg *m, int argc, char **argv)
+{
+    struct timeserver t = {.msg = m, .notify = {.fd = -1}};
+    struct opts o;
+    int row;
+    opts_start(&o, m, &cli, argc, argv);
+    while ((row = opts_next(&o)) >= 0)
+        take_option(&t, row, &o);
+    argv += o.first;
+    int words = argc - o.first;
+    if (words != 0 && words != 2)
+        msg_usage(m, "want HOST and PORT, or neither");
+    if (words && t.inherit)
+        msg_usage(m, "--inherit is in place of HOST and PORT");
+    t.port = t.daytime ? DAYTIME_PORT : TIME_PORT;
+    if (words && !addr_parse_port(argv[1], &t.port))
+        msg_usage(m, "port '%s': want 0 to 65535, or a service's name", argv[1]);
+    if (t.inherit)
+        inherit_sockets(&t);
+    else
+        open_sockets(&t, words ? argv[0] : "0");
+    return run(&t);
+}
+
+const struct applet applet_timeserver = {.cli = &cli, .theme = THEME_TIME, .main = timeserver_main};

@@ -1,0 +1,495 @@
+/*
+ * udptime - asks many hosts for the time at once, over UDP: RFC 868, or SNTP.
+ *
+ * One socket a family for all of them. Questions go out in bursts, with the answers read in between; who is
+ * silent is asked again, later each time. An answer counts when it comes from an address that was asked and
+ * has not answered yet.
+ */
+#include "applet.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "addr.h"
+#include "clock.h"
+#include "fd.h"
+#include "heap.h"
+#include "num.h"
+#include "resolve.h"
+#include "rfc868.h"
+#include "sigs.h"
+#include "sntp.h"
+#include "table.h"
+#include "timetell.h"
+#include "udp.h"
+
+#define UDPTIME_OPTIONS(X)                                                           \
+    MSG_OPTIONS(X)                                                                   \
+    X(PORT, 'p', "port", "PORT", "the port that is asked (37; with --sntp 123)")     \
+    X(TIMEOUT, 't', "timeout", "TIME", "all has to be done within TIME (10)")        \
+    X(TRIES, 'r', "tries", "TRIES", "ask who is silent up to TRIES times (8)")       \
+    X(SNTP, 's', "sntp", NULL, "ask by SNTP: offset and round trip in milliseconds") \
+    X(JSON, 0, "json", NULL, "print a JSON object a host")
+
+enum udptime_option { UDPTIME_OPTIONS(OPT_ENUM) };
+static const struct opt options[] = {UDPTIME_OPTIONS(OPT_ROW)};
+
+enum { TIME_PORT = 37, SNTP_PORT = 123, TRIES = 8, SECONDS = 10, NAME_WIDTH = 12, PROGRESS_MS = 100 };
+enum { LOOKUPS = 32, LOOKUP_SHARE = 4, SHORTAGE_MS = 50 }; /* a share of the time, when others wait */
+enum { BURST = 64, BATCHES = 16, OUTSTANDING = 128, REST_MS = 1, RECEIVE_BUFFER = 4 << 20 };
+enum { FIRST_WAIT_MS = 250, LAST_WAIT_MS = 2000 };
+
+struct host {
+    const char *name;
+    struct addr to[2]; /* the second, of the other family, for every second question; length 0: none */
+    size_t same[2];    /* another host of that address, as a link; NO_LINK: none */
+    bool is_asked[2];  /* it is in the table */
+    int64_t sent;      /* on the real clock, for SNTP */
+    unsigned char cookie[SNTP_COOKIE_SIZE];
+    unsigned tries;
+    bool done, is_silent;
+    const char *why; /* it has none yet: what was wrong last */
+};
+
+/* In the table of those who were asked. */
+struct asked {
+    unsigned char key[ADDR_KEY_SIZE];
+    size_t first; /* a link: 2 * the number of the host + which of its addresses it is */
+};
+
+static const size_t NO_LINK = SIZE_MAX;
+
+struct udptime {
+    struct msg *msg;
+    struct timetell tell;
+    bool sntp;
+    uint16_t port;
+    unsigned tries;
+    int64_t timeout, deadline;
+    struct host *hosts;
+    size_t n, pending, outstanding;
+    int64_t next_burst; /* earlier, nobody is asked */
+    int64_t next_try;   /* of a look-up, after a shortage; 0: there was none */
+    struct heap due;    /* who is asked next, or given up */
+    struct table asked;
+    int sockets[2]; /* IPv4, IPv6; -1: not needed yet */
+    struct resolve lookups[LOOKUPS];
+    size_t looking[LOOKUPS];  /* for which host */
+    int64_t overdue[LOOKUPS]; /* from when on another may have its place */
+    size_t next_lookup;       /* the first host that may still need one */
+    unsigned long forged, late, wrong;
+    int64_t next_progress;
+    bool progress, progress_shown;
+};
+
+static const char not_found[] = "its name was not found in time";
+
+/* ---- what is told ---- */
+
+static void clear_progress(struct udptime *u)
+{
+    if (u->progress_shown)
+        fd_write(STDERR_FILENO, "\r\033[K", 4);
+    u->progress_shown = false;
+}
+
+/* On a terminal, ten times a second. */
+static void show_progress(struct udptime *u)
+{
+    char mem[128];
+    struct buf line = BUF(mem);
+    if (!u->progress || clock_left(u->next_progress))
+        return;
+    u->next_progress = clock_in(PROGRESS_MS * CLOCK_MS);
+    buf_fmt(&line, "\r%s: %zu of %zu hosts, %zu asked and silent\033[K", u->msg->applet, u->n - u->pending,
+        u->n, u->outstanding);
+    fd_write(STDERR_FILENO, line.mem, line.len);
+    u->progress_shown = true;
+}
+
+/* Nothing more is expected of it. */
+static void finish(struct udptime *u, struct host *h, bool told)
+{
+    h->done = true;
+    h->is_silent = !told;
+    u->pending--;
+    u->outstanding -= h->tries > 0;
+}
+
+static void tell(struct udptime *u, struct host *h, const unsigned char *packet, int64_t received)
+{
+    struct sntp measured;
+    clear_progress(u);
+    if (!u->sntp) {
+        int64_t here = received / CLOCK_SECOND;
+        finish(u, h, true);
+        timetell_time(&u->tell, h->name, rfc868_read(packet, here), here);
+    } else if ((h->why = sntp_read(packet, h->sent, received, &measured)) == NULL) {
+        finish(u, h, true);
+        timetell_sntp(&u->tell, h->name, &measured, received);
+    } else if (sntp_is_refusal(packet)) { /* and it is not to be asked again */
+        finish(u, h, false);
+    }
+}
+
+/* ---- answers ---- */
+
+/* The host that an answer is of, or NULL: counted as what it is. */
+static struct host *whose(struct udptime *u, const struct addr *from, const unsigned char *packet, size_t n)
+{
+    unsigned char key[ADDR_KEY_SIZE];
+    addr_key(from, key);
+    const struct asked *a = addr_port(from) == u->port ? table_find(&u->asked, key) : NULL;
+    if (!a) {
+        u->forged++;
+        return NULL;
+    }
+    struct host *open = NULL;
+    for (size_t link = a->first; link != NO_LINK; link = u->hosts[link / 2].same[link % 2]) {
+        struct host *h = &u->hosts[link / 2];
+        if (h->done)
+            continue;
+        open = h;
+        if (u->sntp ? sntp_is_answer(packet, n, h->cookie) : n == RFC868_SIZE)
+            return h;
+    }
+    if (open && !u->sntp)
+        open->why = n < RFC868_SIZE ? "its answer is too short" : "its answer is too long";
+    *(open ? &u->wrong : &u->late) += 1;
+    return NULL;
+}
+
+/* Takes what has come on a socket, so many at a time; whether there may be more. */
+static bool take_answers(struct udptime *u, int fd)
+{
+    struct mmsghdr heads[BURST];
+    struct iovec v[BURST];
+    struct addr from[BURST];
+    unsigned char packets[BURST][SNTP_SIZE + 1];
+    _Alignas(struct cmsghdr) char control[BURST][CMSG_SPACE(sizeof(struct timespec))];
+    for (int i = 0; i < BURST; i++) {
+        v[i] = (struct iovec){.iov_base = packets[i], .iov_len = sizeof packets[i]};
+        heads[i] = (struct mmsghdr){.msg_hdr = {.msg_name = &from[i].u,
+                                        .msg_namelen = sizeof from[i].u,
+                                        .msg_iov = &v[i],
+                                        .msg_iovlen = 1,
+                                        .msg_control = control[i],
+                                        .msg_controllen = sizeof control[i]}};
+    }
+    int n = recvmmsg(fd, heads, BURST, MSG_DONTWAIT, NULL);
+    for (int i = 0; i < n; i++) {
+        from[i].len = heads[i].msg_hdr.msg_namelen;
+        struct host *h = whose(u, &from[i], packets[i], heads[i].msg_len);
+        if (h)
+            tell(u, h, packets[i], udp_arrival(&heads[i].msg_hdr));
+    }
+    return n == BURST;
+}
+
+/* ---- questions ---- */
+
+/* The socket of that family, made when it is needed. -1 with errno. */
+static int socket_of(struct udptime *u, int family)
+{
+    int *fd = &u->sockets[family == AF_INET6];
+    if (*fd < 0)
+        *fd = udp_socket(family, RECEIVE_BUFFER, u->sntp);
+    return *fd;
+}
+
+/* Puts a host under one of its addresses. 0, or -1 with ENOMEM. */
+static int note_asked(struct udptime *u, size_t i, int which)
+{
+    unsigned char key[ADDR_KEY_SIZE];
+    struct host *h = &u->hosts[i];
+    addr_key(&h->to[which], key);
+    bool is_new = !table_find(&u->asked, key);
+    struct asked *a = table_add(&u->asked, key);
+    if (!a)
+        return -1;
+    h->same[which] = is_new ? NO_LINK : a->first;
+    h->is_asked[which] = true;
+    a->first = 2 * i + (size_t)which;
+    return 0;
+}
+
+/* When it is asked again: later each time, and not all at once. */
+static int64_t wait_after(unsigned tries)
+{
+    int64_t wait = FIRST_WAIT_MS;
+    uint32_t dice = 0;
+    while (--tries && wait < LAST_WAIT_MS)
+        wait += wait / 2;
+    if (wait > LAST_WAIT_MS)
+        wait = LAST_WAIT_MS;
+    if (getrandom(&dice, sizeof dice, GRND_NONBLOCK) < 0)
+        dice = (uint32_t)clock_now();
+    return wait * CLOCK_MS * (75 + dice % 50) / 100;
+}
+
+/* Sends one question to one address, and notes that it was sent. 0, or -1 with errno. */
+static int send_to(struct udptime *u, size_t i, int which)
+{
+    struct host *h = &u->hosts[i];
+    unsigned char packet[SNTP_SIZE];
+    struct timespec now;
+    int fd = socket_of(u, addr_family(&h->to[which]));
+    if (u->sntp && getrandom(h->cookie, sizeof h->cookie, 0) < 0)
+        msg_die_sys(u->msg, "getrandom", NULL);
+    if (u->sntp)
+        sntp_ask(packet, h->cookie);
+    clock_gettime(CLOCK_REALTIME, &now);
+    h->sent = now.tv_sec * CLOCK_SECOND + now.tv_nsec;
+    if (fd < 0 || sendto(fd, packet, u->sntp ? SNTP_SIZE : 0, 0, &h->to[which].u.sa, h->to[which].len) < 0)
+        return -1;
+    if (!h->is_asked[which] && note_asked(u, i, which) < 0)
+        msg_die_sys(u->msg, "malloc", NULL);
+    return 0;
+}
+
+/* Asks a host, at its two addresses in turn; at the other one where one can't be reached. False: not now. */
+static bool ask(struct udptime *u, size_t i)
+{
+    struct host *h = &u->hosts[i];
+    int addresses = h->to[1].len ? 2 : 1;
+    for (int n = 0; n < addresses; n++) {
+        if (send_to(u, i, ((int)h->tries + n) % addresses) == 0)
+            return true;
+        if (errno == EAGAIN || errno == ENOBUFS || errno == EINTR)
+            return false;
+        h->why = strerror(errno);
+    }
+    return true;
+}
+
+/* Asks who is due, in a burst; a moment's rest follows where many don't answer at once. */
+static void ask_due(struct udptime *u)
+{
+    int burst = 0;
+    while (u->due.n && !clock_left(u->next_burst) && !clock_left(u->due.entries->when) && burst < BURST) {
+        size_t i = u->due.entries->what;
+        struct host *h = &u->hosts[i];
+        bool over = !h->done && h->tries == u->tries;
+        if (over)
+            finish(u, h, false);
+        if (!h->done && !ask(u, i)) {
+            u->next_burst = clock_in(REST_MS * CLOCK_MS);
+            return;
+        }
+        heap_pop(&u->due);
+        if (h->done)
+            continue;
+        u->outstanding += !h->tries++;
+        heap_push(&u->due, clock_in(wait_after(h->tries)), i);
+        burst++;
+    }
+    if (burst == BURST && u->outstanding >= OUTSTANDING)
+        u->next_burst = clock_in(REST_MS * CLOCK_MS);
+}
+
+/* ---- names ---- */
+
+/* Takes what a look-up has found: an address, and one of the other family. */
+static void take_lookup(struct udptime *u, int slot)
+{
+    struct resolved answer;
+    struct host *h = &u->hosts[u->looking[slot]];
+    resolve_take(&u->lookups[slot], &answer);
+    if (answer.error) {
+        h->why = resolve_reason(&answer);
+        finish(u, h, false);
+        return;
+    }
+    h->to[0] = answer.addrs[0];
+    for (int i = 1; i < answer.n && !h->to[1].len; i++)
+        if (addr_family(&answer.addrs[i]) != addr_family(&h->to[0]))
+            h->to[1] = answer.addrs[i];
+    heap_push(&u->due, 0, u->looking[slot]);
+}
+
+/* One that holds up others. */
+static void drop_lookup(struct udptime *u, int slot)
+{
+    struct host *h = &u->hosts[u->looking[slot]];
+    resolve_stop(&u->lookups[slot]);
+    h->why = not_found;
+    finish(u, h, false);
+}
+
+/* Starts look-ups while there is room: a slow name holds up nobody but itself. */
+static void start_lookups(struct udptime *u)
+{
+    if (clock_left(u->next_try))
+        return;
+    u->next_try = 0;
+    for (int slot = 0; slot < LOOKUPS; slot++) {
+        while (u->next_lookup < u->n && u->hosts[u->next_lookup].to->len)
+            u->next_lookup++;
+        if (u->next_lookup == u->n)
+            return;
+        if (u->lookups[slot].fd >= 0 && clock_left(u->overdue[slot]))
+            continue;
+        if (u->lookups[slot].fd >= 0)
+            drop_lookup(u, slot);
+        struct host *h = &u->hosts[u->next_lookup];
+        if (resolve_start(&u->lookups[slot], h->name, u->port, AF_UNSPEC) < 0) {
+            u->lookups[slot].fd = -1;
+            h->why = strerror(errno);
+            if (errno == EAGAIN || errno == EMFILE || errno == ENFILE || errno == ENOMEM) {
+                u->next_try = clock_in(SHORTAGE_MS * CLOCK_MS);
+                return;
+            }
+            finish(u, h, false);
+        }
+        u->overdue[slot] = clock_in(u->timeout / LOOKUP_SHARE);
+        u->looking[slot] = u->next_lookup++;
+    }
+}
+
+/* ---- all of it ---- */
+
+static int64_t next_wake(const struct udptime *u)
+{
+    int64_t until = u->deadline;
+    if (u->due.n) {
+        int64_t due = u->due.entries->when;
+        until = clock_first(until, due > u->next_burst ? due : u->next_burst);
+    }
+    if (u->next_try)
+        until = clock_first(until, u->next_try);
+    for (int slot = 0; slot < LOOKUPS && u->next_lookup < u->n; slot++)
+        if (u->lookups[slot].fd >= 0)
+            until = clock_first(until, u->overdue[slot]);
+    return u->progress ? clock_first(until, u->next_progress) : until;
+}
+
+static void run_round(struct udptime *u)
+{
+    struct pollfd polls[2 + LOOKUPS];
+    start_lookups(u);
+    ask_due(u);
+    show_progress(u);
+    for (int i = 0; i < 2; i++)
+        polls[i] = (struct pollfd){.fd = u->sockets[i], .events = POLLIN};
+    for (int i = 0; i < LOOKUPS; i++)
+        polls[2 + i] = (struct pollfd){.fd = u->lookups[i].fd, .events = POLLIN};
+    if (!u->pending || sigs_sleep(polls, 2 + LOOKUPS, clock_left(next_wake(u))) <= 0)
+        return;
+    for (int i = 0; i < 2; i++)
+        for (int batch = 0; polls[i].revents && batch < BATCHES; batch++)
+            if (!take_answers(u, u->sockets[i]))
+                break;
+    for (int i = 0; i < LOOKUPS; i++)
+        if (polls[2 + i].revents)
+            take_lookup(u, i);
+}
+
+/* Those that have not told the time, in the order of the command line. */
+static int name_silent(struct udptime *u)
+{
+    char mem[128];
+    struct buf counts = BUF(mem);
+    clear_progress(u);
+    for (size_t i = 0; i < u->n; i++) {
+        const struct host *h = &u->hosts[i];
+        if (!h->done || h->is_silent)
+            timetell_silent(&u->tell, h->name, h->why ? h->why : h->to->len ? "no answer" : not_found);
+    }
+    if (u->msg->level >= MSG_VERBOSE) {
+        buf_fmt(&counts, "%lu from nobody who was asked, %lu late or twice, %lu wrong", u->forged, u->late,
+            u->wrong);
+        msg_error_why(u->msg, "answers that don't count", NULL, buf_str(&counts));
+    }
+    return u->tell.silent ? EXIT_NO : EXIT_DONE;
+}
+
+static int run(struct udptime *u, char **names)
+{
+    u->deadline = clock_in(u->timeout);
+    u->hosts = calloc(u->n, sizeof *u->hosts);
+    if (!u->hosts || heap_init(&u->due, u->n) < 0)
+        return msg_fatal(u->msg, EXIT_SYSTEM, "malloc", NULL, errno);
+    u->pending = u->n;
+    for (size_t i = 0; i < u->n; i++) {
+        u->hosts[i].name = names[i];
+        if (addr_parse_target(u->hosts[i].to, names[i], u->port))
+            heap_push(&u->due, 0, i);
+    }
+    do
+        run_round(u);
+    while (u->pending && clock_left(u->deadline));
+    for (int i = 0; i < LOOKUPS; i++)
+        resolve_stop(&u->lookups[i]);
+    int status = name_silent(u);
+    table_free(&u->asked);
+    heap_free(&u->due);
+    free(u->hosts);
+    return status;
+}
+
+/* ---- the command line ---- */
+
+static void take_option(struct udptime *u, int row, const struct opts *o)
+{
+    switch ((enum udptime_option)row) {
+        MSG_OPTIONS(OPT_CASE)
+        opts_level(u->msg, row);
+        break;
+    case OPT_PORT:
+        if (!addr_parse_port(o->arg, &u->port) || !u->port)
+            opts_wrong(o, "want 1 to 65535, or a service's name");
+        break;
+    case OPT_TIMEOUT:
+        u->timeout = opts_duration(o);
+        break;
+    case OPT_TRIES:
+        u->tries = (unsigned)opts_num(o, 1, 1000);
+        break;
+    case OPT_SNTP:
+        u->sntp = true;
+        break;
+    case OPT_JSON:
+        u->tell.json = true;
+        break;
+    }
+}
+
+static const struct cli cli = {
+    .name = "udptime",
+    .summary = "ask many hosts for the time at once, over UDP",
+    .usage = "[OPTION]... HOST...",
+    .notes = "Prints NAME, the seconds that it is later there, and its date. 1: not all have told.",
+    .options = options,
+    .count = sizeof options / sizeof *options,
+};
+
+static int udptime_main(struct msg *m, int argc, char **argv)
+{
+    struct udptime u = {.msg = m,
+        .tell = {.msg = m, .width = NAME_WIDTH},
+        .tries = TRIES,
+        .timeout = SECONDS * CLOCK_SECOND,
+        .asked = {.entry_size = sizeof(struct asked), .key_size = ADDR_KEY_SIZE},
+        .sockets = {-1, -1}};
+    struct opts o;
+    int row;
+    for (int i = 0; i < LOOKUPS; i++)
+        u.lookups[i].fd = -1;
+    opts_start(&o, m, &cli, argc, argv);
+    while ((row = opts_next(&o)) >= 0)
+        take_option(&u, row, &o);
+    argv += o.first;
+    u.n = (size_t)(argc - o.first);
+    timetell_check(m, argv);
+    if (!u.port)
+        u.port = u.sntp ? SNTP_PORT : TIME_PORT;
+    u.progress = isatty(STDERR_FILENO) && m->level != MSG_QUIET;
+    return run(&u, argv);
+}
+
+const struct applet applet_udptime = {.cli = &cli, .theme = THEME_TIME, .main = udptime_main};

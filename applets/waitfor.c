@@ -1,0 +1,225 @@
+/*
+ * waitfor - waits until a port answers, a socket listens, a file is there, or a process has ended.
+ *
+ * For all but a process's end there is no event that says so everywhere: they are tried, at first every
+ * millisecond, at last every 50.
+ */
+#include "applet.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "addr.h"
+#include "clock.h"
+#include "fd.h"
+#include "num.h"
+#include "probe.h"
+#include "procs.h"
+#include "sigs.h"
+
+#define WAITFOR_OPTIONS(X) \
+    MSG_OPTIONS(X)         \
+    X(TIMEOUT, 't', "timeout", "TIME", "wait for TIME at most (124); 0: look once (1)")
+
+enum waitfor_option { WAITFOR_OPTIONS(OPT_ENUM) };
+static const struct opt options[] = {WAITFOR_OPTIONS(OPT_ROW)};
+
+enum command { TCP, UNIX, FILE_THERE, EXIT };
+static const char *const commands[] = {
+    [TCP] = "tcp", [UNIX] = "unix", [FILE_THERE] = "file", [EXIT] = "exit", NULL};
+
+enum { PAUSE_MIN_MS = 1, PAUSE_MAX_MS = 50, CONNECT_SECONDS = 5 };
+
+struct waitfor {
+    struct msg *msg;
+    enum command command;
+    const char *object; /* what is waited for */
+    char port_text[320];
+    int64_t timeout, deadline;
+    struct dial dial;
+    struct addr address;
+    pid_t pid;
+    int pidfd;     /* -1: none */
+    char why[256]; /* it is not so */
+};
+
+static void note(struct waitfor *w, const char *why)
+{
+    struct buf b = BUF(w->why);
+    buf_text(&b, why);
+    buf_str(&b);
+}
+
+/* One that does not answer at all is no reason to wait for ever with that attempt. */
+static bool is_answering(struct waitfor *w)
+{
+    struct dial_failure failure;
+    int64_t limit = clock_in(CONNECT_SECONDS * CLOCK_SECOND);
+    w->dial.deadline = w->timeout ? clock_first(w->deadline, limit) : limit;
+    if (probe_tcp(&w->dial, &failure))
+        return true;
+    note(w, failure.why);
+    return false;
+}
+
+static bool is_listening(struct waitfor *w)
+{
+    if (probe_unix(&w->address))
+        return true;
+    note(w, strerror(errno));
+    return false;
+}
+
+static bool is_there(struct waitfor *w)
+{
+    struct stat st;
+    if (stat(w->object, &st) == 0)
+        return true;
+    note(w, strerror(errno));
+    return false;
+}
+
+/* By its pidfd; on a kernel without them by its number, where /proc tells a zombie. */
+static bool has_ended(const struct waitfor *w)
+{
+    struct pollfd end = {.fd = w->pidfd, .events = POLLIN};
+    struct proc p;
+    if (w->pidfd >= 0)
+        return poll(&end, 1, 0) > 0;
+    if (kill(w->pid, 0) < 0 && errno == ESRCH)
+        return true;
+    return procs_look(w->pid, &p) && !procs_is_alive(&p);
+}
+
+static bool is_so(struct waitfor *w)
+{
+    switch (w->command) {
+    case TCP:
+        return is_answering(w);
+    case UNIX:
+        return is_listening(w);
+    case FILE_THERE:
+        return is_there(w);
+    case EXIT:
+        break;
+    }
+    note(w, "it is running");
+    return has_ended(w);
+}
+
+/* Sleeps until it may be so. */
+static void pause_until(const struct waitfor *w, int64_t ns)
+{
+    struct pollfd end = {.fd = w->pidfd, .events = POLLIN};
+    int64_t left = clock_left(w->deadline);
+    if (sigs_sleep(&end, 1, w->pidfd >= 0 ? left : clock_first(ns, left)) < 0 && errno != EINTR)
+        msg_die_sys(w->msg, "poll", NULL);
+}
+
+static int wait_until_so(struct waitfor *w)
+{
+    int64_t pause = PAUSE_MIN_MS * CLOCK_MS;
+    w->deadline = clock_in(w->timeout);
+    if (w->command == EXIT && (w->pidfd = procs_open_pid(w->pid)) < 0) {
+        if (errno == ESRCH)
+            return EXIT_DONE;
+        if (errno == EMFILE || errno == ENFILE || errno == ENOMEM)
+            return msg_fatal(w->msg, EXIT_SYSTEM, "pidfd_open", w->object, errno);
+    }
+    while (!is_so(w)) {
+        if (!w->timeout) {
+            msg_error_why(w->msg, commands[w->command], w->object, w->why);
+            return EXIT_NO;
+        }
+        if (!clock_left(w->deadline)) {
+            char mem[320];
+            struct buf why = BUF(mem);
+            buf_fmt(&why, "the deadline passed: %s", w->why);
+            return msg_fatal_why(w->msg, EXIT_DEADLINE, commands[w->command], w->object, buf_str(&why));
+        }
+        pause_until(w, pause);
+        pause = clock_first(pause * 2, PAUSE_MAX_MS * CLOCK_MS);
+    }
+    fd_close(&w->pidfd);
+    return EXIT_DONE;
+}
+
+static void take_operands(struct waitfor *w, char **argv)
+{
+    uint64_t pid;
+    size_t want = w->command == TCP ? 2 : 1, words = 0;
+    while (argv[words])
+        words++;
+    if (words != want)
+        msg_usage(w->msg, "want %s %s", commands[w->command],
+            w->command == TCP    ? "HOST PORT"
+            : w->command == EXIT ? "PID"
+                                 : "PATH");
+    w->object = *argv;
+    switch (w->command) {
+    case TCP:
+        w->dial = (struct dial){.host = *argv};
+        snprintf(w->port_text, sizeof w->port_text, "%s port %s", argv[0], argv[1]);
+        w->object = w->port_text;
+        if (!addr_parse_port(argv[1], &w->dial.port) || !w->dial.port)
+            msg_usage(w->msg, "port '%s': want 1 to 65535, or a service's name", argv[1]);
+        break;
+    case UNIX:
+        if (!addr_parse_unix(&w->address, *argv))
+            msg_usage(w->msg, "path '%s': want 1 to %d bytes, or a name behind @", *argv, ADDR_UNIX_MAX);
+        break;
+    case FILE_THERE:
+        if (!**argv)
+            msg_usage(w->msg, "want a PATH of one byte or more");
+        break;
+    case EXIT:
+        if (!num_u64(*argv, 1, INT32_MAX, &pid))
+            msg_usage(w->msg, "PID '%s': want a number from 1 to 2147483647", *argv);
+        w->pid = (pid_t)pid;
+        break;
+    }
+}
+
+static const struct cli cli = {
+    .name = "waitfor",
+    .summary = "wait for a port, a socket, a file or a process's end",
+    .usage = "[OPTION]... tcp HOST PORT\n"
+             "[OPTION]... unix PATH\n"
+             "[OPTION]... file PATH\n"
+             "[OPTION]... exit PID",
+    .notes = "A port or socket is tried by connecting to it, which is closed at once.",
+    .commands = commands,
+    .options = options,
+    .count = sizeof options / sizeof *options,
+};
+
+static int waitfor_main(struct msg *m, int argc, char **argv)
+{
+    struct waitfor w = {.msg = m, .timeout = CLOCK_NEVER, .pidfd = -1};
+    struct opts o;
+    int row, command = -1;
+    opts_start(&o, m, &cli, argc, argv);
+    do {
+        while ((row = opts_next(&o)) >= 0) {
+            switch ((enum waitfor_option)row) {
+                MSG_OPTIONS(OPT_CASE)
+                opts_level(m, row);
+                break;
+            case OPT_TIMEOUT:
+                w.timeout = opts_duration(&o);
+                break;
+            }
+        }
+    } while (command < 0 && (command = opts_command(&o)) >= 0);
+    if (command < 0)
+        msg_usage(m, "want tcp, unix, file or exit");
+    w.command = (enum command)command;
+    take_operands(&w, argv + o.first);
+    return wait_until_so(&w);
+}
+
+const struct applet applet_waitfor = {.cli = &cli, .theme = THEME_SOCKETS, .main = waitfor_main};

@@ -1,0 +1,494 @@
+/*
+ * withserver - starts SERVER, waits until it is ready, runs CLIENT against it, and ends SERVER again.
+ *
+ * What tests of network programs do by hand, with sleeps and leftovers: readiness is an event, ports are the
+ * kernel's choice, and whatever happens nobody survives.
+ */
+#include "applet.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "clock.h"
+#include "fd.h"
+#include "job.h"
+#include "notify.h"
+#include "num.h"
+#include "probe.h"
+#include "relay.h"
+#include "sigs.h"
+#include "words.h"
+
+#define WITHSERVER_OPTIONS(X)                                                           \
+    JOB_OPTIONS(X)                                                                      \
+    X(TIMEOUT, 't', "timeout", "TIME", "all has to be done within TIME (124)")          \
+    X(READY, 'r', "ready", "TIME", "SERVER has to be ready within TIME (60)")           \
+    X(GRACE, 'k', "grace", "TIME", "at the end SERVER has TIME to go (5)")              \
+    X(PORT, 0, "port", "N", "SERVER is ready when this machine's TCP port N answers")   \
+    X(SOCKET, 0, "socket", "PATH", "SERVER is ready when the Unix socket PATH answers") \
+    X(NOTIFY, 0, "notify", NULL, "SERVER is ready when it says so to $NOTIFY_SOCKET")
+
+enum withserver_option { WITHSERVER_OPTIONS(OPT_ENUM) };
+static const struct opt options[] = {WITHSERVER_OPTIONS(OPT_ROW)};
+
+enum { SERVER, CLIENT, STDIO = STDERR_FILENO + 1 };
+enum { READY_SECONDS = 60, GRACE_SECONDS = 5, ENDING_MS = 200, PAUSE_MIN_MS = 1, PAUSE_MAX_MS = 50 };
+
+struct withserver {
+    struct msg *msg;
+    struct job job;
+    bool by_notify;
+    const char *port, *socket; /* what CLIENT is told; NULL: nothing */
+    uint16_t port_number;
+    struct addr address;
+    int64_t timeout, ready_time, grace, deadline;
+    int notify;
+    int out;         /* SERVER's stdout; -1: it is our stderr */
+    struct pump log; /* from there to stderr, once the first line has come */
+    char line[512];  /* that one */
+    size_t line_len;
+    bool line_done, is_ready, server_end_told;
+    struct buf why; /* what is to be said once all have ended; SERVER or CLIENT, and why */
+    char why_mem[1024];
+    int about;
+    int stop; /* a signal that came while there was no CLIENT */
+    char notify_text[NOTIFY_SIZE], port_text[16], socket_text[600];
+};
+
+static bool by_line(const struct withserver *w)
+{
+    return !w->by_notify && !w->port_number && !w->address.len;
+}
+
+/* ---- what SERVER says ---- */
+
+/* Byte by byte, as what comes behind the line is the log's. */
+static void take_line(struct withserver *w)
+{
+    char c;
+    ssize_t n = fd_read(w->out, &c, 1);
+    if (n == 1 && c != '\n' && w->line_len < sizeof w->line - 1) {
+        w->line[w->line_len++] = c;
+        return;
+    }
+    w->line_done = true;
+    w->is_ready = n == 1 && c == '\n';
+    if (n < 1)
+        fd_close(&w->out);
+}
+
+static void take_message(struct withserver *w)
+{
+    char text[4096];
+    pid_t group = w->job.progs[SERVER].pid;
+    if (notify_receive(w->notify, getuid(), group, text, sizeof text) >= 0)
+        w->is_ready = w->is_ready || notify_has(text, "READY=1");
+}
+
+/* stderr takes no more: SERVER must not come to a halt for that. */
+static void pass_to_nobody(struct withserver *w)
+{
+    int null = open("/dev/null", O_WRONLY | O_CLOEXEC);
+    pump_free(&w->log);
+    if (null < 0)
+        fd_close(&w->out);
+    else
+        pump_init(&w->log, w->out, null);
+}
+
+/* Passes on what there is. Whether there may be more. */
+static bool pass_log(struct withserver *w)
+{
+    enum pump_state state = pump_step(&w->log);
+    if (state == PUMP_END || (state == PUMP_ERROR && w->log.failed == PUMP_SOURCE))
+        fd_close(&w->out);
+    else if (state == PUMP_ERROR)
+        pass_to_nobody(w);
+    return state == PUMP_AGAIN;
+}
+
+/* Sleeps until something happens, and does what is to be done then. */
+static void sleep_until(struct withserver *w, int64_t when)
+{
+    struct pollfd polls[3] = {{.fd = w->notify, .events = POLLIN}, {.fd = -1}, {.fd = -1}};
+    bool log = w->out >= 0 && w->line_done, more = log && pass_log(w);
+    if (log && w->out < 0) /* the log has ended, which somebody may wait for */
+        return;
+    if (log)
+        pump_polls(&w->log, polls + 1);
+    else if (w->out >= 0)
+        polls[1] = (struct pollfd){.fd = w->out, .events = POLLIN};
+    if (job_sleep(&w->job, polls, 3, more ? 0 : clock_left(when)) <= 0)
+        return;
+    if (polls[0].fd >= 0 && polls[0].revents)
+        take_message(w);
+    if (log)
+        pump_ready(&w->log, polls + 1);
+    else if (polls[1].fd >= 0 && polls[1].revents)
+        take_line(w);
+}
+
+/* ---- SERVER ---- */
+
+static int start_server(struct withserver *w)
+{
+    const char *failed = "open stdout for";
+    int out[2] = {-1, -1}, null = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    if (null < 0 || fd_raise(&null, STDIO) < 0)
+        return msg_fatal(w->msg, EXIT_SYSTEM, "open", "/dev/null", errno);
+    int done = by_line(w) ? pipe2(out, O_CLOEXEC) : 0;
+    if (done == 0 && !by_line(w))
+        done = out[1] = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, STDIO);
+    if (done >= 0)
+        done = fd_raise(&out[1], STDIO);
+    if (done >= 0) {
+        const int fds[] = {null, out[1]};
+        struct spawn spawn = {.fds = fds,
+            .nfds = 2,
+            .legacy = SIGS_INHERITED,
+            .place = SPAWN_GROUP, /* the terminal's signals are CLIENT's */
+            .death_signal = SIGKILL};
+        done = job_start(&w->job, SERVER, &spawn, &failed);
+    }
+    int err = errno;
+    w->out = out[0];
+    fd_close(&out[1]);
+    fd_close(&null);
+    if (done < 0)
+        return job_say_failed(&w->job, SERVER, failed, err);
+    if (w->out >= 0)
+        pump_init(&w->log, w->out, STDERR_FILENO);
+    return EXIT_DONE;
+}
+
+/* Notes why it fails, to be said when nobody is left: our stderr may be full of what SERVER has written. */
+__attribute__((format(printf, 4, 5))) static int give_up(
+    struct withserver *w, int about, int status, const char *format, ...)
+{
+    va_list args;
+    char text[256];
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    w->about = about;
+    w->why.len = 0;
+    buf_text(&w->why, text);
+    return status;
+}
+
+/* The line that SERVER has begun, or the one that was not what was wanted. */
+static void add_line(struct withserver *w)
+{
+    if (!w->line_len)
+        return;
+    buf_text(&w->why, ": ");
+    buf_escaped(&w->why, w->line, w->line_len);
+}
+
+static int end_early(struct withserver *w)
+{
+    char mem[96];
+    struct buf end = BUF(mem);
+    /* what it has said last, if that can still be had */
+    for (int64_t until = clock_in(ENDING_MS * CLOCK_MS); by_line(w) && !w->line_done && clock_left(until);)
+        sleep_until(w, until);
+    job_describe_end(&w->job, SERVER, &end);
+    int status = give_up(w, SERVER, EXIT_SYSTEM, "SERVER %s before it was ready", buf_str(&end));
+    add_line(w);
+    return status;
+}
+
+static void set_port(struct withserver *w, uint16_t port)
+{
+    struct buf text = BUF(w->port_text);
+    buf_text(&text, "PORT=");
+    w->port = w->port_text + text.len;
+    buf_num(&text, port);
+    buf_str(&text);
+}
+
+/* What its first line is: a port, or the path of a socket. */
+static int read_line(struct withserver *w)
+{
+    uint64_t port;
+    struct stat st;
+    w->line[w->line_len] = '\0';
+    if (num_u64(w->line, 1, UINT16_MAX, &port)) {
+        set_port(w, (uint16_t)port);
+        return EXIT_DONE;
+    }
+    if (w->line[0] == '@' || (stat(w->line, &st) == 0 && S_ISSOCK(st.st_mode))) {
+        w->socket = w->line;
+        return EXIT_DONE;
+    }
+    give_up(w, SERVER, EXIT_SYSTEM, "SERVER's first line is no port, and no path of a socket");
+    add_line(w);
+    return EXIT_SYSTEM;
+}
+
+static bool answers(const struct withserver *w)
+{
+    static const char *const ours[] = {"127.0.0.1", "::1"};
+    struct dial_failure failure;
+    if (!w->port_number)
+        return probe_unix(&w->address);
+    for (size_t i = 0; i < sizeof ours / sizeof *ours; i++) {
+        const struct dial d = {.host = ours[i], .port = w->port_number, .deadline = clock_in(CLOCK_SECOND)};
+        if (probe_tcp(&d, &failure))
+            return true;
+    }
+    return false;
+}
+
+/* SERVER has closed its stdout, which its end does, too. */
+static int end_without_line(struct withserver *w)
+{
+    int64_t until = clock_in(ENDING_MS * CLOCK_MS);
+    while (!w->job.progs[SERVER].ended && clock_left(until))
+        sleep_until(w, until);
+    if (w->job.progs[SERVER].ended)
+        return end_early(w);
+    give_up(w, SERVER, EXIT_SYSTEM,
+        w->line_len ? "SERVER's first line is too long, or has no end" : "SERVER has closed its stdout");
+    add_line(w);
+    return EXIT_SYSTEM;
+}
+
+/* EXIT_DONE once SERVER is ready; or why not, said. A signal that came is in w->stop. */
+static int wait_until_ready(struct withserver *w)
+{
+    int64_t deadline = clock_first(w->deadline, clock_in(w->ready_time)), pause = PAUSE_MIN_MS * CLOCK_MS;
+    bool probes = !by_line(w) && !w->by_notify;
+    for (;;) {
+        if (probes && !w->job.progs[SERVER].ended)
+            w->is_ready = answers(w);
+        job_look(&w->job); /* somebody else may answer where SERVER could not start */
+        if (probes && w->job.progs[SERVER].ended)
+            return end_early(w);
+        if (w->is_ready)
+            return by_line(w) ? read_line(w) : EXIT_DONE;
+        if (w->stop)
+            return EXIT_SYSTEM;
+        if (w->job.progs[SERVER].ended)
+            return end_early(w);
+        if (w->line_done)
+            return end_without_line(w);
+        if (!clock_left(deadline))
+            return give_up(w, SERVER, EXIT_DEADLINE, "SERVER was not ready in time");
+        sleep_until(w, probes ? clock_first(deadline, clock_in(pause)) : deadline);
+        pause = clock_first(pause * 2, PAUSE_MAX_MS * CLOCK_MS);
+    }
+}
+
+/* ---- CLIENT ---- */
+
+/* CLIENT's words and environment; the manager's NOTIFY_SOCKET is what it was. */
+static int tell_client(struct withserver *w)
+{
+    struct env *e = &w->job.env;
+    struct buf path = BUF(w->socket_text);
+    env_drop(e, "PORT");
+    env_drop(e, "SOCKET");
+    buf_fmt(&path, "SOCKET=%s", w->socket ? w->socket : "");
+    buf_str(&path);
+    if (env_restore(e, environ, "NOTIFY_SOCKET") < 0 || (w->port && env_put(e, w->port_text) < 0) ||
+        (w->socket && env_put(e, w->socket_text) < 0))
+        return -1;
+    for (char **word = w->job.progs[CLIENT].argv + 1; *word; word++)
+        if (!(*word = words_replace(*word, "{PORT}", w->port)) ||
+            !(*word = words_replace(*word, "{SOCKET}", w->socket)))
+            return -1;
+    return 0;
+}
+
+/* Its end is CLIENT's business; but a failure is told. */
+static void note_server_end(struct withserver *w)
+{
+    char mem[96];
+    struct buf why = BUF(mem);
+    const struct prog *server = &w->job.progs[SERVER];
+    if (w->server_end_told || !server->ended || server->wait_status == 0)
+        return;
+    w->server_end_told = true;
+    buf_text(&why, "SERVER ");
+    job_describe_end(&w->job, SERVER, &why);
+    buf_text(&why, " before CLIENT");
+    msg_error_why(w->msg, "run", *server->argv, buf_str(&why));
+}
+
+static int run_client(struct withserver *w)
+{
+    const char *failed;
+    struct job *j = &w->job;
+    struct spawn spawn = {.legacy = SIGS_INHERITED, .death_signal = SIGKILL};
+    if (tell_client(w) < 0)
+        return msg_fatal(w->msg, EXIT_SYSTEM, "malloc", NULL, errno);
+    job_look(j); /* a signal that came before CLIENT is not its own */
+    if (w->stop)
+        return EXIT_SYSTEM;
+    if (job_start(j, CLIENT, &spawn, &failed) < 0)
+        return job_say_failed(j, CLIENT, failed, errno);
+    while (!j->progs[CLIENT].ended) {
+        if (!clock_left(w->deadline))
+            return give_up(w, CLIENT, EXIT_DEADLINE, "CLIENT did not end in time");
+        sleep_until(w, w->deadline);
+        note_server_end(w);
+    }
+    return job_status(j, CLIENT);
+}
+
+/* ---- the end ---- */
+
+/* The terminal's signals have reached CLIENT already. */
+static void take_signal(void *owner, int sig, bool sent)
+{
+    struct withserver *w = owner;
+    pid_t client = w->job.progs[CLIENT].pid;
+    if (client <= 0)
+        w->stop = sig;
+    else if (sent)
+        kill(client, sig);
+}
+
+static void pass_log_while_ending(void *owner)
+{
+    struct withserver *w = owner;
+    w->log.can_read = true;
+    pass_log(w);
+    if (w->out < 0 || !w->log.can_write) /* to be passed on when all have ended */
+        w->job.watched = -1;
+}
+
+/* First SERVER alone, which may have children to look after; then all who are left. */
+static void end_all(struct withserver *w)
+{
+    struct prog *server = &w->job.progs[SERVER];
+    int64_t until = clock_in(w->grace);
+    if (server->pid > 0 && !w->job.progs[CLIENT].pid) {
+        kill(server->pid, SIGTERM);
+        kill(server->pid, SIGCONT);
+        int stop = w->stop;
+        w->stop = 0;
+        while (!server->ended && clock_left(until) && !w->stop)
+            sleep_until(w, until);
+        if (w->stop) /* somebody is in a hurry */
+            until = 0;
+        else
+            w->stop = stop;
+    }
+    if (w->out >= 0) {
+        w->job.watched = w->out;
+        w->job.on_watched = pass_log_while_ending;
+    }
+    job_end(&w->job, SIGTERM, clock_left(until));
+    until = clock_in(CLOCK_SECOND);
+    while (w->out >= 0 && w->line_done && clock_left(until))
+        sleep_until(w, until);
+}
+
+static int start_and_run(struct withserver *w)
+{
+    if (!by_line(w) && !w->by_notify && answers(w))
+        return give_up(w, SERVER, EXIT_SYSTEM, "somebody else answers at that %s already",
+            w->port_number ? "port" : "socket");
+    if (w->by_notify &&
+        (notify_listen(&w->notify, w->notify_text) < 0 || env_put(&w->job.env, w->notify_text) < 0))
+        return msg_fatal(w->msg, EXIT_SYSTEM, "socket", "NOTIFY_SOCKET", errno);
+    int status = start_server(w);
+    if (status == EXIT_DONE)
+        status = wait_until_ready(w);
+    return status == EXIT_DONE && !w->stop ? run_client(w) : status;
+}
+
+static int run(struct withserver *w)
+{
+    struct job *j = &w->job;
+    w->deadline = clock_in(w->timeout);
+    j->on_signal = take_signal;
+    j->owner = w;
+    job_begin(j, true);
+    w->why = BUF(w->why_mem);
+    int status = start_and_run(w);
+    end_all(w);
+    if (w->why.len) {
+        sigs_reset(SIGS_INHERITED); /* whoever reads our stderr may be slow */
+        return msg_fatal_why(
+            w->msg, status, w->about == SERVER ? "start" : "run", *j->progs[w->about].argv, buf_str(&w->why));
+    }
+    if (w->stop)
+        sigs_die(w->stop);
+    bool is_clients = j->progs[CLIENT].ended && !j->progs[CLIENT].timed_out;
+    return is_clients && status == job_status(j, CLIENT) ? job_end_alike(j, CLIENT) : status;
+}
+
+/* ---- the command line ---- */
+
+static void take_option(struct withserver *w, int row, const struct opts *o)
+{
+    switch ((enum withserver_option)row) {
+        JOB_OPTIONS(OPT_CASE)
+        job_option(&w->job, row, o);
+        break;
+    case OPT_TIMEOUT:
+        w->timeout = opts_duration(o);
+        break;
+    case OPT_READY:
+        w->ready_time = opts_duration(o);
+        break;
+    case OPT_GRACE:
+        w->grace = opts_duration(o);
+        break;
+    case OPT_PORT:
+        w->port_number = (uint16_t)opts_num(o, 1, UINT16_MAX);
+        set_port(w, w->port_number);
+        break;
+    case OPT_SOCKET:
+        if (!addr_parse_unix(&w->address, o->arg))
+            opts_wrong(o, "want a path of 1 to 107 bytes, or a name behind @");
+        w->socket = o->arg;
+        break;
+    case OPT_NOTIFY:
+        w->by_notify = true;
+        break;
+    }
+}
+
+static const struct cli cli = {
+    .name = "withserver",
+    .summary = "run a client against a server that is started for it",
+    .usage = "[OPTION]... SERVER [ARG]... ::: CLIENT [ARG]...",
+    .notes = "SERVER is ready when its first line has come, which is its port or its socket's path. CLIENT\n"
+             "has it as $PORT or $SOCKET, and {PORT} and {SOCKET} in its words stand for it.",
+    .options = options,
+    .count = sizeof options / sizeof *options,
+};
+
+static int withserver_main(struct msg *m, int argc, char **argv)
+{
+    struct withserver w = {.msg = m,
+        .timeout = CLOCK_NEVER,
+        .ready_time = READY_SECONDS * CLOCK_SECOND,
+        .grace = GRACE_SECONDS * CLOCK_SECOND,
+        .notify = -1,
+        .out = -1};
+    struct opts o;
+    int row;
+    job_init(&w.job, m);
+    opts_start(&o, m, &cli, argc, argv);
+    while ((row = opts_next(&o)) >= 0)
+        take_option(&w, row, &o);
+    if (w.port_number && w.address.len && !w.by_notify)
+        msg_usage(m, "--port and --socket together want --notify");
+    job_pair(&w.job, argv + o.first);
+    int failed = job_find(&w.job);
+    return failed ? failed : run(&w);
+}
+
+const struct applet applet_withserver = {.cli = &cli, .theme = THEME_SOCKETS, .main = withserver_main};

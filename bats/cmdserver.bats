@@ -1,0 +1,452 @@
+# cmdserver: perlipc's dialogue to the letter, commands of one's own and their ends, clients of all kinds.
+
+load helper/launch
+
+setup() {
+  launch_setup
+}
+
+teardown() {
+  launch_teardown
+}
+
+welcome='Welcome to cmdserver; type help for command list.'
+commands='Commands: quit date who cookie motd'
+a_date='[A-Z][a-z]{2} [A-Z][a-z]{2} [ 1-3][0-9] [0-2][0-9]:[0-5][0-9]:[0-6][0-9] 20[0-9]{2}'
+
+# asked TEXT [CMDSERVER-WORD...]: what cmdserver says to TEXT (with escapes), in $output; prompts are lines.
+asked() {
+  local text=$1
+  shift
+  printf %b "$text" >asked
+  run -0 timeout --foreground 60 cmdserver -w '' -p $'>\n' "$@" <asked
+}
+
+# a client's transcript, with DATE where a date is
+undated() {
+  sed -E "s/^(.*)$a_date\$/\1DATE/"
+}
+
+blanks() {
+  printf "%$1s" ''
+}
+
+# ---- the manual's dialogue ----
+
+@test "the dialogue is the manual's, letter by letter" {
+  printf 'help\n\nquit\n' >lines
+  cmdserver <lines >out
+  printf '%s\nCommand? %s\nCommand? Command? ' "$welcome" "$commands" >expected
+  cmp out expected
+}
+
+@test "a client's transcript is the same as that of the manual's server" {
+  local lines=('' help 'what is the DATE' '   ' 'tell me the Time' who "somebody's WHO" motd 'my MotD, please' '???' 'who knows the date'
+    'datewho' 'I want to eXit now' date)
+  start manual "$PERL/perlipc-cmdserver"
+  start server tcpserver 127.0.0.1 0 cmdserver
+  "$PERL/dialogue" "$manual_at" "${lines[@]}" >dated
+  undated <dated >expected
+  "$PERL/dialogue" "$server_at" "${lines[@]}" >dated
+  undated <dated >out
+  diff expected out
+  [ "$(grep -c 'Command? DATE$' out)" -eq 4 ]
+}
+
+@test "the manual's interactive client talks to it, and tcpclient to the manual's server" {
+  local client how
+  start manual "$PERL/perlipc-cmdserver"
+  start server tcpserver 127.0.0.1 0 cmdserver
+  printf 'nothing\n\nexit\n' >lines
+  for how in manual_at server_at; do
+    for client in "$PERL/perlipc-client" tcpclient; do
+      run -0 timeout --foreground 60 "$client" 127.0.0.1 "${!how}" <lines
+      [ "$output" = "$welcome
+Command? $commands
+Command? Command? " ]
+    done
+  done
+}
+
+@test "of several commands in a line the first in the manual's order counts" {
+  script bin/fortune 'echo a cookie'
+  script bin/who 'echo somebody'
+  asked 'date, then exit\ndate'
+  [ "$output" = '>' ]
+  asked 'who wants a date\nwho has motd and cookie\nmotd or cookie\nxtimex'
+  [ "${#lines[@]}" -eq 9 ]
+  [[ ${lines[1]} =~ ^$a_date$ ]]
+  [ "${lines[*]:2:4}" = '> somebody > a cookie' ]
+  [[ ${lines[7]} =~ ^$a_date$ ]]
+}
+
+@test "lines end with LF or CR LF, telnet's CR NUL does no harm, and the last line may lack its end" {
+  asked 'help\r\n\r\nhelp\r\0\nhelp\0\nhelp'
+  [ "$output" = ">
+$commands
+>
+>
+$commands
+>
+$commands
+>
+$commands
+>" ]
+}
+
+@test "a date is perl's localtime, a cookie is fortune's, who and motd are the system's" {
+  asked 'date'
+  local ours=${lines[1]}
+  [ "$(date -d "$ours" '+%a %b %e %H:%M:%S %Y')" = "$ours" ]
+  script bin/fortune 'echo a fortune; echo and an error >&2; exit 3'
+  asked 'cookie'
+  [ "$output" = '>
+a fortune
+and an error
+>' ]
+  asked 'who'
+  [ "$output" = ">
+$(who | sed 's/$/&/')${lines[2]:+
+}>" ]
+  [ -r /etc/motd ] || skip "no /etc/motd here"
+  printf '>\n%s\n>\n' "$(cat /etc/motd)" >expected
+  asked 'motd'
+  printf '%s\n' "$output" | diff expected -
+}
+
+@test "-p and -w are prompt and welcome" {
+  run -0 cmdserver -p '% ' -w 'Good morning' <<<$'help\nquit'
+  [ "$output" = "Good morning
+% $commands
+% " ]
+  run -0 cmdserver --prompt= --welcome= <<<help
+  [ "$output" = "$commands" ]
+}
+
+# ---- one's own commands ----
+
+@test "one's own commands come after quit and before all others, by any part of a line, in any case, and are listed" {
+  asked 'DATEs\nthe LOAD?\nwhoever\nquit load\n' load='echo a load' date='echo my date' whoever='echo w'
+  [ "$output" = '>
+my date
+>
+a load
+>
+w
+>' ]
+  asked 'help' load='echo a load' 'up.time=uptime'
+  [ "${lines[1]}" = "$commands load up.time" ]
+}
+
+@test "the words of a command are split at blanks, and no shell sees them" {
+  asked 'try' 'try=  printf  <%s> $HOME `id` "a b"  *  '
+  [ "${lines[1]}" = '<$HOME><`id`><"a><b"><*>>' ]
+}
+
+@test "a command has no input, its errors go to the client, and its status is its own business" {
+  script bin/fails 'echo out; echo err >&2; exit 7'
+  asked 'eat\nfails\nkilled\nhelp' eat=cat fails=fails 'killed=perl -e kill+KILL,$$'
+  [ "$output" = ">
+>
+out
+err
+>
+>
+$commands eat fails killed
+>" ]
+}
+
+@test "a command that is not there, or can't run, is told to the client, and the dialogue goes on" {
+  touch plain
+  asked 'nothing\nplain\nhelp' nothing=./nothing plain=./plain
+  [ "$output" = ">
+nothing: No such file or directory
+>
+plain: Permission denied
+>
+$commands nothing plain
+>" ]
+}
+
+@test "a command finds the connection's environment" {
+  start server tcpserver 127.0.0.1 0 cmdserver 'me=printenv TCPREMOTEIP PROTO'
+  run -0 timeout --foreground 60 "$PERL/dialogue" "$server_at" me quit
+  [ "${lines[1]}" = 'Command? 127.0.0.1' ]
+  [ "${lines[2]}" = 'TCP' ]
+}
+
+@test "a command is ended at its deadline, with all its descendants" {
+  printf 'brood\nhelp\n' >asked
+  run -0 timeout --foreground 60 cmdserver -w '' -p '' -t 2 \
+    brood="$PERL/descendants log orphan session+orphan deaf -- sleep 1000" <asked
+  [ "${lines[0]}" = 'brood: took too long' ]
+  [ "${lines[1]}" = "$commands brood" ]
+  all_gone log
+}
+
+@test "what a command leaves behind is ended with it" {
+  asked 'brood\nhelp' brood="$PERL/descendants log plain orphan session+orphan"
+  [ "$output" = ">
+>
+$commands brood
+>" ]
+  [ "$(grep -c ' TERM$' log)" -eq 3 ]
+  all_gone log
+}
+
+@test "what a command has said before its deadline is there, and the dialogue goes on" {
+  script bin/slow 'printf 1; exec sleep 1000'
+  asked 'slow\nhelp' -t 2 slow=slow
+  [ "$output" = ">
+1slow: took too long
+>
+$commands slow
+>" ]
+}
+
+# ---- lines of all kinds ----
+
+@test "a line of 4 KiB is a line, a longer one is refused" {
+  asked "$(blanks 4092)date\n$(blanks 4093)date\nquit$(blanks 8192)\nhelp"
+  [[ ${lines[1]} =~ ^$a_date$ ]]
+  [ "${lines[*]:2}" = "> Line too long > Line too long > $commands >" ]
+  asked "$(blanks 5000)"
+  [ "$output" = '>
+Line too long
+>' ]
+}
+
+@test "a line that never ends is not stored" {
+  mkfifo in
+  background server bash -c 'exec cmdserver <in'
+  exec 8>in
+  head -c 30000000 /dev/zero >&8
+  local peak
+  peak=$(sed -n 's/^VmHWM:[^0-9]*\([0-9]*\) kB/\1/p' /proc/"$server"/status)
+  echo "peak: $peak kB"
+  ((peak < 20480))
+  printf '\nhelp\nquit\n' >&8
+  exec 8>&-
+  ends_with 0 "$server"
+  [ "$(tail -n +2 server.out)" = "Command? Line too long
+Command? $commands
+Command? " ]
+}
+
+@test "bytes of all values are a line like any other" {
+  perl -e 'print map { my $n = $_; join("", map { chr(($_ * $n) % 255) } grep { $_ != 10 } 1 .. 254) =~ s/\n//gr . "\n" } 1 .. 300; print "quit\n"' >bytes
+  run -0 timeout --foreground 60 cmdserver -p '' -w '' <bytes
+  [ "$(sort -u <<<"$output")" = "$commands" ]
+}
+
+@test "telnet's negotiation is taken out of the lines, wherever it stands and however it comes" {
+  # IAC WILL x, DO x, IAC NOP, a subnegotiation with a newline and IAC IAC in it, and IAC IAC, which is text
+  local dialogue='\0377\0373\0030he\0377\0375\0001l\0377\0361p\r\n\0377\0372\0030\0000quit\nxterm\0377\0377\0360\0377\0360help\r\0000\n\0377\0377help\n'
+  printf %b "$dialogue" >asked
+  run -0 timeout --foreground 60 cmdserver -p '' -w '' <asked
+  [ "$output" = "$commands
+$commands
+$commands" ]
+  start server tcpserver 127.0.0.1 0 cmdserver -p '' -w ''
+  # byte by byte, each sent alone
+  # shellcheck disable=SC2016
+  run -0 timeout --foreground 60 perl -MIO::Socket -MSocket=:all -e 'local $/;
+    my $s = IO::Socket::INET->new(PeerAddr => "127.0.0.1", PeerPort => shift) or die $@;
+    setsockopt $s, IPPROTO_TCP, TCP_NODELAY, 1; open my $in, "<", "asked";
+    syswrite $s, $_ for split //, <$in>; shutdown $s, 1; print <$s>' "$server_at"
+  [ "$output" = "$commands
+$commands
+$commands" ]
+}
+
+@test "a real telnet talks to it" {
+  need busybox busybox
+  busybox --list | grep -qx telnet || skip "this busybox has no telnet"
+  start server tcpserver 127.0.0.1 0 cmdserver
+  run -0 timeout --foreground 60 "$PERL/at-terminal" 'Command\? ' 'help\n' 'motd\r?\nCommand\? ' 'quit\n' -- \
+    sh -c "busybox telnet 127.0.0.1 $server_at || :"
+  [[ $output == *"$welcome"*"$commands"*"Command? "* ]]
+}
+
+# ---- clients ----
+
+@test "100 clients at once have each their own dialogue under tcpserver" {
+  start server tcpserver -c 100 127.0.0.1 0 cmdserver 'me=printenv TCPREMOTEIP'
+  run -0 timeout --foreground 60 "$PERL/dialogue" -n 100 "$server_at" help me '' quit
+  [ "$output" = "100 $welcome
+Command? $commands me
+Command? 127.0.0.1
+Command? Command? " ]
+}
+
+@test "100 clients at once have each their own dialogue under unixserver" {
+  start server unixserver -c 100 ./socket cmdserver 'me=printenv PROTO'
+  run -0 timeout --foreground 60 "$PERL/dialogue" -n 100 ./socket help me '' quit
+  [ "$output" = "100 $welcome
+Command? $commands me
+Command? UNIX
+Command? Command? " ]
+}
+
+@test "a client that reads slowly gets all" {
+  seq 20000 >numbers
+  start server tcpserver 127.0.0.1 0 cmdserver 'big=cat numbers'
+  "$PERL/dialogue" -s "$server_at" big help big quit >out
+  { printf '%s\nCommand? ' "$welcome"; cat numbers; printf 'Command? %s big\nCommand? ' "$commands"; cat numbers; printf 'Command? '; } >expected
+  cmp out expected
+}
+
+@test "lines that come all at once are answered one after the other" {
+  perl -e 'print "help\n" x 3000, "quit\n", "help\n" x 10' >asked
+  start server tcpserver 127.0.0.1 0 cmdserver -p '' -w ''
+  run -0 timeout --foreground 60 tcpclient 127.0.0.1 "$server_at" <asked
+  [ "${#lines[@]}" -eq 3000 ]
+}
+
+@test "--idle hangs up when no line has come, and a command's time is none" {
+  script bin/long 'read -rt 1 <> <(:); echo done'
+  mkfifo in
+  exec 8<>in
+  printf 'long\n' >&8
+  run -0 timeout --foreground 60 cmdserver --idle 0.5 long=long <in
+  [ "${lines[1]}" = 'Command? done' ]
+  [ "${lines[2]}" = 'Command? ' ]
+}
+
+@test "a client that is gone ends the dialogue" {
+  mkfifo in out
+  background server bash -c 'exec cmdserver <in >out'
+  exec 8>in 7<out
+  IFS= read -r line <&7
+  [ "$line" = "$welcome" ]
+  exec 7<&-
+  echo help >&8
+  ends_with 141 "$server"
+  exec 8>&-
+  # the end of what it says, where there has been no quit
+  run -0 cmdserver </dev/null
+}
+
+@test "a client that hangs up in the middle of a command leaves nothing behind at the command's deadline" {
+  start server tcpserver -v 127.0.0.1 0 cmdserver -t 1 brood="$PERL/descendants $PWD/log orphan session -- sleep 1000"
+  exec 8<>/dev/tcp/127.0.0.1/"$server_at"
+  echo brood >&8
+  until_line log session
+  exec 8>&-
+  until_line server.err '^tcpserver: end '
+  all_gone log
+}
+
+@test "SIGTERM ends it, and a command that runs with all its descendants" {
+  mkfifo in
+  exec 8<>in
+  background server bash -c 'exec cmdserver brood="$1 log orphan session -- sleep 1000" <in' '' "$PERL/descendants"
+  until_line server.out "^$welcome"
+  until_true asleep "$server" cmdserver
+  finish "$server"
+  [ "$status" -eq 143 ]
+  echo brood >&8
+  background server bash -c 'exec cmdserver brood="$1 log orphan session -- sleep 1000" <in' '' "$PERL/descendants"
+  until_line log orphan
+  until_line log session
+  finish "$server"
+  [ "$status" -eq 143 ]
+  all_gone log
+}
+
+# ---- wrong calls ----
+
+@test "a call that can't be right is refused" {
+  local own
+  for own in x '' = =date 'a b=date' 'name=' 'name=   '; do
+    wrong_call cmdserver "$own"
+    wrong_call cmdserver good=true "$own"
+  done
+  wrong_call cmdserver -t 5x
+  wrong_call cmdserver -t ''
+  wrong_call cmdserver --idle -1
+  wrong_call cmdserver -p
+  wrong_call cmdserver --welcom=x
+}
+
+@test "a stdin or stdout that fails is an error" {
+  run -111 bash -c 'cmdserver <&- >out'
+  [ "$output" = 'cmdserver: read stdin: Bad file descriptor' ]
+  run -111 bash -c 'cmdserver </dev/null >&-'
+  [ "$output" = 'cmdserver: write stdout: Bad file descriptor' ]
+  run -111 bash -c 'cmdserver </dev/null >/dev/full'
+  [ "$output" = 'cmdserver: write stdout: No space left on device' ]
+}
+
+# ---- clients that would hold it ----
+
+@test "--idle is about lines: single bytes that keep coming are none" {
+  mkfifo in
+  exec 8<>in
+  background drip bash -c 'while printf x >&8; do read -rt 0.05 <> <(:); done'
+  run -0 timeout --foreground 60 cmdserver --idle 0.5 <in
+  [[ $output == "$welcome"* ]]
+}
+
+@test "a command that takes longer than --idle does not hang up" {
+  mkfifo in
+  exec 8<>in
+  echo long >&8
+  run -0 timeout --foreground 60 cmdserver --idle 0.5 -t 1 'long=sleep 1000' <in
+  [ "$output" = "$welcome
+Command? long: took too long
+Command? " ]
+}
+
+@test "a line that is not at its end is not obeyed when --idle hangs up" {
+  mkfifo in
+  exec 8<>in
+  printf act >&8
+  run -0 timeout --foreground 60 cmdserver --idle 0.3 'act=touch done' <in
+  [ ! -e done ]
+}
+
+# deaf_client VAR [WORD...]: a cmdserver whose client asks much and never reads; it waits for room
+deaf_client() {
+  mkfifo out
+  exec 7<>out
+  perl -e 'print "help\n" x 10000' >much
+  background "$1" bash -c 'exec cmdserver "$@" <much >out' '' "${@:2}"
+  until_true asleep "${!1}" cmdserver
+}
+
+@test "SIGTERM ends it when the client does not read" {
+  deaf_client server
+  finish "$server"
+  [ "$status" -eq 143 ]
+}
+
+@test "--idle hangs up on a client that does not read" {
+  deaf_client server --idle 0.5
+  ends_with 0 "$server"
+}
+
+@test "a reset, or a Unix client's end, in the middle of a command ends the command" {
+  local brood="$PERL/descendants $PWD/log orphan session -- sleep 1000"
+  start server tcpserver -v 127.0.0.1 0 cmdserver -t 1h brood="$brood"
+  peer_resets() {
+    perl -MIO::Socket -MSocket=:all -e '$s = IO::Socket::INET->new(PeerAddr => "127.0.0.1", PeerPort => shift) or die $@;
+      syswrite $s, "brood\n"; <STDIN>; setsockopt $s, SOL_SOCKET, SO_LINGER, pack "ii", 1, 0; close $s' "$1"
+  }
+  mkfifo go
+  peer_resets "$server_at" <go &
+  exec 8>go
+  until_line log session
+  until_line log orphan
+  echo >&8
+  until_line server.err '^tcpserver: end '
+  all_gone log
+  rm log
+  start server unixserver -v ./socket cmdserver -t 1h brood="$brood"
+  background client perl -MIO::Socket -e '$s = IO::Socket::UNIX->new(Peer => "socket") or die $@; syswrite $s, "brood\n"; sleep'
+  until_line log session
+  until_line log orphan
+  kill -KILL "$client"
+  until_line server.err '^unixserver: end '
+  all_gone log
+}

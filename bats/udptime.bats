@@ -1,0 +1,314 @@
+# udptime: whom it believes, whom it asks again, what it prints. The other side is perl (helper/perl/time-hosts), ours
+# (timeserver), chrony, and inetd.
+
+load helper/launch
+load helper/time
+
+setup() {
+  launch_setup
+}
+
+teardown() {
+  launch_teardown
+}
+
+# ---- what is printed ----
+
+@test "a line is the manual's: the name, how much later it is there, the date there" {
+  start server timeserver 127.0.0.1 0
+  run -0 --separate-stderr udptime -p "$server_at" 127.0.0.1
+  # the second may end in between
+  [[ $output =~ ^'127.0.0.1    ''      '(' 0'|'-1')' '$date_regex$ ]]
+  [ -z "$stderr" ]
+  start server timeserver --offset=-3600 127.0.0.1 0
+  run -0 udptime -p "$server_at" 127.0.0.1
+  [[ $output =~ ^'127.0.0.1    ''   -360'[01]' '$date_regex$ ]]
+}
+
+@test "the date is in the local zone" {
+  start hosts "$PERL/time-hosts" 127.0.1.1=value,3000000000
+  TZ=EST5 run -0 udptime -p "$hosts_at" 127.0.1.1
+  [[ $output == *" Wed Jan 25 00:20:00 1995" ]]
+}
+
+@test "a silent host is named at the end, and the status is 1" {
+  start hosts "$PERL/time-hosts" 127.0.1.1=silent 127.0.1.2=right,100 127.0.1.3=silent
+  run -1 --separate-stderr udptime -r 2 -p "$hosts_at" 127.0.1.{1,2,3}
+  [ "$(offsets <<<"$output")" = '127.0.1.2 100' ]
+  [ "$stderr" = "udptime: ask 127.0.1.1: no answer
+udptime: ask 127.0.1.3: no answer" ]
+}
+
+@test "--json: an object a host, told or not" {
+  start hosts "$PERL/time-hosts" 127.0.1.1=silent 127.0.1.2=value,0
+  run -1 --separate-stderr udptime --json -r 2 -p "$hosts_at" 127.0.1.{1,2}
+  [ -z "$stderr" ]
+  run -0 of_json host unix time error <<<"$output"
+  [ "$output" = "127.0.1.2 2085978496 2036-02-07T06:28:16Z -
+127.0.1.1 - - no answer" ]
+}
+
+@test "what is odd in a name is escaped" {
+  local long name
+  long=$(printf 'x%.0s' {1..64})
+  name=$'a\n\e[1m"'$long.test
+  run -1 udptime "$name"
+  [ "${#lines[@]}" -eq 1 ]
+  [[ $output != *$'\e'* ]]
+  run -1 udptime --json "$name"
+  of_json error <<<"$output"
+  [[ $output != *$'\e'* ]]
+}
+
+@test "a host that is named twice, and two names of one address, are told each" {
+  need_own_hosts
+  echo '127.0.1.1 one.test same.test' >hosts
+  start hosts "$PERL/time-hosts" -v 127.0.1.1=right
+  run -0 with_hosts hosts udptime -p "$hosts_at" one.test 127.0.1.1 same.test 127.0.1.1
+  [ "$(cut -d ' ' -f 1 <<<"$output" | sort | tr '\n' ' ')" = '127.0.1.1 127.0.1.1 one.test same.test ' ]
+}
+
+@test "stdout that can't be written is an error" {
+  start server timeserver 127.0.0.1 0
+  run -111 --separate-stderr bash -c 'udptime -p "$1" 127.0.0.1 >/dev/full' '' "$server_at"
+  [ "$stderr" = 'udptime: write stdout: No space left on device' ]
+}
+
+@test "a call that can't be right is refused" {
+  wrong_call udptime
+  wrong_call udptime ''
+  for port in 0 70000 -1 0x25 5x ''; do
+    wrong_call udptime -p "$port" 127.0.0.1
+  done
+  for tries in 0 -1 5x '' 1001; do
+    wrong_call udptime -r "$tries" 127.0.0.1
+  done
+  wrong_call udptime -t -1 127.0.0.1
+  wrong_call udptime --nothing 127.0.0.1
+}
+
+@test "HOST 0 is this machine" {
+  start server timeserver 127.0.0.1 0
+  run -0 udptime -p "$server_at" 0
+  [ "$(offsets <<<"$output")" = '0 0' ]
+}
+
+# ---- whom it believes ----
+
+@test "an answer from another port or address does not count; -v tells how many there were" {
+  start hosts "$PERL/time-hosts" 127.0.1.1=port 127.0.1.2=other
+  run -1 --separate-stderr udptime -v -r 1 -p "$hosts_at" 127.0.1.{1,2}
+  [ -z "$output" ]
+  [ "$stderr" = "udptime: ask 127.0.1.1: no answer
+udptime: ask 127.0.1.2: no answer
+udptime: answers that don't count: 2 from nobody who was asked, 0 late or twice, 0 wrong" ]
+}
+
+@test "an answer counts once: one that comes twice, and one to an earlier question" {
+  start hosts "$PERL/time-hosts" 127.0.1.1=twice,500 127.0.1.2=late,700
+  run -0 --separate-stderr udptime -v -p "$hosts_at" 127.0.1.{1,2}
+  [ "$(offsets <<<"$output")" = "127.0.1.1 500
+127.0.1.2 700" ]
+  # the last one may come when all is done
+  [[ $stderr == "udptime: answers that don't count: 0 from nobody who was asked, "[12]" late or twice, 0 wrong" ]]
+}
+
+@test "an answer that is too short or too long is no time: not 1900, and not 2036" {
+  start hosts "$PERL/time-hosts" 127.0.1.1=short 127.0.1.2=long 127.0.1.3=empty 127.0.1.4=huge
+  run -1 --separate-stderr udptime -t 0.8 -p "$hosts_at" 127.0.1.{1,2,3,4}
+  [ -z "$output" ]
+  [ "$stderr" = "udptime: ask 127.0.1.1: its answer is too short
+udptime: ask 127.0.1.2: its answer is too long
+udptime: ask 127.0.1.3: its answer is too short
+udptime: ask 127.0.1.4: its answer is too long" ]
+}
+
+@test "a wrong answer is not the last word: the host is asked again" {
+  start hosts "$PERL/time-hosts" 127.0.1.1=mended,900
+  run -0 --separate-stderr udptime -v -p "$hosts_at" 127.0.1.1
+  [ "$(offsets <<<"$output")" = '127.0.1.1 900' ]
+  [[ $stderr == *' 1 wrong' ]]
+}
+
+# ---- how often, and how long ----
+
+@test "-r: who is silent is asked so many times, and told of at the first answer" {
+  start hosts "$PERL/time-hosts" -v 127.0.1.1=silent 127.0.1.2=only,2 127.0.1.3=only,4
+  run -1 udptime -r 3 -p "$hosts_at" 127.0.1.{1,2,3}
+  [ "$(offsets <<<"${lines[0]}")" = '127.0.1.2 0' ]
+  [ "${lines[*]:1}" = 'udptime: ask 127.0.1.1: no answer udptime: ask 127.0.1.3: no answer' ]
+  [ "$(sort hosts.err | uniq -c | awk '{ print $1, $3 }')" = "3 127.0.1.1
+2 127.0.1.2
+3 127.0.1.3" ]
+}
+
+@test "the pauses between questions grow" {
+  need strace strace
+  start hosts "$PERL/time-hosts" 127.0.1.1=silent
+  run -1 strace -qq -ttt -e trace=sendto -o trace udptime -t 1.6 -p "$hosts_at" 127.0.1.1
+  awk '{ if (NR > 1) printf "%.3f\n", $1 - last; last = $1 }' trace >pauses
+  # a quarter of a second, then half of it more each time, less a quarter at random
+  awk 'NR == 1 && $1 < 0.1875 || NR == 2 && $1 < 0.28 { bad = 1 } END { exit bad || NR < 1 || NR > 5 }' pauses
+}
+
+@test "-t is the limit for all of it, however many tries are left" {
+  start hosts "$PERL/time-hosts" 127.0.1.1=silent
+  SECONDS=0
+  run -1 --separate-stderr udptime -t 250ms -r 1000 -p "$hosts_at" 127.0.1.1
+  [ "$stderr" = 'udptime: ask 127.0.1.1: no answer' ]
+  ((SECONDS < 30))
+}
+
+@test "nobody at that port, and a network that is not there: each has its reason" {
+  need ip iproute2
+  need_root
+  unshare --net true || skip "needs a network namespace of its own"
+  run -1 --separate-stderr unshare --net sh -c 'ip link set lo up; udptime -t 1 -r 1 127.0.0.1 192.0.2.1'
+  [ "$stderr" = "udptime: ask 127.0.0.1: no answer
+udptime: ask 192.0.2.1: Network is unreachable" ]
+}
+
+# ---- many ----
+
+@test "3,000 hosts in one run, from one socket a family, in bursts" {
+  need strace strace
+  need_ipv6
+  start server timeserver 0 0
+  run -0 --separate-stderr strace -f -qq -e trace=socket,sendto,ppoll,recvmmsg -o trace \
+    udptime -t 60 -p "$server_at" ::1 127.2.{0..11}.{1..250}
+  [ -z "$stderr" ]
+  [ "$(columns 1 <<<"$output" | sort -u | wc -l)" -eq 3001 ]
+  [ "${#lines[@]}" -eq 3001 ]
+  grep 'SOCK_DGRAM' trace >sockets
+  [ "$(grep -c AF_INET, sockets)" -eq 1 ]
+  [ "$(grep -c AF_INET6, sockets)" -eq 1 ]
+  # never more than a burst without a look at what has come
+  awk '/sendto/ { if (++n > most) most = n } /ppoll/ { n = 0 } END { exit most > 64 }' trace
+  [ "$(grep -c recvmmsg trace)" -lt 1500 ]
+}
+
+@test "1,000 hosts of which each loses 20 % of the questions all tell the time" {
+  start hosts "$PERL/time-hosts" -v 127.3.{0..3}.1-250=lossy,20
+  run -0 --separate-stderr udptime -r 12 -t 60 -p "$hosts_at" 127.3.{0..3}.{1..250}
+  [ -z "$stderr" ]
+  [ "$(wc -l <hosts.err)" -ge 1200 ]
+  [ "$(columns 1 <<<"$output" | sort -u | wc -l)" -eq 1000 ]
+}
+
+@test "1,000 hosts all tell the time over a network that loses 20 % of all packets" {
+  need tc iproute2
+  need_root
+  unshare --net true || skip "needs a network namespace of its own"
+  unshare --net sh -c 'ip link set lo up && tc qdisc add dev lo root netem loss 20%' 2>/dev/null ||
+    skip "this kernel has no sch_netem"
+  # shellcheck disable=SC2016 # for that shell
+  run -0 --separate-stderr unshare --net bash -euc '
+    ip link set lo up; tc qdisc add dev lo root netem loss 20% limit 100000
+    mkfifo ready; timeserver -1 0 0 >ready & read -r port <ready
+    status=0; udptime -r 30 -t 60 -p "$port" 127.4.{0..3}.{1..250} || status=$?
+    kill $!; exit $status'
+  [ -z "$stderr" ]
+  [ "$(columns 1 <<<"$output" | sort -u | wc -l)" -eq 1000 ]
+}
+
+# ---- names ----
+
+@test "a name without an answer does not hold up addresses and other names" {
+  need_slow_names
+  run -1 --separate-stderr with_slow_names udptime -t 2 slow.test 127.0.0.1 quick.test nothing.invalid..
+  [ "$(columns 1 <<<"$output" | sort | tr '\n' ' ')" = '127.0.0.1 quick.test ' ]
+  [[ $stderr == *'udptime: ask slow.test: its name was not found in time'* ]]
+  [ "${#stderr_lines[@]}" -eq 2 ]
+  [ -s slow-names.err ]
+}
+
+@test "a name of both families that can be reached by one" {
+  need_own_hosts
+  need ip iproute2
+  unshare --net true || skip "needs a network namespace of its own"
+  printf '2001:db8::1 both.test\n127.0.0.1 both.test\n' >hosts
+  # shellcheck disable=SC2016 # for that shell
+  run -0 with_hosts hosts unshare --net bash -c 'ip link set lo up; mkfifo ready
+    timeserver -1 127.0.0.1 0 >ready & read -r port <ready
+    udptime -p "$port" both.test; status=$?; kill $!; exit $status'
+  [[ $output =~ ^'both.test           0 '$date_regex$ ]]
+}
+
+# ---- a terminal ----
+
+@test "at a terminal it shows how far it is, on a line that goes away" {
+  start hosts "$PERL/time-hosts" 127.0.1.1=right 127.0.1.2=silent
+  at_terminal 'ready> ' "udptime -r 2 -p $hosts_at 127.0.1.1 127.0.1.2; true\n" \
+    'udptime: 1 of 2 hosts, 1 asked and silent' '' 'no answer' '' 'ready> ' 'exit\n'
+  [[ $output == *$'\e[Kudptime: ask 127.0.1.2: no answer\n'* ]]
+  at_terminal 'ready> ' "udptime -q -r 1 -p $hosts_at 127.0.1.1 127.0.1.2; echo do''ne\n" 'done' '' 'ready> ' 'exit\n'
+  [[ $output != *' of 2 hosts'* ]]
+}
+
+# ---- SNTP ----
+
+@test "--sntp: offset and round trip in milliseconds" {
+  start hosts "$PERL/time-hosts" -s 127.0.1.1=right,1.5 127.0.1.2=right,-86400 127.0.1.3=twice
+  run -0 --separate-stderr udptime --sntp -p "$hosts_at" 127.0.1.{1,2,3}
+  [ -z "$stderr" ]
+  local name offset trip date
+  while read -r name offset trip date; do
+    [[ $offset =~ ^-?[0-9]+\.[0-9]{3}$ && $trip =~ ^[0-9]+\.[0-9]{3}$ && $date =~ ^$date_regex$ ]]
+    echo "$name $offset $trip" >>measured
+  done <<<"$output"
+  # half of the round trip is how wrong it may be
+  awk '{ want = $1 == "127.0.1.1" ? 1500 : $1 == "127.0.1.2" ? -86400000 : 0; off = $2 - want
+    if (off < 0) off = -off; if (off > $3 / 2 + 1) bad = 1 } END { exit bad || NR != 3 }' measured
+}
+
+@test "--sntp: who refuses, is not synchronized, has no time, or does not bring back what was sent is not believed" {
+  start hosts "$PERL/time-hosts" -sv 127.0.1.1=refusing 127.0.1.2=unsure 127.0.1.3=timeless 127.0.1.4=forged \
+    127.0.1.5=symmetric 127.0.1.6=short 127.0.1.7=echo
+  run -1 --separate-stderr udptime --sntp -t 0.8 -p "$hosts_at" 127.0.1.{1..7}
+  [ -z "$output" ]
+  [ "$stderr" = "udptime: ask 127.0.1.1: it refuses (kiss of death)
+udptime: ask 127.0.1.2: its clock is not synchronized
+udptime: ask 127.0.1.3: its answer has no time
+udptime: ask 127.0.1.4: no answer
+udptime: ask 127.0.1.5: no answer
+udptime: ask 127.0.1.6: no answer
+udptime: ask 127.0.1.7: no answer" ]
+  # who refuses is not asked again
+  [ "$(grep -c '127.0.1.1$' hosts.err)" -eq 1 ]
+}
+
+@test "--sntp asks chrony" {
+  start_chrony
+  run -0 --separate-stderr udptime --sntp --json -p "$chrony_at" 127.0.0.1
+  run -0 of_json host stratum offset_ms round_trip_ms <<<"$output"
+  # it is the same clock
+  awk '{ exit !($1 == "127.0.0.1" && $2 == 10 && $3 > -$4 - 1 && $3 < $4 + 1 && $4 >= 0 && $4 < 10000) }' <<<"$output"
+}
+
+# ---- 2036 ----
+
+@test "the count that begins again in 2036 is read as the nearest moment, by RFC 868 and SNTP" {
+  local now offset
+  start hosts "$PERL/time-hosts" 127.0.1.1=value,4294967295 127.0.1.2=value,0 127.0.1.3=value,3600
+  run -0 udptime -p "$hosts_at" 127.0.1.{1,2,3}
+  [ "$(columns 1,3- <<<"$output" | sort)" = "127.0.1.1 Thu Feb 7 06:28:15 2036
+127.0.1.2 Thu Feb 7 06:28:16 2036
+127.0.1.3 Thu Feb 7 07:28:16 2036" ]
+  now=$(date +%s)
+  offset=$((3155760000 - now)) # in 2070
+  start hosts "$PERL/time-hosts" "127.0.1.1=right,$offset"
+  run -0 udptime -p "$hosts_at" 127.0.1.1
+  [[ $output == *' 2070' ]]
+  start hosts "$PERL/time-hosts" -s "127.0.1.1=right,$offset"
+  run -0 udptime --sntp -p "$hosts_at" 127.0.1.1
+  [[ $output == *' 2070' ]]
+}
+
+# ---- inetd ----
+
+@test "inetd's own time service is asked, over UDP and TCP" {
+  need_inetd
+  run -0 --separate-stderr with_inetd sh -c 'udptime 192.0.2.1 && tcptime 192.0.2.1'
+  [ "$(offsets <<<"$output")" = "192.0.2.1 0
+192.0.2.1 0" ]
+}

@@ -1,0 +1,270 @@
+# withserver: whose status it is, what SERVER says, and how all ends: in time, at a terminal, by a signal, by the
+# thousand.
+
+load helper/launch
+
+[ "${IPCBOX_LONG:-}" != 1 ] || export BATS_TEST_TIMEOUT=3600
+
+setup() {
+  launch_setup
+  # a SERVER that is ready at once, and notes its pid
+  forever='echo "server $$" >>log; echo 7; exec sleep infinity'
+  # one that notes what signals come; TERM, INT and HUP end it
+  cat >noting <<'END'
+#!/usr/bin/perl
+$SIG{$_} = sub { open my $log, '>>', 'noted'; print $log "$_[0]\n"; close $log; exit } for qw(TERM INT HUP QUIT);
+$| = 1; print "7\n"; sleep 100 while 1;
+END
+  # one that heeds none of them, and says so
+  cat >deaf <<'END'
+#!/usr/bin/perl
+open my $log, '>>', 'log'; print $log "server $$\n"; close $log;
+$SIG{$_} = sub { syswrite STDERR, "deaf to $_[0]\n" } for qw(TERM INT HUP QUIT);
+$| = 1; print "7\n"; sleep 100 while 1;
+END
+  chmod +x noting deaf
+}
+
+teardown() {
+  launch_teardown
+}
+
+# ---- status ----
+
+@test "CLIENT's exit status is ours" {
+  local code
+  for code in 0 1 2 100 111 124 126 127 128 143 255; do
+    run "-$code" with_server sh -c "$forever" ::: sh -c "exit $code"
+    [ -z "$output" ]
+  done
+  all_gone log
+}
+
+@test "a signal that kills CLIENT kills us, too" {
+  local signal
+  for signal in 1 2 6 9 13 15 35 64; do
+    run -0 how_it_ends withserver sh -c "$forever" ::: perl -e 'kill shift, $$; sleep' "$signal"
+    [ "$output" = "exit 0 signal $signal" ]
+  done
+  all_gone log
+}
+
+@test "SERVER's failure before CLIENT's end is said, the status is CLIENT's" {
+  mkfifo go
+  local client='echo >go; until [ ! -e /proc/$(cat pid) ]; do read -rt 0.01 <>go || :; done'
+  run -0 with_server sh -c 'echo $$ >pid; echo 7; read -r _ <go; exit 4' ::: bash -c "$client"
+  [ "$output" = "withserver: run sh: SERVER ended with exit status 4 before CLIENT" ]
+  run -3 with_server sh -c 'echo $$ >pid; echo 7; read -r _ <go; kill -KILL $$' ::: bash -c "$client; exit 3"
+  [ "$output" = "withserver: run sh: SERVER died of signal 9 before CLIENT" ]
+  run -0 with_server sh -c 'echo $$ >pid; echo 7; read -r _ <go; exit 0' ::: bash -c "$client"
+  [ -z "$output" ]
+}
+
+# ---- what SERVER says ----
+
+@test "SERVER goes on printing: to stderr, and CLIENT's stdout is its own" {
+  run -0 --separate-stderr with_server sh -c 'echo 7; echo out; echo err >&2; : >said; exec sleep infinity' ::: \
+    sh -c 'waitfor file said; echo client'
+  [ "$output" = client ]
+  [ "$(sort <<<"$stderr")" = $'err\nout' ]
+}
+
+@test "what SERVER says arrives whole: much of it, and its last words" {
+  with_server sh -c 'echo 7; seq 1 300000; : >said; exec sleep infinity' ::: waitfor file said 2>err
+  seq 1 300000 | cmp - err
+  with_server sh -c 'trap "seq 1 300000; exit" TERM; echo 7; sleep infinity & wait' ::: true 2>err
+  seq 1 300000 | cmp - err
+  with_server sh -c 'trap "seq 1 300000; exit" TERM; echo 7; sleep infinity & wait' ::: true 2>&1 >/dev/null | cmp - err
+}
+
+@test "a stderr that takes no more holds nobody up for ever" {
+  mkfifo full
+  exec 8<>full
+  perl -MFcntl -e 'fcntl STDOUT, F_SETFL, O_RDWR | O_NONBLOCK or die; 1 while syswrite STDOUT, "x" x 4096;
+    fcntl STDOUT, F_SETFL, O_RDWR or die' >&8
+  SECONDS=0
+  with_server sh -c 'echo 7; yes' ::: echo over >out 2>&8
+  [ "$(cat out)" = over ]
+  ((SECONDS < 30))
+}
+
+@test "a stderr that nobody reads any more does not stop SERVER" {
+  mkfifo unread
+  exec 9<>unread
+  exec 8>unread 9>&-
+  with_server sh -c 'echo 7; seq 1 300000; : >said; exec sleep infinity' ::: waitfor file said 2>&8
+  rm said
+  with_server sh -c 'echo 7; seq 1 300000; : >said; exec sleep infinity' ::: waitfor file said 2>&-
+}
+
+# ---- the end ----
+
+@test "SERVER gets SIGTERM, once, and its time to go; it is gone when we are" {
+  run -0 with_server ./noting ::: true
+  [ "$(cat noted)" = TERM ]
+  run -0 with_server sh -c 'trap "rm lock; exit 9" TERM; : >lock; echo 7; sleep infinity & wait' ::: test -e lock
+  [ -z "$output" ]
+  [ ! -e lock ]
+}
+
+@test "-k: a SERVER that does not go is killed then, and CLIENT's status is kept" {
+  local time
+  for time in 0 0.2; do
+    SECONDS=0
+    run -3 with_server -k "$time" ./deaf ::: sh -c 'exit 3'
+    ((SECONDS < 5))
+    all_gone log
+  done
+}
+
+@test "SERVER's descendants end, too, wherever they are" {
+  run -0 with_server -k 0.5 "$PERL/descendants" log plain session orphan session-orphan stopped deaf deaf-session-orphan -- \
+    sh -c 'echo 7; exec sleep infinity' ::: test -s log
+  all_gone log
+  [ "$(grep -c TERM log)" -eq 5 ]
+}
+
+@test "SERVER looks after its children first; CLIENT's descendants end like SERVER's" {
+  run -0 with_server "$PERL/descendants" log child -- perl -e '$| = 1; open my $log, "<", "log"; my ($pid) = <$log> =~ /(\d+)/;
+    $SIG{TERM} = sub { kill USR1 => $pid; wait; exit }; print "7\n"; sleep 100 while 1' ::: \
+    "$PERL/descendants" client.log left orphan
+  [ "$(tail -n 1 log)" = "child USR1" ]
+  all_gone log
+  all_gone client.log
+}
+
+@test "children that we had before are left alone" {
+  run -0 with_stranger timeout --foreground 60 withserver sh -c "$forever" ::: true
+  kill -0 "$(cat stranger)"
+  kill -KILL "$(cat stranger)"
+}
+
+@test "-t: a CLIENT that hangs is ended with SERVER and all descendants: 124 and one line" {
+  run -124 with_server -t 0.5 sh -c "$forever" ::: "$PERL/descendants" log plain session-orphan -- sleep infinity
+  [ "$output" = "withserver: run $PERL/descendants: CLIENT did not end in time" ]
+  all_gone log
+  run -124 with_server -t 0.3 -k 0.1 ./deaf ::: ./deaf
+  all_gone log
+}
+
+# ---- signals ----
+
+@test "a signal before SERVER is ready ends both" {
+  local signal
+  for signal in TERM INT HUP USR1; do
+    : >log
+    background runner withserver sh -c 'echo "server $$" >>log; exec sleep infinity' ::: touch ran
+    until_line log server
+    kill "-$signal" "$runner"
+    ends_with "$((128 + $(kill -l "$signal")))" "$runner"
+    all_gone log
+    [ ! -s runner.err ]
+  done
+  [ ! -e ran ]
+}
+
+@test "a signal that a process sends us is CLIENT's" {
+  cp "$PERL/signals" signals
+  background runner withserver ./noting ::: ./signals
+  until_line runner.out 'it ready'
+  kill -USR1 "$runner"
+  until_line runner.out '^it 10$'
+  kill -INT "$runner"
+  until_line runner.out '^it 2$'
+  [ ! -e noted ]
+  kill -TERM "$runner"
+  ends_with 0 "$runner"
+  [ "$(cat noted)" = TERM ]
+}
+
+@test "a signal while a SERVER does not go ends it and us" {
+  background runner withserver -k 1h ./deaf ::: sh -c 'exit 3'
+  until_line runner.err 'deaf to TERM'
+  kill -TERM "$runner"
+  ends_with 143 "$runner"
+  all_gone log
+}
+
+@test "SIGKILL: SERVER and CLIENT die, too" {
+  background runner withserver ./deaf ::: ./deaf
+  until_line runner.out 7
+  kill -KILL "$runner"
+  ends_with 137 "$runner"
+  [ "$(wc -l <log)" -eq 2 ]
+  local pid
+  for pid in $(pid_of log server); do
+    timeout --foreground 60 waitfor exit "$pid"
+  done
+  # and before it is ready
+  background runner withserver sh -c 'echo $$ >pid; echo up >&2; exec sleep infinity' ::: true
+  until_line runner.err up
+  kill -KILL "$runner"
+  timeout --foreground 60 waitfor exit "$(cat pid)"
+}
+
+# ---- at a terminal ----
+
+# shown REGEX: how often, in what the terminal has shown.
+shown() {
+  grep -cE "$1" <<<"$output" || :
+}
+
+@test "Ctrl-C ends CLIENT, and a shell's loop around us; SERVER gets SIGTERM" {
+  at_terminal 'ready> ' "for n in 1 2 3; do echo round-\\\$n; withserver ./noting ::: cat; done\n" \
+    'round-1\r' 'echoed\n' 'echoed\r\nechoed\r' '\cC' 'ready> ' 'echo s=\$?; exit 0\n'
+  [ "$(shown '^round-')" -eq 1 ]
+  [ "$(shown '^s=130')" -eq 1 ]
+  [ "$(cat noted)" = TERM ]
+}
+
+@test "Ctrl-C that CLIENT catches is its own business" {
+  cp "$PERL/signals" signals
+  at_terminal 'ready> ' "withserver ./noting ::: ./signals reader; echo s=\\\$?\n" 'reader ready' '\cC' 'reader 2' \
+    '\x1c' 'reader 3' 'x\n' 'reader read' '' 's=0' '' 'ready> ' 'exit 0\n'
+  [ "$(shown 'reader 2$')" -eq 1 ]
+  [ "$(cat noted)" = TERM ]
+}
+
+@test "Ctrl-C before SERVER is ready" {
+  local how port
+  port=$(free_port)
+  script never 'echo "server $$" >log; echo up >&2; exec sleep infinity'
+  for how in '' "--port=$port" --socket=sock --notify; do
+    at_terminal 'ready> ' "withserver $how ./never ::: touch ran\n" '^up\r' '\cC' 'ready> ' 'echo s=\$?; exit 0\n'
+    [ "$(shown '^s=130')" -eq 1 ]
+    all_gone log
+  done
+  [ ! -e ran ]
+}
+
+@test "Ctrl-C while a SERVER does not go" {
+  at_terminal 'ready> ' 'withserver -k 1h ./deaf ::: true\n' 'deaf to TERM' '\cC' 'ready> ' 'echo s=\$?; exit 0\n'
+  [ "$(shown '^s=130')" -eq 1 ]
+  [ "$(shown 'deaf to INT')" -eq 0 ]
+  all_gone log
+}
+
+@test "Ctrl-Z stops us with CLIENT, fg goes on" {
+  cp "$PERL/signals" signals
+  at_terminal 'ready> ' "withserver ./noting ::: ./signals reader; echo s=\\\$?\n" 'reader ready' '\cZ' \
+    'Stopped.*\r\n(.*\r\n)?ready> ' 'fg\n' 'reader 18' 'a line\n' 'reader read' '' 'ready> ' 'jobs; echo s=end; exit\n'
+  [ "$(shown '^s=end')" -eq 1 ]
+  [ "$(cat noted)" = TERM ]
+}
+
+# ---- by the thousand ----
+
+@test "100 runs in a row on ports of the kernel's choice, or 10,000 with IPCBOX_LONG=1, without one failure" {
+  local n=100 run
+  [ "${IPCBOX_LONG:-}" != 1 ] || n=${IPCBOX_RUNS:-10000}
+  for ((run = 0; run < n; run++)); do
+    answer=$(timeout --foreground 60 withserver tcpserver -1 127.0.0.1 0 sh -c 'echo "server $PPID" >log; exec cat' ::: \
+      tcpclient 127.0.0.1 '{PORT}' 2>>err <<<"$run") || {
+      echo "run $run: status $?: $(cat err)" >&2
+      return 1
+    }
+    [ "$answer" = "$run" ]
+    all_gone log
+  done
+  [ ! -s err ]
+}

@@ -1,0 +1,114 @@
+/*
+ * timetell.c - see timetell.h.
+ */
+#include "timetell.h"
+
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "fd.h"
+
+enum { HOST_MAX = 255, LINE_SIZE = 4096 };
+
+static void print(const struct timetell *t, const struct buf *line)
+{
+    if (fd_write_all(STDOUT_FILENO, line->mem, line->len) < 0)
+        msg_die_sys(t->msg, "write", "stdout");
+}
+
+void timetell_check(const struct msg *m, char *const *hosts)
+{
+    if (!*hosts)
+        msg_usage(m, "want HOST");
+    for (; *hosts; hosts++)
+        if (!**hosts || strlen(*hosts) > HOST_MAX)
+            msg_usage(m, "host '%.40s': want 1 to %d bytes", *hosts, HOST_MAX);
+}
+
+static void add_json_host(struct buf *line, const char *host)
+{
+    buf_text(line, "{\"host\":");
+    buf_json(line, host, strlen(host));
+}
+
+static void add_json_time(struct buf *line, int64_t there)
+{
+    char text[40];
+    time_t when = (time_t)there;
+    struct tm utc;
+    if (gmtime_r(&when, &utc) && strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &utc))
+        buf_fmt(line, ",\"time\":\"%s\",\"unix\":%lld}\n", text, (long long)there);
+}
+
+/* The name, padded to its column, and a blank. */
+static void add_host(const struct timetell *t, struct buf *line, const char *host)
+{
+    size_t width = line->len + (size_t)t->width;
+    buf_escaped(line, host, strlen(host));
+    while (line->len < width)
+        buf_char(line, ' ');
+    buf_char(line, ' ');
+}
+
+/* As ctime(3), in the local zone. */
+static void add_date(struct buf *line, int64_t there)
+{
+    char text[40];
+    time_t when = (time_t)there;
+    struct tm local;
+    if (localtime_r(&when, &local) && strftime(text, sizeof text, "%a %b %e %H:%M:%S %Y\n", &local))
+        buf_text(line, text);
+}
+
+void timetell_time(const struct timetell *t, const char *host, int64_t there, int64_t here)
+{
+    char mem[LINE_SIZE];
+    struct buf line = BUF(mem);
+    long long offset = (long long)(there - here);
+    if (t->json) {
+        add_json_host(&line, host);
+        buf_fmt(&line, ",\"offset\":%lld", offset);
+        add_json_time(&line, there);
+    } else {
+        add_host(t, &line, host);
+        buf_fmt(&line, "%8lld ", offset);
+        add_date(&line, there);
+    }
+    print(t, &line);
+}
+
+void timetell_sntp(const struct timetell *t, const char *host, const struct sntp *s, int64_t here_ns)
+{
+    char mem[LINE_SIZE];
+    struct buf line = BUF(mem);
+    double offset = (double)s->offset / 1e6, delay = (double)s->delay / 1e6;
+    int64_t there = (here_ns + s->offset) / 1000000000;
+    if (t->json) {
+        add_json_host(&line, host);
+        buf_fmt(
+            &line, ",\"offset_ms\":%.3f,\"round_trip_ms\":%.3f,\"stratum\":%d", offset, delay, s->stratum);
+        add_json_time(&line, there);
+    } else {
+        add_host(t, &line, host);
+        buf_fmt(&line, "%12.3f %8.3f ", offset, delay);
+        add_date(&line, there);
+    }
+    print(t, &line);
+}
+
+void timetell_silent(struct timetell *t, const char *host, const char *why)
+{
+    char mem[LINE_SIZE];
+    struct buf line = BUF(mem);
+    t->silent++;
+    if (!t->json) {
+        msg_error_why(t->msg, "ask", host, why);
+        return;
+    }
+    add_json_host(&line, host);
+    buf_text(&line, ",\"error\":");
+    buf_json(&line, why, strlen(why));
+    buf_text(&line, "}\n");
+    print(t, &line);
+}
