@@ -220,11 +220,12 @@ static int read_line(struct withserver *w)
     uint64_t port;
     struct stat st;
     w->line[w->line_len] = '\0';
-    if (num_u64(w->line, 1, UINT16_MAX, &port)) {
+    bool whole = strlen(w->line) == w->line_len; /* no NUL in it */
+    if (whole && num_u64(w->line, 1, UINT16_MAX, &port)) {
         set_port(w, (uint16_t)port);
         return EXIT_DONE;
     }
-    if (w->line[0] == '@' || (stat(w->line, &st) == 0 && S_ISSOCK(st.st_mode))) {
+    if (whole && (w->line[0] == '@' || (stat(w->line, &st) == 0 && S_ISSOCK(st.st_mode)))) {
         w->socket = w->line;
         return EXIT_DONE;
     }

@@ -51,7 +51,7 @@ teardown() {
 
 @test "a first line that is neither is 111, and said with its oddities escaped" {
   local line
-  for line in '' 0 65536 80x ' 80' '80 ' -1 no-such-path . '\033[1m\r'; do
+  for line in '' 0 65536 80x ' 80' '80 ' -1 no-such-path . '\033[1m\r' '8\0009'; do
     : >log
     run -111 with_server sh -c "echo \"server \$\$\" >>log; printf -- '$line\n'; exec sleep infinity" ::: touch ran
     [[ $output == "withserver: start sh: SERVER's first line is no port, and no path of a socket"* ]]
