@@ -36,7 +36,7 @@
 enum mkfifo_sig_option { MKFIFO_SIG_OPTIONS(OPT_ENUM) };
 static const struct opt options[] = {MKFIFO_SIG_OPTIONS(OPT_ROW)};
 
-enum { LINGER_SECONDS = 2, GRACE_SECONDS = 2, PAUSE_MS = 250, STDIO = 3 };
+enum { LINGER_SECONDS = 2, GRACE_SECONDS = 2, PAUSE_MS = 250, LEAVING_MS = 100, STDIO = 3 };
 
 struct mkfifo_sig {
     struct msg *msg;
@@ -332,6 +332,18 @@ static void wait_beside_holder(struct mkfifo_sig *s)
     s->fifo.closed = false;
 }
 
+/*
+ * The kernel tells of a reader's close(2) a moment before it stops counting it: one who was not seen to come
+ * may be the last one, on its way out, who must not cost a run of PROG. Whether there is a reader that stays.
+ */
+static bool has_come(struct mkfifo_sig *s)
+{
+    int64_t until = clock_in(LEAVING_MS * CLOCK_MS);
+    while (!s->fifo.opened && !must_stop(s) && clock_left(until) && fifo_has_reader(&s->fifo))
+        wait_for_event(s, NULL, clock_left(until));
+    return !must_stop(s) && fifo_has_reader(&s->fifo);
+}
+
 static int serve_all(struct mkfifo_sig *s)
 {
     int failed = 0;
@@ -343,14 +355,16 @@ static int serve_all(struct mkfifo_sig *s)
         fifo_take_events(&s->fifo);
         bool has_reader = fifo_has_reader(&s->fifo);
         s->held = s->held && has_reader;
-        if (has_reader && (!s->held || s->fifo.opened))
-            serve(s);
-        else if (s->held)
+        if (has_reader && (!s->held || s->fifo.opened)) {
+            if (has_come(s))
+                serve(s);
+        } else if (s->held) {
             wait_beside_holder(s);
-        else if (s->fifo.moved && !fifo_is_here(&s->fifo))
+        } else if (s->fifo.moved && !fifo_is_here(&s->fifo)) {
             fd_close(&s->fifo.writer);
-        else
+        } else {
             wait_for_event(s, NULL, CLOCK_NEVER);
+        }
     }
     return failed;
 }
