@@ -173,10 +173,7 @@ static int msgdemo_main(struct msg *m, int argc, char **argv)
     opts_start(&o, m, &cli, argc, argv);
     while ((row = opts_next(&o)) >= 0)
         take_option(&d, row, &o);
-    int command = opts_command(&o);
-    while (command >= 0 && (row = opts_next(&o)) >= 0)
-        take_option(&d, row, &o);
-    return run(&d, command < 0 ? ROUND_TRIP : (enum command)command, argv + o.first);
+    return run(&d, o.command < 0 ? ROUND_TRIP : (enum command)o.command, argv + o.first);
 }
 
 const struct applet applet_msgdemo = {.cli = &cli, .theme = THEME_SYSV, .main = msgdemo_main};

@@ -242,12 +242,9 @@ static int semset_main(struct msg *m, int argc, char **argv)
     opts_start(&o, m, &cli, argc, argv);
     while ((row = opts_next(&o)) >= 0)
         take_option(&s, row, &o);
-    int command = opts_command(&o);
-    if (command < 0)
+    if (o.command < 0)
         msg_usage(m, "want create, stat, set or rm");
-    while ((row = opts_next(&o)) >= 0)
-        take_option(&s, row, &o);
-    return run(&s, (enum command)command, argv + o.first);
+    return run(&s, (enum command)o.command, argv + o.first);
 }
 
 const struct applet applet_semset = {.cli = &cli, .theme = THEME_SYSV, .main = semset_main};

@@ -291,10 +291,7 @@ static int shmdemo_main(struct msg *m, int argc, char **argv)
     opts_start(&o, m, &cli, argc, argv);
     while ((row = opts_next(&o)) >= 0)
         take_option(&s, row, &o);
-    int command = opts_command(&o);
-    while (command >= 0 && (row = opts_next(&o)) >= 0)
-        take_option(&s, row, &o);
-    return run(&s, command < 0 ? ROUND_TRIP : (enum command)command, argv + o.first);
+    return run(&s, o.command < 0 ? ROUND_TRIP : (enum command)o.command, argv + o.first);
 }
 
 const struct applet applet_shmdemo = {.cli = &cli, .theme = THEME_SYSV, .main = shmdemo_main};

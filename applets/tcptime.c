@@ -250,8 +250,7 @@ static int tcptime_main(struct msg *m, int argc, char **argv)
             opts_level(m, row);
             break;
         case OPT_PORT:
-            if (!addr_parse_port(o.arg, &t.port) || !t.port)
-                opts_wrong(&o, "want 1 to 65535, or a service's name");
+            t.port = addr_port_option(&o);
             break;
         case OPT_TIMEOUT:
             t.timeout = opts_duration(&o);

@@ -361,7 +361,7 @@ static int64_t next_wake(const struct udptime *u)
         until = clock_first(until, due > u->next_burst ? due : u->next_burst);
     }
     if (u->next_try)
-        until = clock_first(until, u->next_try);
+        return clock_first(until, u->next_try);
     for (int slot = 0; slot < LOOKUPS && u->next_lookup < u->n; slot++)
         if (u->lookups[slot].fd >= 0)
             until = clock_first(until, u->overdue[slot]);
@@ -441,8 +441,7 @@ static void take_option(struct udptime *u, int row, const struct opts *o)
         opts_level(u->msg, row);
         break;
     case OPT_PORT:
-        if (!addr_parse_port(o->arg, &u->port) || !u->port)
-            opts_wrong(o, "want 1 to 65535, or a service's name");
+        u->port = addr_port_option(o);
         break;
     case OPT_TIMEOUT:
         u->timeout = opts_duration(o);

@@ -201,23 +201,21 @@ static int waitfor_main(struct msg *m, int argc, char **argv)
 {
     struct waitfor w = {.msg = m, .timeout = CLOCK_NEVER, .pidfd = -1};
     struct opts o;
-    int row, command = -1;
+    int row;
     opts_start(&o, m, &cli, argc, argv);
-    do {
-        while ((row = opts_next(&o)) >= 0) {
-            switch ((enum waitfor_option)row) {
-                MSG_OPTIONS(OPT_CASE)
-                opts_level(m, row);
-                break;
-            case OPT_TIMEOUT:
-                w.timeout = opts_duration(&o);
-                break;
-            }
+    while ((row = opts_next(&o)) >= 0) {
+        switch ((enum waitfor_option)row) {
+            MSG_OPTIONS(OPT_CASE)
+            opts_level(m, row);
+            break;
+        case OPT_TIMEOUT:
+            w.timeout = opts_duration(&o);
+            break;
         }
-    } while (command < 0 && (command = opts_command(&o)) >= 0);
-    if (command < 0)
+    }
+    if (o.command < 0)
         msg_usage(m, "want tcp, unix, file or exit");
-    w.command = (enum command)command;
+    w.command = (enum command)o.command;
     take_operands(&w, argv + o.first);
     return wait_until_so(&w);
 }

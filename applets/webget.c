@@ -444,8 +444,7 @@ static void take_option(struct webget *w, int row, const struct opts *o)
         opts_level(w->msg, row);
         break;
     case OPT_PORT:
-        if (!addr_parse_port(o->arg, &w->port) || !w->port)
-            opts_wrong(o, "want 1 to 65535, or a service's name");
+        w->port = addr_port_option(o);
         break;
     case OPT_BODY:
         w->body_only = true;
@@ -460,8 +459,7 @@ static void take_option(struct webget *w, int row, const struct opts *o)
         w->timeout = opts_duration(o);
         break;
     case OPT_UNIX:
-        if (!addr_parse_unix(&w->unix_socket, o->arg))
-            opts_wrong(o, "want a path of 1 to 107 bytes, or a name behind @");
+        addr_unix_option(&w->unix_socket, o);
         break;
     case OPT_PROGRESS:
         w->progress = true;

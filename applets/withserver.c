@@ -262,7 +262,7 @@ static int end_without_line(struct withserver *w)
     return EXIT_SYSTEM;
 }
 
-/* EXIT_DONE once SERVER is ready; or why not, said. A signal that came is in w->stop. */
+/* EXIT_DONE once SERVER is ready, or an exit status. A signal that came is in w->stop. */
 static int wait_until_ready(struct withserver *w)
 {
     int64_t deadline = clock_first(w->deadline, clock_in(w->ready_time)), pause = PAUSE_MIN_MS * CLOCK_MS;
@@ -451,8 +451,7 @@ static void take_option(struct withserver *w, int row, const struct opts *o)
         set_port(w, w->port_number);
         break;
     case OPT_SOCKET:
-        if (!addr_parse_unix(&w->address, o->arg))
-            opts_wrong(o, "want a path of 1 to 107 bytes, or a name behind @");
+        addr_unix_option(&w->address, o);
         w->socket = o->arg;
         break;
     case OPT_NOTIFY:

@@ -67,6 +67,23 @@ bool addr_parse_port(const char *word, uint16_t *port)
     return true;
 }
 
+uint16_t addr_port_option(const struct opts *o)
+{
+    uint16_t port;
+    if (!addr_parse_port(o->arg, &port) || !port)
+        opts_wrong(o, "want 1 to 65535, or a service's name");
+    return port;
+}
+
+void addr_unix_option(struct addr *a, const struct opts *o)
+{
+    char mem[96];
+    struct buf why = BUF(mem);
+    buf_fmt(&why, "want a path of 1 to %d bytes, or a name behind @", (int)ADDR_UNIX_MAX);
+    if (!addr_parse_unix(a, o->arg))
+        opts_wrong(o, buf_str(&why));
+}
+
 bool addr_parse_unix(struct addr *a, const char *path)
 {
     size_t len = strlen(path);

@@ -10,6 +10,8 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 
+#include "opts.h"
+
 struct addr {
     socklen_t len; /* 0: unknown */
     union {
@@ -38,6 +40,10 @@ bool addr_parse_port(const char *word, uint16_t *port);
 
 /* A path of 1 to ADDR_UNIX_MAX bytes, or @NAME for the abstract name (unix(7)). */
 bool addr_parse_unix(struct addr *a, const char *path);
+
+/* The argument of an option as a port to talk to, not 0; as the path of a socket. Don't return on another. */
+uint16_t addr_port_option(const struct opts *o);
+void addr_unix_option(struct addr *a, const struct opts *o);
 
 /* The addresses of the two ends of a socket, IPv4-mapped ones as IPv4. 0, or -1 with errno. */
 int addr_local(struct addr *a, int fd);

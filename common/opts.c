@@ -23,7 +23,7 @@ static int arg_kind(const struct opt *opt)
 
 void opts_start(struct opts *o, const struct msg *m, const struct cli *cli, int argc, char **argv)
 {
-    *o = (struct opts){.msg = m, .cli = cli, .argc = argc, .argv = argv};
+    *o = (struct opts){.msg = m, .cli = cli, .argc = argc, .argv = argv, .command = -1};
     char *letter = o->letters;
     *letter++ = '+'; /* stop at the first operand */
     *letter++ = ':'; /* tell a missing argument from an unknown option */
@@ -92,20 +92,38 @@ static _Noreturn void print_version(const struct opts *o)
     exit(opts_print(o->msg, &out));
 }
 
+/* Takes the word that is next if it is a sub-command, the only one. */
+static bool take_command(struct opts *o)
+{
+    const char *word = o->argv[optind];
+    for (int i = 0; word && o->command < 0 && o->cli->commands && o->cli->commands[i]; i++)
+        if (strcmp(word, o->cli->commands[i]) == 0) {
+            o->command = i;
+            optind++;
+            return true;
+        }
+    return false;
+}
+
+/* At an operand: options go on behind a sub-command. */
+static int end_options(struct opts *o)
+{
+    if (take_command(o))
+        return opts_next(o);
+    o->first = optind;
+    return -1;
+}
+
 int opts_next(struct opts *o)
 {
-    if (o->ended) {
-        o->first = optind;
-        return -1;
-    }
+    if (o->ended)
+        return end_options(o);
     o->ended = optind < o->argc && strcmp(o->argv[optind], "--") == 0;
     insist_on_whole_name(o);
     int got = getopt_long(o->argc, o->argv, o->letters, o->longs, NULL);
     o->arg = optarg;
-    if (got == -1) {
-        o->first = optind;
-        return -1;
-    }
+    if (got == -1)
+        return end_options(o);
     if (got == '?' || got == ':')
         complain(o, got);
     if (got == HELP_VALUE)
@@ -115,18 +133,6 @@ int opts_next(struct opts *o)
     int row = got >= FIRST_VALUE ? got - FIRST_VALUE : row_of_letter(o, got);
     o->now = &o->cli->options[row];
     return row;
-}
-
-int opts_command(struct opts *o)
-{
-    const char *word = o->argv[o->first];
-    for (int i = 0; word && o->cli->commands[i]; i++) {
-        if (strcmp(word, o->cli->commands[i]) != 0)
-            continue;
-        o->first = ++optind;
-        return i;
-    }
-    return -1;
 }
 
 void opts_wrong(const struct opts *o, const char *why)

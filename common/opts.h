@@ -49,9 +49,10 @@ struct opts {
     const struct cli *cli;
     int argc;
     char **argv;
-    char *arg;  /* of the option that opts_next returned */
-    int first;  /* index of the first operand, once opts_next has returned -1 */
-    bool ended; /* by a word -- */
+    char *arg;   /* of the option that opts_next returned */
+    int first;   /* index of the first operand, once opts_next has returned -1 */
+    bool ended;  /* by a word -- */
+    int command; /* which of cli->commands came, -1: none; options may stand before and behind it */
     const struct opt *now;
     struct option longs[OPTS_MAX + 3];
     char letters[2 + OPTS_MAX * 3 + 1];
@@ -59,14 +60,9 @@ struct opts {
 
 void opts_start(struct opts *o, const struct msg *m, const struct cli *cli, int argc, char **argv);
 
-/* The row of the next option, or -1 at the first operand. Does not return on a wrong call. */
+/* The row of the next option, or -1 at the first operand that is no sub-command. Does not return on a wrong
+ * call. */
 int opts_next(struct opts *o);
-
-/*
- * Once opts_next has returned -1: the index of the first operand among cli->commands, or -1 if it is none of
- * them. After a sub-command more options may follow: opts_next goes on behind it.
- */
-int opts_command(struct opts *o);
 
 /* The argument of the present option as a strict value; does not return if it is none. */
 uint64_t opts_num(const struct opts *o, uint64_t min, uint64_t max);
