@@ -81,7 +81,7 @@ $(B)/bench/hello: private LINK = -static -nostdlib
 demo: all
 	sh contrib/demo.sh $(B)/ipcbox
 
-# TESTS=bats/NAME.bats for one file; BATS_FLAGS for bats' own options
+# TESTS=bats/NAME.bats for one file; JOBS=N for N files at once; BATS_FLAGS for bats' own options
 test: all
 	sh bats/helper/run.sh $(B) $(TESTS)
 
@@ -116,7 +116,7 @@ clean:
 help:
 	@echo 'make                     build $(B)/ipcbox (version $(VERSION))'
 	@echo 'make demo                build, and see the main job live'
-	@echo 'make test                run all bats tests; TESTS=bats/NAME.bats for one file'
+	@echo 'make test                run all bats tests; TESTS=bats/NAME.bats for one file, JOBS=4 for four at once'
 	@echo 'make check               linters, sanitizers, floors, man pages against --help'
 	@echo 'make bench               benchmarks against the peers that are installed; QUICK=1 for few rounds'
 	@echo 'make install             into PREFIX=$(PREFIX), under DESTDIR; make uninstall takes it away'

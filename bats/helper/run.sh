@@ -1,6 +1,7 @@
 #!/bin/sh
-# run.sh BUILD [FILE...]: runs the bats tests (all by default) against BUILD/ipcbox. Where bats isn't installed, puts
-# a copy under BUILD/ first, from Debian's package or from npm, without root and without a change to the system.
+# run.sh BUILD [FILE...]: runs the bats tests (all by default) against BUILD/ipcbox, JOBS (1) files at once. Where bats
+# isn't installed, puts a copy under BUILD/ first, from Debian's package or from npm, without root and without a change
+# to the system.
 set -eu
 build=$(readlink -f "$1")
 shift
@@ -46,5 +47,21 @@ else
   [ ! -d "$build/bats.copy/lib/bats-core" ] || export BATS_ROOT="$build/bats.copy"
 fi
 
-# shellcheck disable=SC2086 # the options are words
-IPCBOX=$(readlink -f "$build/ipcbox") BATS_TEST_TIMEOUT=${BATS_TEST_TIMEOUT:-120} exec "$bats" ${BATS_FLAGS:-} "$@"
+IPCBOX=$(readlink -f "$build/ipcbox")
+export IPCBOX BATS_TEST_TIMEOUT="${BATS_TEST_TIMEOUT:-120}"
+if [ "${JOBS:-1}" -le 1 ] || [ $# -eq 1 ]; then
+  # shellcheck disable=SC2086 # the options are words
+  exec "$bats" ${BATS_FLAGS:-} "$@"
+fi
+
+# Several files at once, the largest first; what they say comes at the end, in their order.
+log=$build/test.log
+rm -rf "$log"
+mkdir -p "$log"
+status=0
+# shellcheck disable=SC2016,SC2011 # our own names
+ls -S "$@" | xargs -P "$JOBS" -I FILE \
+  sh -c 'name=${1##*/} && exec "$2" $3 "$1" >"$4/${name%.bats}" 2>&1' run FILE "$bats" "${BATS_FLAGS:-}" "$log" ||
+  status=1
+cat "$log"/*
+exit $status
