@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "clock.h"
+#include "date.h"
 #include "fd.h"
 #include "job.h"
 #include "relay.h"
@@ -131,12 +132,11 @@ static void run_own(struct cmdserver *c, const char *own)
 
 static void run_date(struct cmdserver *c)
 {
-    char text[64];
-    time_t now = time(NULL);
-    struct tm local;
-    localtime_r(&now, &local);
-    strftime(text, sizeof text, "%a %b %e %H:%M:%S %Y\n", &local);
-    say(c, text);
+    char mem[64];
+    struct buf text = BUF(mem);
+    date_local(&text, time(NULL));
+    buf_char(&text, '\n');
+    say(c, buf_str(&text));
 }
 
 static void run_who(struct cmdserver *c)

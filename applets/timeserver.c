@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "clock.h"
+#include "date.h"
 #include "fd.h"
 #include "listen.h"
 #include "notify.h"
@@ -68,11 +69,14 @@ struct timeserver {
 static size_t put_answer(const struct timeserver *t, unsigned char answer[static DAYTIME_SIZE])
 {
     struct timespec now;
-    struct tm utc;
+    struct buf text = {.mem = (char *)answer, .size = DAYTIME_SIZE};
     clock_gettime(CLOCK_REALTIME, &now);
     time_t when = now.tv_sec + (time_t)t->offset;
-    if (t->daytime && gmtime_r(&when, &utc))
-        return strftime((char *)answer, DAYTIME_SIZE, "%A, %B %e, %Y %H:%M:%S-UTC\r\n", &utc);
+    if (t->daytime) {
+        date_daytime(&text, when);
+        buf_text(&text, "\r\n");
+        return text.len;
+    }
     rfc868_write(answer, when);
     return RFC868_SIZE;
 }

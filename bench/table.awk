@@ -1,10 +1,12 @@
 # table.awk - a table of medians, and of the medians and the spread of the ratios between two contestants.
 #
-#     awk -v dir=DIR -v base=NAME -v subject=base|row -v main=rate|time -f table.awk ROWS
+#     awk -v dir=DIR -v base=NAME -v subject=base|row -v kind=main|tail -v unit=rate|time|us [-v names=NAMES]
+#         [-v part=N -v plot=FILE] -f table.awk ROWS
 #
-# ROWS holds lines NAME|GOAL|LABEL. DIR/main.NAME has one value a round: a rate, where more is better, or seconds;
-# DIR/cpu.NAME CPU time, one value or one a round. A ratio is taken within a round, and says how many times
-# as good the subject is as what it is compared with: base as each row, or each row as base.
+# ROWS holds lines NAME|GOAL|LABEL; those of NAMES are shown, or all. DIR/main.NAME has one value a round: a rate, where
+# more is better, or a time; DIR/cpu.NAME CPU time, one value or one a round. A ratio is taken within a round, and says
+# how many times as good the subject is as what it is compared with: base as each row, or each row as base. A line
+# PART|LABEL|RATIO|MIN|MAX|GOAL for each ratio is added to FILE.
 
 function sort(v, n,    i, j, t)
 {
@@ -37,7 +39,9 @@ function ratios(kind, row, v,    a, b, n, m, i, better)
     n = values(dir "/" kind "." base, a)
     m = values(dir "/" kind "." row, b)
     for (i = 1; i <= n && i <= m; i++) {
-        better = kind == "main" && main == "rate" ? a[i] / b[i] : b[i] / a[i]
+        if (!a[i] || !b[i])
+            return 0
+        better = kind == "main" && unit == "rate" ? a[i] / b[i] : b[i] / a[i]
         v[i] = subject == "base" ? better : 1 / better
     }
     sort(v, i - 1)
@@ -50,25 +54,40 @@ function shown(kind, row,    v, n)
     if (!n)
         return "-"
     sort(v, n)
-    return sprintf(main == "rate" ? "%.0f" : "%.3f", median(v, n))
+    return sprintf(unit == "time" ? "%.3f" : "%.0f", median(v, n))
 }
 
 BEGIN {
     FS = "|"
-    printf "  %-34s %10s %10s %15s %12s %8s  %s\n", "", main == "rate" ? "per second" : "seconds",
-        subject == "base" ? "ipcbox is" : "it is", "(min - max)", main == "rate" ? "CPU us each" : "CPU seconds",
-        subject == "base" ? "ipcbox" : "it is", "goal"
+    split(names, list, " ")
+    for (i in list)
+        wanted[list[i]] = 1
+    value = unit == "rate" ? "per second" : unit == "us" ? "us" : "seconds"
+    subject_is = subject == "base" ? (base ~ /static/ ? "static is" : "ipcbox is") : "it is"
+    printf "  %-38s %10s %10s %15s", "", value, subject_is, "(min - max)"
+    printf kind == "main" ? " %12s %9s  %s\n" : "%s%s  %s\n", kind == "main" ? unit == "rate" ? "CPU us each" : \
+        "CPU seconds" : "", kind == "main" ? subject_is : "", "goal"
+}
+
+names != "" && !($1 in wanted) && $1 != base {
+    next
 }
 
 {
-    printf "  %-34s %10s", $3, shown("main", $1)
+    printf "  %-38s %10s", $3, shown(kind, $1)
     if ($1 == base) {
-        printf " %10s %15s %12s\n", "", "", shown("cpu", $1)
+        printf kind == "main" ? " %10s %15s %12s\n" : "\n", "", "", shown("cpu", $1)
         next
     }
-    n = ratios("main", $1, v)
-    goal = $2 == "" ? "" : sprintf("%.2f: %s", $2, median(v, n) >= $2 + 0 ? "met" : "missed")
-    printf " %8.2f x %15s %12s", median(v, n), sprintf("(%.2f - %.2f)", v[1], v[n]), shown("cpu", $1)
-    n = ratios("cpu", $1, v)
-    printf " %6s x  %s\n", n ? sprintf("%.2f", median(v, n)) : "-", goal
+    n = ratios(kind, $1, v)
+    m = n ? median(v, n) : 0
+    goal = $2 == "" || kind != "main" ? "" : sprintf("%.2f: %s", $2, m >= $2 + 0 ? "met" : "missed")
+    printf n ? " %8.2f x %15s" : " %10s %15s", n ? m : "-", n ? sprintf("(%.2f - %.2f)", v[1], v[n]) : ""
+    if (plot && n)
+        print part "|" $3 "|" m "|" v[1] "|" v[n] "|" $2 >>plot
+    if (kind == "main") {
+        n = ratios("cpu", $1, v)
+        printf " %12s %7s x  %s", shown("cpu", $1), n ? sprintf("%.2f", median(v, n)) : "-", goal
+    }
+    printf "\n"
 }

@@ -7,10 +7,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "clock.h"
+#include "date.h"
 #include "fd.h"
 #include "reap.h"
 
@@ -98,14 +98,13 @@ struct greeting {
 /* Writes perlipc's greeting to fd 0. 0, or -1 with errno. */
 static int write_greeting(const struct greeting *g)
 {
-    char mem[512], date[32];
+    char mem[512];
     struct buf b = BUF(mem);
-    struct tm tm;
-    time_t now = time(NULL);
     buf_text(&b, "Hello there, ");
     g->s->kind->name(g->s->owner, g->c, &b);
-    strftime(date, sizeof date, "%a %b %e %H:%M:%S %Y", localtime_r(&now, &tm));
-    buf_fmt(&b, ", it's now %s\r\n", date);
+    buf_text(&b, ", it's now ");
+    date_local(&b, time(NULL));
+    buf_text(&b, "\r\n");
     return fd_write_all(STDIN_FILENO, b.mem, b.len);
 }
 

@@ -11,6 +11,7 @@
 #include <sys/shm.h>
 #include <unistd.h>
 
+#include "date.h"
 #include "fd.h"
 #include "num.h"
 
@@ -230,16 +231,16 @@ void sysv_report_num(struct sysv_report *r, const char *name, unsigned long long
 
 void sysv_report_time(struct sysv_report *r, const char *name, time_t when)
 {
-    char text[40] = "";
-    struct tm utc;
+    char mem[40];
+    struct buf text = BUF(mem);
     if (!when && r->json) {
         add_name(r, name);
         buf_text(&r->out, "null");
         return;
     }
-    if (when && gmtime_r(&when, &utc))
-        strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &utc);
-    add_text(r, name, *text ? text : "never");
+    if (when)
+        date_utc(&text, when);
+    add_text(r, name, text.len ? buf_str(&text) : "never");
 }
 
 void sysv_report_begin(struct sysv_report *r, bool json, int id, const struct ipc_perm *perm)

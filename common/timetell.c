@@ -4,9 +4,9 @@
 #include "timetell.h"
 
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "date.h"
 #include "fd.h"
 
 enum { HOST_MAX = 255, LINE_SIZE = 4096 };
@@ -34,11 +34,9 @@ static void add_json_host(struct buf *line, const char *host)
 
 static void add_json_time(struct buf *line, int64_t there)
 {
-    char text[40];
-    time_t when = (time_t)there;
-    struct tm utc;
-    if (gmtime_r(&when, &utc) && strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &utc))
-        buf_fmt(line, ",\"time\":\"%s\",\"unix\":%lld}\n", text, (long long)there);
+    buf_text(line, ",\"time\":\"");
+    date_utc(line, (time_t)there);
+    buf_fmt(line, "\",\"unix\":%lld}\n", (long long)there);
 }
 
 /* The name, padded to its column, and a blank. */
@@ -49,16 +47,6 @@ static void add_host(const struct timetell *t, struct buf *line, const char *hos
     while (line->len < width)
         buf_char(line, ' ');
     buf_char(line, ' ');
-}
-
-/* As ctime(3), in the local zone. */
-static void add_date(struct buf *line, int64_t there)
-{
-    char text[40];
-    time_t when = (time_t)there;
-    struct tm local;
-    if (localtime_r(&when, &local) && strftime(text, sizeof text, "%a %b %e %H:%M:%S %Y\n", &local))
-        buf_text(line, text);
 }
 
 void timetell_time(const struct timetell *t, const char *host, int64_t there, int64_t here)
@@ -73,7 +61,8 @@ void timetell_time(const struct timetell *t, const char *host, int64_t there, in
     } else {
         add_host(t, &line, host);
         buf_fmt(&line, "%8lld ", offset);
-        add_date(&line, there);
+        date_local(&line, (time_t)there);
+        buf_char(&line, '\n');
     }
     print(t, &line);
 }
@@ -92,7 +81,8 @@ void timetell_sntp(const struct timetell *t, const char *host, const struct sntp
     } else {
         add_host(t, &line, host);
         buf_fmt(&line, "%12.3f %8.3f ", offset, delay);
-        add_date(&line, there);
+        date_local(&line, (time_t)there);
+        buf_char(&line, '\n');
     }
     print(t, &line);
 }

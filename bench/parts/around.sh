@@ -1,0 +1,7 @@
+# shellcheck shell=sh disable=SC2154,SC2034 # what run.sh and lib.sh set, and what they look at
+#
+# around.sh -
+
+around_part() {
+  :
+}
