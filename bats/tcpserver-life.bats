@@ -374,8 +374,10 @@ remote_ip=127.0.0.1 remote_port="$number$ ]]
   [[ ${lines[2]} =~ ^"deny line=1 remote=127.0.0.3:"$number$ ]]
   [ "${lines[3]}" = "status accepted=3 active=1 denied=1 limit=40 refused=1" ]
   [ "${lines[4]}" = "end active=0 child=$heard exit=3 signal=0" ]
-  [ "${lines[5]}" = "error action=exec object=./prog reason=No such file or directory" ]
-  [ "${#lines[@]}" -eq 6 ]
+  [[ ${lines[5]} =~ ^"ok active="$number" child="($number)" " ]]
+  [ "${lines[6]}" = "error action=exec object=./prog reason=No such file or directory" ]
+  [ "${lines[7]}" = "end active=0 child=${BASH_REMATCH[1]} exit=127 signal=0" ]
+  [ "${#lines[@]}" -eq 8 ]
 }
 
 @test "--log-format=json: an end by a signal" {

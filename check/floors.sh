@@ -7,7 +7,7 @@ floor_of() {
   addr | clock | date | env | notify | opts | procs | progress | proxy | sigs | sysv | udp | user) echo 1 ;;
   family | lock | logfile | pty | reap | rules | spawn | ucspi) echo 2 ;;
   fifo | job | pidfile | resolve | relay | sem) echo 3 ;;
-  client | coproc | coproc_relay | monitor | monitor_start | dial | listen | probe | serve | serve_conn | serve_loop | serve_setup | talk | timetell) echo 4 ;;
+  client | coproc | coproc_relay | monitor | monitor_start | dial | listen | probe | serve | serve_conn | serve_loop | serve_setup | serve_start | talk | timetell) echo 4 ;;
   applet | main | toolbox) echo 5 ;;
   registry) echo 0 ;;
   *) echo unknown ;;

@@ -86,3 +86,39 @@ int env_restore(struct env *e, char *const *from, const char *name)
             return env_put(e, *from);
     return 0;
 }
+
+/* Whether a program gets string i as the base has it. */
+static bool is_of_base(const struct env *e, size_t i)
+{
+    return i < e->base_n && e->v[i] == e->base[i];
+}
+
+int env_copy(const struct env *e, struct env_copy *c, char **inside, size_t size)
+{
+    size_t want = (e->n + 1) * sizeof *c->v + size;
+    for (size_t i = 0; i < e->n; i++)
+        want += is_of_base(e, i) ? 0 : strlen(e->v[i]) + 1;
+    if (want > c->size) {
+        char **v = realloc(c->v, want * 2);
+        if (!v)
+            return -1;
+        c->v = v;
+        c->size = want * 2;
+    }
+    char *at = (char *)(c->v + e->n + 1), *place = NULL;
+    for (size_t i = 0; i < e->n; i++) {
+        c->v[i] = e->v[i];
+        if (is_of_base(e, i))
+            continue;
+        size_t len = strlen(e->v[i]) + 1;
+        c->v[i] = memcpy(at, e->v[i], len);
+        if (*inside >= e->v[i] && *inside < e->v[i] + len) {
+            place = at + (*inside - e->v[i]);
+            at += size;
+        }
+        at += len;
+    }
+    c->v[e->n] = NULL;
+    *inside = place;
+    return 0;
+}

@@ -29,6 +29,19 @@ void env_reset(struct env *e);
 /* "NAME=VALUE" on top, in place of one of that name. 0, or -1 with ENOMEM. */
 int env_put(struct env *e, char *assignment);
 
+/* A program's environment that no longer needs anything of a struct env but the strings of its base. */
+struct env_copy {
+    char **v; /* the strings stand behind the pointers */
+    size_t size;
+};
+
+/*
+ * What e gives a program, into c (zeroed at first, then used again and again). *inside, if not NULL, points
+ * to where `size` bytes will be written in a string of e's, and then to the same place in c's. 0, or -1 with
+ * ENOMEM.
+ */
+int env_copy(const struct env *e, struct env_copy *c, char **inside, size_t size);
+
 /* The variable of that name as it is in `from` (as environ(7)), or none of it. 0, or -1 with ENOMEM. */
 int env_restore(struct env *e, char *const *from, const char *name);
 

@@ -72,7 +72,7 @@ struct serve_kind {
     void (*refresh)(void *owner, bool asked);
 };
 
-enum { SERVE_LISTENERS = 32 };
+enum { SERVE_LISTENERS = 32, SERVE_LANES = 8 };
 
 struct serve {
     struct msg *msg;
@@ -99,6 +99,7 @@ struct serve {
     const char *prog; /* as the user named it */
     char path[SPAWN_PATH_SIZE];
     struct env env;
+    struct spawn_lane *lanes; /* SERVE_LANES of them: starts that are on their way */
 
     /* how it goes */
     struct table children, clients;

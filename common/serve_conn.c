@@ -1,5 +1,5 @@
 /*
- * serve_conn.c - see serve_loop.h: a connection's way from accept(2) to its program, and the program's end.
+ * serve_conn.c - see serve_loop.h: what becomes of a connection, but for the start of its program.
  */
 #include "serve_loop.h"
 
@@ -10,7 +10,6 @@
 #include <unistd.h>
 
 #include "clock.h"
-#include "date.h"
 #include "fd.h"
 #include "reap.h"
 
@@ -49,18 +48,7 @@ void serve_pause(struct serve *s, const char *action)
     s->paused_until = clock_in(s->backoff);
 }
 
-static void shortage_is_over(struct serve *s)
-{
-    s->shortage_said = false;
-    s->backoff = s->paused_until = 0;
-}
-
-static bool is_shortage(int err)
-{
-    return err == EAGAIN || err == ENOMEM || err == EMFILE || err == ENFILE || err == ENOBUFS;
-}
-
-static void forget_client(struct serve *s, const unsigned char *key)
+void serve_forget_client(struct serve *s, const unsigned char *key)
 {
     struct serve_client *client = table_find(&s->clients, key);
     if (client && --client->connections == 0)
@@ -87,101 +75,6 @@ static void send_off(struct serve_conn *c, const char *text)
     for (int i = 0; i < 16 && recv(c->fd, sink, sizeof sink, MSG_DONTWAIT) > 0; i++)
         ;
     serve_drop(c);
-}
-
-struct greeting {
-    struct serve *s;
-    const struct serve_conn *c;
-    int fd;
-};
-
-/* Writes perlipc's greeting to fd 0. 0, or -1 with errno. */
-static int write_greeting(const struct greeting *g)
-{
-    char mem[512];
-    struct buf b = BUF(mem);
-    buf_text(&b, "Hello there, ");
-    g->s->kind->name(g->s->owner, g->c, &b);
-    buf_text(&b, ", it's now ");
-    date_local(&b, time(NULL));
-    buf_text(&b, "\r\n");
-    return fd_write_all(STDIN_FILENO, b.mem, b.len);
-}
-
-/* In a process of its own, for the name may have to be looked up. */
-static int greet(void *arg)
-{
-    const struct greeting *g = arg;
-    char text[ADDR_TEXT_SIZE];
-    struct buf client = BUF(text);
-    int done = dup2(g->fd, STDIN_FILENO);
-    /* nothing of the server's must live on in us: a listener that is still open would look like a server */
-    fd_close_from(STDERR_FILENO + 1);
-    if (done >= 0)
-        done = write_greeting(g);
-    if (done >= 0)
-        return EXIT_DONE;
-    int err = errno;
-    g->s->kind->client(g->c, &client);
-    msg_error(g->s->msg, "greet", buf_str(&client), err);
-    return EXIT_SYSTEM;
-}
-
-/* The process that serves the connection: its pid, or -1 with errno and *failed. */
-static pid_t start_process(struct serve *s, struct serve_conn *c, const char **failed)
-{
-    *failed = "malloc";
-    if (!s->program.path) {
-        struct greeting g = {s, c, c->fd};
-        *failed = "fork";
-        return spawn_function(greet, &g, false);
-    }
-    struct spawn program = s->program;
-    const int fds[2] = {c->fd, c->fd};
-    env_reset(&s->env);
-    if (s->kind->tell(s->owner, c, &s->env, &program.pid_text) < 0)
-        return -1;
-    program.fds = fds;
-    program.nfds = 2;
-    program.envp = s->env.v;
-    return spawn_program(&program, failed);
-}
-
-static void say_ok(const struct serve *s, const struct serve_conn *c, pid_t pid)
-{
-    struct event e;
-    if (s->msg->level < MSG_VERBOSE)
-        return;
-    event_begin(&e, s->msg, "ok");
-    event_num(&e, "child", pid);
-    s->kind->describe(s->owner, c, pid, &e);
-    event_num(&e, "active", (long long)serve_active(s));
-    event_send(&e);
-}
-
-void serve_start(struct serve *s, struct serve_conn *c)
-{
-    const char *failed = "malloc";
-    pid_t pid = -1;
-    if (table_reserve(&s->children) == 0)
-        pid = start_process(s, c, &failed);
-    if (pid < 0 && is_shortage(errno)) {
-        serve_pause(s, failed);
-        s->held = *c;
-        return;
-    }
-    if (pid < 0) {
-        msg_error(s->msg, failed, s->program.path, errno);
-        forget_client(s, c->key);
-        serve_drop(c);
-        return;
-    }
-    shortage_is_over(s);
-    struct serve_child *child = table_add(&s->children, &pid); /* there is room: it can't fail */
-    memcpy(child->client, c->key, sizeof child->client);
-    say_ok(s, c, pid);
-    serve_drop(c);
-    serve_say_status(s, false);
 }
 
 static void say_refused(const struct serve *s, const struct serve_conn *c)
@@ -217,12 +110,14 @@ void serve_reap(struct serve *s)
 {
     int status;
     pid_t pid;
+    serve_look_at_lanes(s);
     while ((pid = reap_next(&status, false))) {
         struct serve_child *child = table_find(&s->children, &pid);
         if (!child) /* one that never got to run its program */
             continue;
-        forget_client(s, child->client);
+        serve_forget_client(s, child->client);
         table_remove(&s->children, child);
+        serve_say_failure(s, pid);
         say_end(s, pid, status);
         serve_say_status(s, false);
         if (s->shortage_said)

@@ -1,6 +1,6 @@
 /*
  * serve_loop.h - the inside of serve.h: the loop (serve_loop.c), what becomes of a connection
- * (serve_conn.c), and what is kept of each child and client.
+ * (serve_conn.c), the start of its program (serve_start.c), and what is kept of each child and client.
  */
 #ifndef SERVE_LOOP_H
 #define SERVE_LOOP_H
@@ -28,6 +28,15 @@ void serve_take_on(struct serve *s, struct serve_conn *c);
 
 /* Starts the program of an admitted connection, or keeps the connection until it can. */
 void serve_start(struct serve *s, struct serve_conn *c);
+
+/* Takes note of starts that wait for memory. */
+void serve_look_at_lanes(struct serve *s);
+
+/* Says why the start of that child has failed, if it has. */
+void serve_say_failure(struct serve *s, pid_t pid);
+
+/* One connection less for that client. */
+void serve_forget_client(struct serve *s, const unsigned char *key);
 
 /* Hangs up. */
 void serve_drop(struct serve_conn *c);

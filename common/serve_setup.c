@@ -241,7 +241,8 @@ int serve_run(struct serve *s, const char *where, const char *path, char **argv)
     if ((failed = prepare_program(s, path, argv)) || (failed = prepare_environment(s)))
         return failed;
     s->polls = malloc(SERVE_LISTENERS * sizeof *s->polls);
-    if (!s->polls)
+    s->lanes = calloc(SERVE_LANES, sizeof *s->lanes);
+    if (!s->polls || !s->lanes)
         return msg_fatal(s->msg, EXIT_SYSTEM, "malloc", NULL, errno);
     if (notify_ready(&s->notify, where, &object) < 0)
         return msg_fatal(s->msg, EXIT_SYSTEM, "tell readiness to", object, errno);

@@ -16,7 +16,8 @@
 
 static struct {
     bool started;
-    int error;              /* of what never fails; 0: it did not */
+    pid_t owner; /* whose handlers they are: one that shares or copies our memory is on its way to exec */
+    int error;   /* of what never fails; 0: it did not */
     sigset_t found_mask;    /* the mask we were started with */
     sigset_t open_mask;     /* that, with our signals let in */
     sigset_t found_ignored; /* of the caught and, after sigs_learn_ignored, of all signals */
@@ -30,7 +31,7 @@ static struct {
 static volatile sig_atomic_t noted[NSIG]; /* 0, or from whom it came last */
 enum { FROM_KERNEL = 1, FROM_PROCESS };
 static volatile sig_atomic_t unslept; /* one came outside sigs_sleep: the next sleep is none */
-static volatile sig_atomic_t leaving; /* between sigs_reset and exec(2), which makes caught signals default */
+static volatile sig_atomic_t leaving; /* the owner itself is between sigs_reset and exec(2) */
 
 /* The signal of sigs_open's timer. One that queues: that of another sender is never taken for it. */
 #define TICK SIGRTMAX
@@ -46,7 +47,8 @@ static void set_handler(int sig, void (*handler)(int))
 static void note(int sig, siginfo_t *info, void *context)
 {
     (void)context;
-    if (leaving) { /* the signal is the program's, and does to it what it does by default */
+    if (leaving ||
+        getpid() != state.owner) { /* it is the program's, and does to it what it does by default */
         set_handler(sig, SIG_DFL);
         kill(getpid(), sig);
         return;
@@ -62,6 +64,7 @@ static void start(void)
     if (state.started)
         return;
     state.started = true;
+    state.owner = getpid();
     sigprocmask(SIG_SETMASK, NULL, &state.found_mask);
     state.open_mask = state.found_mask;
     sigemptyset(&state.found_ignored);
@@ -336,15 +339,16 @@ void sigs_reset(enum sigs_legacy legacy)
     }
     if (legacy == SIGS_PIPELINE)
         set_handler(SIGPIPE, SIG_DFL);
-    leaving = 1;
+    if (getpid() == state.owner)
+        leaving = 1;
     sigset_t none;
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, clean ? &none : &state.found_mask, NULL);
 }
 
-void sigs_reset_is_over(void)
+void sigs_inherit(void)
 {
-    leaving = 0;
+    state.owner = getpid();
 }
 
 bool sigs_ending_came(void)

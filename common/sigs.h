@@ -87,12 +87,13 @@ void sigs_learn_ignored(void);
 bool sigs_found_ignored(int sig);
 
 /*
- * For the process that is about to exec, a vfork(2) child too: from here on signals have the effect that they
- * have on the program. A parent that shares its memory with such a child calls sigs_reset_is_over when it
- * goes on.
+ * For the process that is about to exec: from here on signals have the effect that they have on the program.
+ * A child that shares its parent's memory changes nothing of it.
  */
 void sigs_reset(enum sigs_legacy legacy);
-void sigs_reset_is_over(void);
+
+/* For a forked process that goes on as its parent: the handlers, which it has, are its own from here on. */
+void sigs_inherit(void);
 
 /* Between these two no signal comes in, but those that can't be kept out: what is forked begins like that. */
 void sigs_hold(void);

@@ -11,7 +11,15 @@
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
+
+#ifdef __SANITIZE_ADDRESS__
+#include <sanitizer/asan_interface.h>
+#else
+#define ASAN_UNPOISON_MEMORY_REGION(memory, size) (void)0
+#endif
 
 #include "buf.h"
 #include "exitcode.h"
@@ -24,6 +32,8 @@ struct shared {
     const char *volatile failed;
     volatile int err;
 };
+
+enum { NAP_NS = 50000000 }; /* between two tries to exec */
 
 static int dup_onto(int from, int to)
 {
@@ -120,12 +130,91 @@ pid_t spawn_program(const struct spawn *s, const char **failed)
         *failed = "fork";
         return -1;
     }
-    sigs_reset_is_over();
     if (!shared.err)
         return pid;
     *failed = shared.failed;
     errno = shared.err;
     return -1;
+}
+
+/* ---- starts that are not waited for ---- */
+
+/*
+ * A system call without errno, which the child of a lane shares with a parent that goes on: its result, or
+ * the error, negative. -ENOSYS where it is not known how the machine does it.
+ */
+static long call_apart(long number, long a, long b, long c)
+{
+#if defined __x86_64__ && !defined __ILP32__
+    __asm__ volatile("syscall" : "+a"(number) : "D"(a), "S"(b), "d"(c) : "rcx", "r11", "memory");
+    return number;
+#elif defined __aarch64__
+    register long x8 __asm__("x8") = number, x0 __asm__("x0") = a, x1 __asm__("x1") = b, x2 __asm__("x2") = c;
+    __asm__ volatile("svc 0" : "+r"(x0) : "r"(x8), "r"(x1), "r"(x2) : "memory");
+    return x0;
+#else
+    (void)number, (void)a, (void)b, (void)c;
+    return -ENOSYS;
+#endif
+}
+
+/* Its errno, if it is not a shortage: one is waited for. */
+static int exec_in_time(struct spawn_lane *lane)
+{
+    struct timespec nap = {.tv_nsec = NAP_NS};
+    for (;;) {
+        const struct spawn *s = &lane->spawn;
+        int err = (int)-call_apart(SYS_execve, (long)s->path, (long)s->argv, (long)s->envp);
+        if (err != EAGAIN && err != ENOMEM && err != EMFILE && err != ENFILE)
+            return err;
+        lane->shortage = err;
+        call_apart(SYS_kill, lane->parent, SIGCHLD, 0);
+        call_apart(SYS_nanosleep, (long)&nap, 0, 0);
+    }
+}
+
+__attribute__((no_sanitize("address"))) static int child_in_lane(void *arg)
+{
+    struct spawn_lane *lane = arg;
+    int err = errno;
+    lane->failed = "dup2";
+    if (lane->spawn.pid_text)
+        write_pid(lane->spawn.pid_text);
+    if (place_fds(&lane->spawn) == 0) {
+        sigs_reset(lane->spawn.legacy);
+        lane->failed = "exec";
+        lane->err = exec_in_time(lane);
+    } else {
+        lane->err = errno;
+        errno = err;
+    }
+    _exit(EXIT_NOTFOUND);
+}
+
+pid_t spawn_in_lane(
+    struct spawn_lane *lane, const struct spawn *s, const struct env *env, const char **failed)
+{
+    *failed = "malloc";
+    lane->spawn = *s;
+    if (env_copy(env, &lane->env, &lane->spawn.pid_text, SPAWN_PID_SIZE) < 0)
+        return -1;
+    memcpy(lane->fds, s->fds, (size_t)s->nfds * sizeof *s->fds);
+    lane->spawn.fds = lane->fds;
+    lane->spawn.envp = lane->env.v;
+    lane->parent = getpid();
+    ASAN_UNPOISON_MEMORY_REGION(lane->stack, sizeof lane->stack); /* exec has never left its last functions */
+    lane->busy = 1;
+    *failed = "fork";
+    lane->pid = clone(child_in_lane, lane->stack + sizeof lane->stack,
+        CLONE_VM | CLONE_CHILD_CLEARTID | SIGCHLD, lane, NULL, NULL, &lane->busy);
+    if (lane->pid < 0)
+        lane->busy = 0;
+    return lane->pid;
+}
+
+bool spawn_lane_is_free(const struct spawn_lane *lane)
+{
+    return !lane->busy && !lane->err;
 }
 
 /* Whether it can be run, as far as that can be seen before: 0, or -1 with errno. */
@@ -223,6 +312,7 @@ pid_t spawn_background(int (*work)(void *), void *arg)
     pid_t pid = fork();
     if (pid != 0)
         return pid;
+    sigs_inherit();
     setsid();
     _exit(work(arg));
 }

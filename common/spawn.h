@@ -11,6 +11,7 @@
 #include <stddef.h>
 #include <sys/types.h>
 
+#include "env.h"
 #include "sigs.h"
 #include "user.h"
 
@@ -41,6 +42,37 @@ enum { SPAWN_PID_SIZE = 12, SPAWN_PATH_SIZE = 4096 };
  * to reap.
  */
 pid_t spawn_program(const struct spawn *s, const char **failed);
+
+/*
+ * A start that is not waited for: many of them can be on their way at once, each in a lane of its own.
+ */
+struct spawn_lane {
+    _Atomic int busy; /* until exec or exit, when the kernel clears it (CLONE_CHILD_CLEARTID) */
+    _Atomic int
+        shortage;    /* the errno of an exec that is tried again until it is over; for the owner to clear */
+    _Atomic int err; /* of a start that has failed; for the owner to clear */
+    const char *failed; /* and what did, as spawn_program says it */
+    pid_t parent, pid;
+    struct spawn spawn;
+    struct env_copy env;
+    int fds[2];
+    _Alignas(16) char stack[16384];
+};
+
+enum { SPAWN_LANE_FDS = 2 };
+
+/*
+ * As spawn_program, with at most SPAWN_LANE_FDS fds and `env` for the environment, in a lane that is free.
+ * What it needs is copied, but for path, argv and the base of env. When exec fails for want of memory or
+ * processes, the child tries again until it does not, and the parent gets a SIGCHLD to look at
+ * lane->shortage; after any other failure the child ends, and what it was is in the lane. Where a lane can't
+ * be had (ENOSYS, EINVAL) it is for the caller to wait with spawn_program.
+ */
+pid_t spawn_in_lane(
+    struct spawn_lane *lane, const struct spawn *s, const struct env *env, const char **failed);
+
+/* Whether it can be used for another start. */
+bool spawn_lane_is_free(const struct spawn_lane *lane);
 
 /*
  * Finds the file that `name` runs: itself if it has a slash, else by $PATH (environ(7), execvp(3)). 0, or -1
