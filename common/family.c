@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "procs.h"
+#include "reap.h"
 
 static bool is_stranger(const struct family *f, pid_t pid)
 {
@@ -46,7 +47,7 @@ int family_begin(struct family *f)
     *f = (struct family){.is_init = getpid() == 1};
     if (prctl(PR_SET_CHILD_SUBREAPER, 1) < 0)
         return -1;
-    if (f->is_init)
+    if (f->is_init || !reap_are_parent())
         return 0;
     if (procs_list(&all) < 0)
         return -1;

@@ -28,10 +28,20 @@ int reap_wait(pid_t pid)
     return status;
 }
 
-bool reap_have_children(void)
+static bool have_children(int kind)
 {
     siginfo_t info;
-    return waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) == 0 || errno != ECHILD;
+    return waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT | kind) == 0 || errno != ECHILD;
+}
+
+bool reap_have_children(void)
+{
+    return have_children(0);
+}
+
+bool reap_are_parent(void)
+{
+    return have_children(__WALL);
 }
 
 int reap_exit_status(int status)
