@@ -107,15 +107,20 @@ static pid_t start_process(struct serve *s, struct serve_conn *c, const char **f
     return start_program(s, &program, failed);
 }
 
+/* The errno of starts that wait for memory; 0: none does. */
+static int shortage_of_lanes(const struct serve *s)
+{
+    for (int i = 0; i < SERVE_LANES; i++)
+        if (s->lanes[i].busy && s->lanes[i].shortage)
+            return s->lanes[i].shortage;
+    return 0;
+}
+
 void serve_look_at_lanes(struct serve *s)
 {
-    for (int i = 0; i < SERVE_LANES; i++) {
-        if (!s->lanes[i].shortage)
-            continue;
-        errno = s->lanes[i].shortage;
-        s->lanes[i].shortage = 0;
+    errno = s->shortage_said ? 0 : shortage_of_lanes(s);
+    if (errno)
         serve_pause(s, "exec");
-    }
 }
 
 void serve_say_failure(struct serve *s, pid_t pid)
@@ -158,7 +163,8 @@ void serve_start(struct serve *s, struct serve_conn *c)
         serve_drop(c);
         return;
     }
-    shortage_is_over(s);
+    if (!shortage_of_lanes(s))
+        shortage_is_over(s);
     struct serve_child *child = table_add(&s->children, &pid); /* there is room: it can't fail */
     memcpy(child->client, c->key, sizeof child->client);
     say_ok(s, c, pid);

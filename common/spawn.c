@@ -203,6 +203,7 @@ pid_t spawn_in_lane(
     lane->spawn.envp = lane->env.v;
     lane->parent = getpid();
     ASAN_UNPOISON_MEMORY_REGION(lane->stack, sizeof lane->stack); /* exec has never left its last functions */
+    lane->shortage = 0;
     lane->busy = 1;
     *failed = "fork";
     lane->pid = clone(child_in_lane, lane->stack + sizeof lane->stack,

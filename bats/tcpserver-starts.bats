@@ -1,0 +1,93 @@
+# tcpserver: programs that are on their way to exec at the same time.
+
+load helper/tcpserver
+
+setup() {
+  server_setup
+}
+
+teardown() {
+  server_teardown
+}
+
+# call_all N PORT: that many clients at once; what they are told goes to the files 1 to N.
+call_all() {
+  local i callers=()
+  for ((i = 1; i <= $1; i++)); do
+    tcpclient 127.0.0.1 "$2" </dev/null >"$i" &
+    callers+=("$!")
+  done
+  wait "${callers[@]}"
+}
+
+# lines_of FILE PATTERN N: at least so many.
+lines_of() {
+  [ "$(grep -c -- "$2" "$1")" -ge "$3" ]
+}
+
+@test "a start does not wait for the exec of another" {
+  script prog 'echo served'
+  # each exec takes long
+  with_strace trace -f -e trace=execve,accept4,clone,clone3,vfork -P ./prog -e inject=execve:delay_enter=2000000:when=1
+  start srv traced 127.0.0.1 0 ./prog
+  call_all 4 "$srv_at"
+  for i in 1 2 3 4; do
+    [ "$(cat "$i")" = served ]
+  done
+  finish "$srv"
+  # four children called exec before the first of them was through with it
+  awk '/execve\(/ {begun++} /execve resumed|execve\(.*= 0/ && !ended++ {first = begun} END {exit first < 4}' trace
+}
+
+@test "more starts at once than there are lanes for: all are served, with their own environment" {
+  script prog 'echo "$TCPREMOTEPORT $(readlink /proc/$$/fd/0 | tr -d 0-9)"'
+  start srv tcpserver -c 100 127.0.0.1 0 ./prog
+  call_all 60 "$srv_at"
+  [ "$(cat {1..60} | cut -d' ' -f2 | sort -u)" = 'socket:[]' ]
+  [ "$(cat {1..60} | cut -d' ' -f1 | sort -u | wc -l)" -eq 60 ]
+}
+
+@test "programs that have gone are said one by one, and those that are there again run" {
+  script prog 'echo served'
+  start srv tcpserver -v 127.0.0.1 0 ./prog
+  mv prog away
+  call_all 30 "$srv_at"
+  [ -z "$(cat {1..30})" ]
+  until_true lines_of srv.err '^tcpserver: exec ./prog: No such file or directory$' 30
+  until_true lines_of srv.err '^tcpserver: end [0-9]* status 32512$' 30
+  mv away prog
+  call_all 30 "$srv_at"
+  [ "$(cat {1..30} | grep -c '^served$')" -eq 30 ]
+  [ "$(grep -c '^tcpserver: exec' srv.err)" -eq 30 ]
+  until_true no_children "$srv"
+}
+
+@test "without memory for many execs none of their connections is lost" {
+  script prog 'echo served'
+  with_strace trace -f -e trace=execve -P ./prog -e inject=execve:error=ENOMEM:when=1..3
+  start srv traced 127.0.0.1 0 ./prog
+  call_all 20 "$srv_at"
+  [ "$(cat {1..20} | grep -c '^served$')" -eq 20 ]
+  [ "$(grep '^tcpserver: ' srv.err | sort -u)" = 'tcpserver: exec (waiting for it to pass): Cannot allocate memory' ]
+  finish "$srv"
+  [ "$status" -eq 0 ]
+}
+
+@test "a signal for a program that is still on its way to exec ends that, and nothing else" {
+  script prog 'echo served'
+  with_strace trace -f -e trace=execve -P ./prog -e inject=execve:error=ENOMEM
+  start srv traced 127.0.0.1 0 ./prog
+  connect c "$srv_at"
+  until_line srv.err '^tcpserver: exec '
+  local child=
+  for pid in $(cat "/proc/$srv/task/$srv/children"); do
+    [ "$(cat "/proc/$pid/comm")" = strace ] || child=$pid
+  done
+  [ -n "$child" ]
+  kill -TERM "$child"
+  run -0 cat <&"$c"
+  [ -z "$output" ]
+  kill -0 "$srv"
+  finish "$srv"
+  [ "$status" -eq 0 ]
+}
