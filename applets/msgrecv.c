@@ -19,7 +19,6 @@
 #include "fd.h"
 #include "job.h"
 #include "num.h"
-#include "relay.h"
 #include "sigs.h"
 #include "sysv.h"
 
@@ -57,7 +56,6 @@ struct msgrecv {
     struct message *message;
     size_t room, len; /* of its text */
     char *escaped;    /* room for that text, escaped in any way, and a little more */
-    struct pump out;  /* to stdout */
     char type_text[40];
 };
 
@@ -82,8 +80,9 @@ static int make_room(struct msgrecv *r, size_t room)
 static bool is_over(struct msgrecv *r)
 {
     struct pollfd out = {.fd = r->has_prog ? -1 : STDOUT_FILENO};
-    int ready = sigs_sleep(&out, 1, 0);
-    return sigs_ending_came() || (ready > 0 && out.revents & (POLLERR | POLLHUP));
+    if (sigs_ending_came())
+        return true;
+    return poll(&out, 1, 0) > 0 && out.revents & (POLLERR | POLLHUP);
 }
 
 /* msgrcv(2), with more room as often as a message needs it; a message that is too long stays where it is. */
@@ -100,7 +99,7 @@ static int try_receive(struct msgrecv *r, int flags)
     }
 }
 
-/* 0, or -1 with errno: ENOMSG after the deadline; EINTR when it is over. */
+/* With signals let in. 0, or -1 with errno: ENOMSG after the deadline; EINTR when it is over. */
 static int receive(struct msgrecv *r)
 {
     int64_t deadline = clock_in(r->timeout);
@@ -108,14 +107,7 @@ static int receive(struct msgrecv *r)
         errno = EINTR;
         if (is_over(r))
             return -1;
-        if (try_receive(r, IPC_NOWAIT) == 0)
-            return 0;
-        if (errno != EINTR && (errno != ENOMSG || !clock_left(deadline)))
-            return -1;
-        if (sigs_open() < 0)
-            return -1;
-        int done = try_receive(r, 0);
-        sigs_shut();
+        int done = try_receive(r, clock_left(deadline) ? 0 : IPC_NOWAIT);
         if (done == 0 || errno != EINTR)
             return done;
     }
@@ -149,6 +141,25 @@ static void put_back(const struct msgrecv *r)
 
 /* ---- delivering ---- */
 
+/*
+ * All of it, with signals let in. 0, or -1 with errno: EINTR when a signal has come that ends us and it would
+ * have to wait.
+ */
+static int write_out(const char *bytes, size_t n)
+{
+    struct pollfd out = {.fd = STDOUT_FILENO, .events = POLLOUT};
+    while (n) {
+        ssize_t done = write(STDOUT_FILENO, bytes, n);
+        if (done < 0 && errno == EAGAIN)
+            done = poll(&out, 1, -1) < 0 ? -1 : 0;
+        if (done < 0 && (errno != EINTR || sigs_ending_came()))
+            return -1;
+        bytes += done > 0 ? done : 0;
+        n -= done > 0 ? (size_t)done : 0;
+    }
+    return 0;
+}
+
 static int deliver_to_stdout(struct msgrecv *r)
 {
     struct buf line = {.mem = r->escaped, .size = r->room * ESCAPED + 512};
@@ -161,12 +172,14 @@ static int deliver_to_stdout(struct msgrecv *r)
         if (!r->raw)
             buf_char(&line, r->null ? '\0' : '\n');
     }
-    if (job_write(&r->job, &r->out, line.mem, line.len, CLOCK_NEVER) == 0)
+    if (write_out(line.mem, line.len) == 0)
         return EXIT_DONE;
     int err = errno;
     put_back(r);
-    if (err == EINTR) /* run dies of the signal */
+    if (err == EINTR) { /* run dies of the signal */
+        job_look(&r->job);
         return EXIT_SYSTEM;
+    }
     return msg_fatal(r->msg, EXIT_SYSTEM, "write", "stdout", err);
 }
 
@@ -242,12 +255,21 @@ static int run(struct msgrecv *r)
 {
     int status;
     job_begin(&r->job, false);
-    if (make_room(r, FIRST_ROOM) < 0 || pump_init_half(&r->out, -1, STDOUT_FILENO) < 0)
+    if (make_room(r, FIRST_ROOM) < 0)
         return msg_fatal(r->msg, EXIT_SYSTEM, "malloc", NULL, errno);
     do {
-        if (receive(r) < 0)
+        if (sigs_open() < 0)
+            return msg_fatal(r->msg, EXIT_SYSTEM, "timer_create", NULL, errno);
+        int received;
+        do {
+            received = receive(r);
+            status = received == 0 && !r->has_prog ? deliver_to_stdout(r) : EXIT_DONE;
+        } while (received == 0 && r->follow && !r->has_prog && status == EXIT_DONE);
+        sigs_shut();
+        if (received < 0)
             return end_without(r);
-        status = r->has_prog ? deliver_to_prog(r) : deliver_to_stdout(r);
+        if (r->has_prog)
+            status = deliver_to_prog(r);
         if (r->job.came)
             sigs_die(r->job.came);
     } while (r->follow && status == EXIT_DONE);
@@ -341,7 +363,6 @@ static int msgrecv_main(struct msg *m, int argc, char **argv)
     if (r.id < 0)
         return sysv_failed(m, SYSV_MSG, r.create ? "make" : "find", &r.key, errno);
     int status = run(&r);
-    pump_free(&r.out);
     free(r.message);
     free(r.escaped);
     return status;

@@ -85,6 +85,7 @@ struct udptime {
     unsigned long forged, late, wrong;
     int64_t next_progress;
     bool progress, progress_shown;
+    uint32_t dice; /* spreads the waits, no more */
 };
 
 static const char not_found[] = "its name was not found in time";
@@ -188,6 +189,7 @@ static bool take_answers(struct udptime *u, int fd)
         if (h)
             tell(u, h, packets[i], udp_arrival(&heads[i].msg_hdr));
     }
+    timetell_flush(&u->tell);
     return n == BURST;
 }
 
@@ -219,17 +221,15 @@ static int note_asked(struct udptime *u, size_t i, int which)
 }
 
 /* When it is asked again: later each time, and not all at once. */
-static int64_t wait_after(unsigned tries)
+static int64_t wait_after(struct udptime *u, unsigned tries)
 {
     int64_t wait = FIRST_WAIT_MS;
-    uint32_t dice = 0;
     while (--tries && wait < LAST_WAIT_MS)
         wait += wait / 2;
     if (wait > LAST_WAIT_MS)
         wait = LAST_WAIT_MS;
-    if (getrandom(&dice, sizeof dice, GRND_NONBLOCK) < 0)
-        dice = (uint32_t)clock_now();
-    return wait * CLOCK_MS * (75 + dice % 50) / 100;
+    u->dice = u->dice * 1664525 + 1013904223;
+    return wait * CLOCK_MS * (75 + (u->dice >> 16) % 50) / 100;
 }
 
 /* Sends one question to one address, and notes that it was sent. 0, or -1 with errno. */
@@ -285,7 +285,7 @@ static void ask_due(struct udptime *u)
         if (h->done)
             continue;
         u->outstanding += !h->tries++;
-        heap_push(&u->due, clock_in(wait_after(h->tries)), i);
+        heap_push(&u->due, clock_in(wait_after(u, h->tries)), i);
         burst++;
     }
     if (burst == BURST && u->outstanding >= OUTSTANDING)
@@ -426,6 +426,7 @@ static int run(struct udptime *u, char **names)
     for (int i = 0; i < LOOKUPS; i++)
         resolve_stop(&u->lookups[i]);
     int status = name_silent(u);
+    timetell_flush(&u->tell);
     table_free(&u->asked);
     heap_free(&u->due);
     free(u->hosts);
@@ -469,12 +470,14 @@ static const struct cli cli = {
 
 static int udptime_main(struct msg *m, int argc, char **argv)
 {
+    char lines[TIMETELL_ROOM];
     struct udptime u = {.msg = m,
-        .tell = {.msg = m, .width = NAME_WIDTH},
+        .tell = {.msg = m, .width = NAME_WIDTH, .lines = lines},
         .tries = TRIES,
         .timeout = SECONDS * CLOCK_SECOND,
         .asked = {.entry_size = sizeof(struct asked), .key_size = ADDR_KEY_SIZE},
-        .sockets = {-1, -1}};
+        .sockets = {-1, -1},
+        .dice = (uint32_t)clock_now()};
     struct opts o;
     int row;
     for (int i = 0; i < LOOKUPS; i++)

@@ -24,7 +24,7 @@ static struct {
     sigset_t caught;        /* ours, blocked but in sigs_sleep */
     sigset_t ending;        /* those of `caught` that sigs_catch_ending took */
     sigset_t released_mask; /* what sigs_release goes back to */
-    timer_t timer;          /* of sigs_open */
+    int timer;              /* of sigs_open */
     pid_t timer_owner;      /* whose it is: a child has none of its own yet */
 } state;
 
@@ -220,13 +220,16 @@ int sigs_wait(int fd, short events, int64_t deadline)
     }
 }
 
-/* Makes the timer, once in each process (timer_create(2): it is not inherited). */
+/*
+ * Makes the timer, once in each process (timer_create(2): it is not inherited). By the system calls
+ * themselves: libc's functions, which can start threads, would bring all that into a static binary.
+ */
 static int make_timer(void)
 {
     struct sigevent event = {.sigev_notify = SIGEV_SIGNAL, .sigev_signo = TICK};
     if (state.timer_owner == getpid())
         return 0;
-    if (timer_create(CLOCK_MONOTONIC, &event, &state.timer) < 0)
+    if (syscall(SYS_timer_create, CLOCK_MONOTONIC, &event, &state.timer) < 0)
         return -1;
     state.timer_owner = getpid();
     return 0;
@@ -234,9 +237,8 @@ static int make_timer(void)
 
 static int set_timer(long ns)
 {
-    const struct timespec tick = {.tv_nsec = ns};
-    const struct itimerspec repeat = {.it_interval = tick, .it_value = tick};
-    return timer_settime(state.timer, 0, &repeat, NULL);
+    const long repeat[] = {0, ns, 0, ns}; /* the kernel's struct itimerspec */
+    return (int)syscall(SYS_timer_settime, state.timer, 0, repeat, NULL);
 }
 
 int sigs_open(void)

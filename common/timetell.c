@@ -11,10 +11,29 @@
 
 enum { HOST_MAX = 255, LINE_SIZE = 4096 };
 
-static void print(const struct timetell *t, const struct buf *line)
+static void write_out(const struct timetell *t, const char *bytes, size_t n)
 {
-    if (fd_write_all(STDOUT_FILENO, line->mem, line->len) < 0)
+    if (fd_write_all(STDOUT_FILENO, bytes, n) < 0)
         msg_die_sys(t->msg, "write", "stdout");
+}
+
+void timetell_flush(struct timetell *t)
+{
+    if (t->len)
+        write_out(t, t->lines, t->len);
+    t->len = 0;
+}
+
+static void print(struct timetell *t, const struct buf *line)
+{
+    if (!t->lines) {
+        write_out(t, line->mem, line->len);
+        return;
+    }
+    if (line->len > TIMETELL_ROOM - t->len)
+        timetell_flush(t);
+    memcpy(t->lines + t->len, line->mem, line->len);
+    t->len += line->len;
 }
 
 void timetell_check(const struct msg *m, char *const *hosts)
@@ -49,7 +68,7 @@ static void add_host(const struct timetell *t, struct buf *line, const char *hos
     buf_char(line, ' ');
 }
 
-void timetell_time(const struct timetell *t, const char *host, int64_t there, int64_t here)
+void timetell_time(struct timetell *t, const char *host, int64_t there, int64_t here)
 {
     char mem[LINE_SIZE];
     struct buf line = BUF(mem);
@@ -67,7 +86,7 @@ void timetell_time(const struct timetell *t, const char *host, int64_t there, in
     print(t, &line);
 }
 
-void timetell_sntp(const struct timetell *t, const char *host, const struct sntp *s, int64_t here_ns)
+void timetell_sntp(struct timetell *t, const char *host, const struct sntp *s, int64_t here_ns)
 {
     char mem[LINE_SIZE];
     struct buf line = BUF(mem);
