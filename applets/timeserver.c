@@ -72,8 +72,9 @@ static size_t put_answer(const struct timeserver *t, unsigned char answer[static
     struct buf text = {.mem = (char *)answer, .size = DAYTIME_SIZE};
     clock_gettime(CLOCK_REALTIME, &now);
     time_t when = now.tv_sec + (time_t)t->offset;
-    if (t->daytime) {
+    if (t->daytime)
         date_daytime(&text, when);
+    if (text.len) {
         buf_text(&text, "\r\n");
         return text.len;
     }

@@ -91,3 +91,49 @@ lines_of() {
   finish "$srv"
   [ "$status" -eq 0 ]
 }
+
+@test "its port is free when it has ended, whatever is on its way" {
+  script prog 'echo served'
+  start srv tcpserver -q 127.0.0.1 0 ./prog
+  local port=$srv_at
+  finish "$srv"
+  # again and again: twenty clients, an answer for the first, TERM
+  run -0 timeout --foreground 100 perl -MIO::Socket::INET -e 'my $port = shift;
+    for (1 .. 60) {
+      my $server = open my $ready, "-|", @ARGV, $port, "./prog" or die;
+      <$ready> // die "it did not start\n";
+      my @clients = map { IO::Socket::INET->new("127.0.0.1:$port") // die "connect: $!\n" } 1 .. 20;
+      readline($clients[0]) eq "served\n" or die "no answer\n";
+      kill TERM => $server;
+      waitpid $server, 0;
+    }' "$port" tcpserver -1 -q -c 200 127.0.0.1
+}
+
+@test "a program that waits for memory keeps neither the port nor its client when the server has ended" {
+  script prog 'echo served'
+  with_strace trace -f -e trace=execve -P ./prog -e inject=execve:error=ENOMEM
+  start srv traced 127.0.0.1 0 ./prog
+  connect c "$srv_at"
+  until_line srv.err '^tcpserver: exec '
+  finish "$srv"
+  start again tcpserver 127.0.0.1 "$srv_at" ./prog
+  run -0 cat <&"$c"
+  [ -z "$output" ]
+  run -0 call "$srv_at"
+  [ "$output" = served ]
+}
+
+@test "where a start can't be left to itself it is waited for" {
+  script prog 'echo served'
+  for error in EINVAL ENOSYS; do
+    with_strace trace -e trace=clone -e "inject=clone:error=$error:when=1"
+    start srv traced 127.0.0.1 0 ./prog
+    run -0 call "$srv_at"
+    [ "$output" = served ]
+    run -0 call "$srv_at"
+    [ "$output" = served ]
+    finish "$srv"
+    [ ! -s srv.err ] || [ -z "$(grep '^tcpserver' srv.err)" ]
+    [ "$(grep -c CLONE_VFORK trace)" -eq 2 ]
+  done
+}

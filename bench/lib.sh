@@ -22,6 +22,7 @@ new_part() { # TITLE
   contestants=
   part=$((part + 1))
   printf '\n%s\n' "$part. $1"
+  echo "$part|$1" >>"$dir/plot" # a heading
 }
 
 # A row of the next table: NAME GOAL LABEL. GOAL is the smallest ratio that is wanted, or empty.

@@ -1,14 +1,16 @@
 /*
  * load - makes many connections to a server and checks every reply, byte for byte.
  *
- *     load [-n TOTAL] [-c CONCURRENT] [-s] [-e TEXT] [-t SECS] ADDRESS
+ *     load [-n TOTAL] [-c CONCURRENT] [-s|-w] [-e TEXT] [-t SECS] ADDRESS
  *
  * ADDRESS is a port on 127.0.0.1, [::1]:PORT, the path of a Unix socket (with a slash) or @abstract. Each
  * connection sends a line of its own, half-closes and must get that line back and nothing else (the server
  * runs cat). With -e TEXT it sends nothing and must get TEXT. With -s all TOTAL connections are open before
- * the first sends anything; -c then bounds how many are being opened at a time. Each has SECS (30) for being
- * opened and as much again for its reply. Prints counts, rate and latencies on one line; exits 0 if all
- * replies were right, else 1.
+ * the first sends anything; -c then bounds how many are being opened at a time. With -w each sends its line
+ * as soon as it is open and must get it back, but none half-closes before all have, `held N` was said on
+ * stdout and a line (or its end) was read from stdin: until then N programs run, for the connections say so.
+ * Each has SECS (30) for being opened and as much again for its reply. Prints counts, rate and latencies on
+ * one line; exits 0 if all replies were right, else 1.
  */
 #include <arpa/inet.h>
 #include <fcntl.h>
@@ -50,8 +52,8 @@ struct load {
     struct sockaddr_storage addr;
     socklen_t addr_len;
     unsigned long total, concurrent;
-    bool hold;
-    char *expect; /* -e, NULL: what was sent */
+    bool hold, answered; /* -s or -w: none goes on before all are there; -w: and have their reply */
+    char *expect;        /* -e, NULL: what was sent */
     size_t expect_len;
     int64_t timeout;
 
@@ -59,8 +61,8 @@ struct load {
     struct conn *conns;
     size_t slots, *free, frees;
     uint64_t seed;
-    unsigned source;                               /* the client's address: 127.0.0.(source + 1) */
-    unsigned long opened, connecting, held, ended; /* held: now */
+    unsigned source;                   /* the client's address: 127.0.0.(source + 1) */
+    unsigned long opened, held, ended; /* held: now */
     bool released;
     int64_t stuck_since; /* the next connection can't even be begun: since when */
     unsigned long count[3];
@@ -77,8 +79,8 @@ static void complain(const struct load *l, const struct conn *c, const char *wha
 
 static void end(struct load *l, struct conn *c, enum outcome outcome)
 {
-    if (c->state == CONNECTING)
-        l->connecting--;
+    if (c->state == HELD)
+        l->held--;
     if (c->fd >= 0)
         close(c->fd);
     if (outcome == RIGHT)
@@ -119,6 +121,12 @@ static uint64_t scramble(uint64_t x)
 
 /* ---- a connection's life ---- */
 
+static void hold(struct load *l, struct conn *c)
+{
+    c->state = HELD;
+    l->held++;
+}
+
 /* Reads all there is, comparing as it goes. */
 static void read_reply(struct load *l, struct conn *c)
 {
@@ -135,7 +143,9 @@ static void read_reply(struct load *l, struct conn *c)
             fail(l, c, "read", errno);
             return;
         }
-        if (n == 0 && c->got == len)
+        if (n == 0 && c->state == HELD)
+            wrong(l, c, "the server has not waited for the end");
+        else if (n == 0 && c->got == len)
             end(l, c, RIGHT);
         else if (n == 0)
             wrong(l, c, "the reply is too short");
@@ -145,10 +155,21 @@ static void read_reply(struct load *l, struct conn *c)
             wrong(l, c, "the reply is another text");
         else {
             c->got += (size_t)n;
+            if (l->answered && c->got == len)
+                hold(l, c);
             continue;
         }
         return;
     }
+}
+
+/* False: it has failed, and is no more. */
+static bool half_close(struct load *l, struct conn *c)
+{
+    if (shutdown(c->fd, SHUT_WR) == 0 || errno == ENOTCONN)
+        return true;
+    fail(l, c, "shutdown", errno);
+    return false;
 }
 
 static void send_rest(struct load *l, struct conn *c)
@@ -161,10 +182,8 @@ static void send_rest(struct load *l, struct conn *c)
     c->sent += n > 0 ? (size_t)n : 0;
     if (!l->expect && c->sent < c->len)
         return;
-    if (!l->expect && shutdown(c->fd, SHUT_WR) < 0 && errno != ENOTCONN) {
-        fail(l, c, "shutdown", errno);
+    if (!l->expect && !l->answered && !half_close(l, c))
         return;
-    }
     c->state = READING;
     watch(l, c, EPOLL_CTL_MOD, EPOLLIN);
 }
@@ -178,10 +197,8 @@ static void connected(struct load *l, struct conn *c)
         fail(l, c, "connect", err);
         return;
     }
-    l->connecting--;
-    if (l->hold && !l->released) {
-        c->state = HELD;
-        l->held++;
+    if (l->hold && !l->answered) {
+        hold(l, c);
         watch(l, c, EPOLL_CTL_DEL, 0);
         return;
     }
@@ -189,19 +206,34 @@ static void connected(struct load *l, struct conn *c)
     send_rest(l, c);
 }
 
-/* All are open: now they send. */
+/* Says that all are there, and waits to be told to go on. */
+static void wait_for_word(const struct load *l)
+{
+    char c = 0;
+    if (printf("held %lu\n", l->held) < 0 || fflush(stdout) != 0)
+        tool_die(TOOL_SYSTEM, "load: write");
+    while (c != '\n' && read(STDIN_FILENO, &c, 1) > 0)
+        ;
+}
+
+/* All are there: now they send, or end what they have sent. */
 static void release(struct load *l)
 {
     l->released = true;
+    if (l->answered)
+        wait_for_word(l);
     for (size_t i = 0; i < l->slots; i++) {
         struct conn *c = &l->conns[i];
         if (c->state != HELD)
             continue;
         l->held--;
-        c->state = SENDING;
+        c->state = l->answered ? READING : SENDING;
         c->start = tool_now();
         c->deadline = c->start + l->timeout;
-        watch(l, c, EPOLL_CTL_ADD, EPOLLOUT);
+        if (l->answered)
+            half_close(l, c);
+        else
+            watch(l, c, EPOLL_CTL_ADD, EPOLLOUT);
     }
 }
 
@@ -256,7 +288,6 @@ static bool open_one(struct load *l)
     c->start = l->stuck_since ? l->stuck_since : now;
     c->deadline = now + l->timeout;
     l->stuck_since = 0;
-    l->connecting++;
     if (fd < 0) {
         fail(l, c, "connect", err);
         return true;
@@ -269,7 +300,7 @@ static bool open_one(struct load *l)
 
 static void open_more(struct load *l)
 {
-    while (l->opened < l->total && l->frees && (!l->hold || l->connecting < l->concurrent))
+    while (l->opened < l->total && l->frees && (!l->hold || l->opened - l->held - l->ended < l->concurrent))
         if (!open_one(l))
             return;
 }
@@ -282,7 +313,7 @@ static void handle(struct load *l, struct conn *c)
         connected(l, c);
     else if (c->state == SENDING)
         send_rest(l, c);
-    else if (c->state == READING)
+    else if (c->state == READING || c->state == HELD)
         read_reply(l, c);
 }
 
@@ -383,7 +414,7 @@ static void take_text(struct load *l, const char *text)
 static void take_options(struct load *l, int argc, char **argv)
 {
     int opt;
-    while ((opt = getopt(argc, argv, "+n:c:se:t:")) != -1)
+    while ((opt = getopt(argc, argv, "+n:c:swe:t:")) != -1)
         switch (opt) {
         case 'n':
             l->total = (unsigned long)tool_number(optarg, 1, 100000000);
@@ -391,6 +422,9 @@ static void take_options(struct load *l, int argc, char **argv)
         case 'c':
             l->concurrent = (unsigned long)tool_number(optarg, 1, 1000000);
             break;
+        case 'w':
+            l->answered = true;
+            /* fall through */
         case 's':
             l->hold = true;
             break;
@@ -404,7 +438,7 @@ static void take_options(struct load *l, int argc, char **argv)
             optind = argc;
         }
     if (optind + 1 != argc)
-        tool_die(TOOL_USAGE, "usage: load [-n TOTAL] [-c CONCURRENT] [-s] [-e TEXT] [-t SECS] ADDRESS");
+        tool_die(TOOL_USAGE, "usage: load [-n TOTAL] [-c CONCURRENT] [-s|-w] [-e TEXT] [-t SECS] ADDRESS");
     parse_address(l, argv[optind]);
 }
 

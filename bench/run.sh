@@ -28,7 +28,7 @@ rounds=7 scale=1 # of the work in a round
 size=$((2147483648 / scale)) # of what is relayed
 slices=$((8 / scale)) # a server's turns in a round
 connections=500 # in each of them
-part=0 pids='' key='' missing='' status=0
+part=0 contestants='' pids='' key='' queue='' missing='' status=0
 dir=$(mktemp -d "$tools/run.XXXXXX") || exit
 
 # shellcheck source=bench/lib.sh
@@ -38,7 +38,8 @@ for name in $all_parts; do
   . "$bench/parts/$name.sh"
 done
 
-trap 'stop_servers; [ -z "$key" ] || "$ipcbox" semset rm "$key" 2>/dev/null; rm -rf "$dir"' EXIT
+trap 'stop_servers; [ -z "$key" ] || "$ipcbox" semset rm "$key" 2>/dev/null
+  [ -z "$queue" ] || "$ipcbox" msgdemo -q rm "$queue"; rm -rf "$dir"' EXIT
 trap 'exit 129' HUP
 trap 'exit 130' INT
 trap 'exit 143' TERM
@@ -67,7 +68,7 @@ describe() {
 }
 
 draw() {
-  [ -s "$dir/plot" ] && has /usr/bin/gnuplot gnuplot-nox || return
+  grep -qs "|.*|" "$dir/plot" && has /usr/bin/gnuplot gnuplot-nox || return
   gnuplot -e "data='$dir/plot'; picture='$tools/ratios.svg'" "$bench/ratios.gp" &&
     printf '\nThe plot: %s\n' "$tools/ratios.svg"
 }

@@ -6,7 +6,7 @@
 # ROWS holds lines NAME|GOAL|LABEL; those of NAMES are shown, or all. DIR/main.NAME has one value a round: a rate, where
 # more is better, or a time; DIR/cpu.NAME CPU time, one value or one a round. A ratio is taken within a round, and says
 # how many times as good the subject is as what it is compared with: base as each row, or each row as base. A line
-# PART|LABEL|RATIO|MIN|MAX|GOAL for each ratio is added to FILE.
+# PART|LABEL|RATIO|MIN|MAX|GOAL|AGAINST for each ratio is added to FILE: AGAINST says what LABEL was compared with.
 
 function sort(v, n,    i, j, t)
 {
@@ -48,13 +48,14 @@ function ratios(kind, row, v,    a, b, n, m, i, better)
     return i - 1
 }
 
-function shown(kind, row,    v, n)
+function shown(kind, row,    v, n, m)
 {
     n = values(dir "/" kind "." row, v)
     if (!n)
         return "-"
     sort(v, n)
-    return sprintf(unit == "time" ? "%.3f" : "%.0f", median(v, n))
+    m = median(v, n)
+    return sprintf(unit == "time" ? "%.3f" : m < 10 ? "%.1f" : "%.0f", m)
 }
 
 BEGIN {
@@ -62,6 +63,9 @@ BEGIN {
     split(names, list, " ")
     for (i in list)
         wanted[list[i]] = 1
+    while ((getline line <ARGV[1]) > 0)
+        if (split(line, field, "|") && field[1] == base)
+            against = subject == "base" ? field[3] " against" : "against " field[3]
     value = unit == "rate" ? "per second" : unit == "us" ? "us" : "seconds"
     subject_is = subject == "base" ? (base ~ /static/ ? "static is" : "ipcbox is") : "it is"
     printf "  %-38s %10s %10s %15s", "", value, subject_is, "(min - max)"
@@ -84,7 +88,7 @@ names != "" && !($1 in wanted) && $1 != base {
     goal = $2 == "" || kind != "main" ? "" : sprintf("%.2f: %s", $2, m >= $2 + 0 ? "met" : "missed")
     printf n ? " %8.2f x %15s" : " %10s %15s", n ? m : "-", n ? sprintf("(%.2f - %.2f)", v[1], v[n]) : ""
     if (plot && n)
-        print part "|" $3 "|" m "|" v[1] "|" v[n] "|" $2 >>plot
+        print part "|" $3 "|" m "|" v[1] "|" v[n] "|" $2 "|" against >>plot
     if (kind == "main") {
         n = ratios("cpu", $1, v)
         printf " %12s %7s x  %s", shown("cpu", $1), n ? sprintf("%.2f", median(v, n)) : "-", goal

@@ -100,6 +100,7 @@ struct serve {
     char path[SPAWN_PATH_SIZE];
     struct env env;
     struct spawn_lane *lanes; /* SERVE_LANES of them: starts that are on their way */
+    bool no_lanes, lanes_short;
 
     /* how it goes */
     struct table children, clients;

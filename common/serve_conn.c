@@ -117,7 +117,7 @@ void serve_reap(struct serve *s)
             continue;
         serve_forget_client(s, child->client);
         table_remove(&s->children, child);
-        serve_say_failure(s, pid);
+        serve_lane_is_over(s, pid);
         say_end(s, pid, status);
         serve_say_status(s, false);
         if (s->shortage_said)

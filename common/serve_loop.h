@@ -29,11 +29,17 @@ void serve_take_on(struct serve *s, struct serve_conn *c);
 /* Starts the program of an admitted connection, or keeps the connection until it can. */
 void serve_start(struct serve *s, struct serve_conn *c);
 
-/* Takes note of starts that wait for memory. */
+/* Takes note of starts that wait for memory, or don't any more. */
 void serve_look_at_lanes(struct serve *s);
 
-/* Says why the start of that child has failed, if it has. */
-void serve_say_failure(struct serve *s, pid_t pid);
+/* That child has been reaped: if its start has failed, says why. */
+void serve_lane_is_over(struct serve *s, pid_t pid);
+
+/*
+ * Until no start is on its way, a second at most: a child that has not got to its program has a copy of our
+ * listeners, and who starts us again must find their addresses free.
+ */
+void serve_wait_for_lanes(const struct serve *s);
 
 /* One connection less for that client. */
 void serve_forget_client(struct serve *s, const unsigned char *key);

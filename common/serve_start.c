@@ -5,8 +5,10 @@
 
 #include <errno.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "date.h"
 #include "fd.h"
 
@@ -66,6 +68,15 @@ static int greet(void *arg)
 /* One whose start is over; NULL: none. */
 static struct spawn_lane *free_lane(struct serve *s)
 {
+    bool failed = false;
+    for (int i = 0; i < SERVE_LANES; i++) {
+        if (spawn_lane_is_free(&s->lanes[i]))
+            return &s->lanes[i];
+        failed |= s->lanes[i].err != 0;
+    }
+    if (!failed)
+        return NULL;
+    serve_reap(s); /* which says why, and frees it */
     for (int i = 0; i < SERVE_LANES; i++)
         if (spawn_lane_is_free(&s->lanes[i]))
             return &s->lanes[i];
@@ -78,10 +89,11 @@ static struct spawn_lane *free_lane(struct serve *s)
  */
 static pid_t start_program(struct serve *s, struct spawn *program, const char **failed)
 {
-    struct spawn_lane *lane = free_lane(s);
+    struct spawn_lane *lane = s->no_lanes ? NULL : free_lane(s);
     if (lane) {
         pid_t pid = spawn_in_lane(lane, program, &s->env, failed);
-        if (pid >= 0 || (errno != ENOSYS && errno != EINVAL))
+        s->no_lanes = pid < 0 && (errno == ENOSYS || errno == EINVAL);
+        if (!s->no_lanes)
             return pid;
     }
     program->envp = s->env.v;
@@ -118,20 +130,36 @@ static int shortage_of_lanes(const struct serve *s)
 
 void serve_look_at_lanes(struct serve *s)
 {
-    errno = s->shortage_said ? 0 : shortage_of_lanes(s);
-    if (errno)
-        serve_pause(s, "exec");
+    int err = shortage_of_lanes(s);
+    if (!err && s->lanes_short)
+        shortage_is_over(s);
+    s->lanes_short = err != 0;
+    if (!err || s->shortage_said)
+        return;
+    errno = err;
+    serve_pause(s, "exec");
 }
 
-void serve_say_failure(struct serve *s, pid_t pid)
+void serve_lane_is_over(struct serve *s, pid_t pid)
 {
     for (int i = 0; i < SERVE_LANES; i++) {
         struct spawn_lane *lane = &s->lanes[i];
-        if (!lane->err || lane->pid != pid)
+        if (lane->pid != pid)
             continue;
-        msg_error(s->msg, lane->failed, s->program.path, lane->err);
-        lane->err = 0;
+        if (lane->err)
+            msg_error(s->msg, lane->failed, s->program.path, lane->err);
+        lane->busy = lane->err = 0;
+        lane->pid = 0;
     }
+}
+
+void serve_wait_for_lanes(const struct serve *s)
+{
+    const struct timespec nap = {.tv_nsec = CLOCK_MS};
+    int64_t deadline = clock_in(CLOCK_SECOND);
+    for (int i = 0; s->lanes && i < SERVE_LANES; i++)
+        while (s->lanes[i].busy && !s->lanes[i].shortage && clock_left(deadline))
+            nanosleep(&nap, NULL);
 }
 
 static void say_ok(const struct serve *s, const struct serve_conn *c, pid_t pid)

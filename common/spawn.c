@@ -4,6 +4,7 @@
 #include "spawn.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -141,24 +142,50 @@ pid_t spawn_program(const struct spawn *s, const char **failed)
 
 /*
  * A system call without errno, which the child of a lane shares with a parent that goes on: its result, or
- * the error, negative. -ENOSYS where it is not known how the machine does it.
+ * the error, negative. Where it is not known how the machine does it, there are no lanes.
  */
+#if defined __x86_64__ && !defined __ILP32__
+
+enum { HAS_LANES = true };
+
 static long call_apart(long number, long a, long b, long c)
 {
-#if defined __x86_64__ && !defined __ILP32__
     __asm__ volatile("syscall" : "+a"(number) : "D"(a), "S"(b), "d"(c) : "rcx", "r11", "memory");
     return number;
+}
+
 #elif defined __aarch64__
+
+enum { HAS_LANES = true };
+
+static long call_apart(long number, long a, long b, long c)
+{
     register long x8 __asm__("x8") = number, x0 __asm__("x0") = a, x1 __asm__("x1") = b, x2 __asm__("x2") = c;
     __asm__ volatile("svc 0" : "+r"(x0) : "r"(x8), "r"(x1), "r"(x2) : "memory");
     return x0;
+}
+
 #else
+
+enum { HAS_LANES = false };
+
+static long call_apart(long number, long a, long b, long c)
+{
     (void)number, (void)a, (void)b, (void)c;
     return -ENOSYS;
+}
+
+#endif
+
+/* All above fd 2, so that nothing of the parent's lives on in a child that has yet to exec. */
+static void close_apart(void)
+{
+#ifdef SYS_close_range
+    call_apart(SYS_close_range, STDERR_FILENO + 1, UINT_MAX, 0);
 #endif
 }
 
-/* Its errno, if it is not a shortage: one is waited for. */
+/* Its errno, if it is not a shortage: one is waited for, as long as the parent is there. */
 static int exec_in_time(struct spawn_lane *lane)
 {
     struct timespec nap = {.tv_nsec = NAP_NS};
@@ -167,6 +194,8 @@ static int exec_in_time(struct spawn_lane *lane)
         int err = (int)-call_apart(SYS_execve, (long)s->path, (long)s->argv, (long)s->envp);
         if (err != EAGAIN && err != ENOMEM && err != EMFILE && err != ENFILE)
             return err;
+        if (call_apart(SYS_getppid, 0, 0, 0) != lane->parent)
+            _exit(EXIT_NOTFOUND);
         lane->shortage = err;
         call_apart(SYS_kill, lane->parent, SIGCHLD, 0);
         call_apart(SYS_nanosleep, (long)&nap, 0, 0);
@@ -177,10 +206,12 @@ __attribute__((no_sanitize("address"))) static int child_in_lane(void *arg)
 {
     struct spawn_lane *lane = arg;
     int err = errno;
+    call_apart(SYS_set_tid_address, (long)&lane->busy, 0, 0);
     lane->failed = "dup2";
     if (lane->spawn.pid_text)
         write_pid(lane->spawn.pid_text);
     if (place_fds(&lane->spawn) == 0) {
+        close_apart();
         sigs_reset(lane->spawn.legacy);
         lane->failed = "exec";
         lane->err = exec_in_time(lane);
@@ -194,6 +225,10 @@ __attribute__((no_sanitize("address"))) static int child_in_lane(void *arg)
 pid_t spawn_in_lane(
     struct spawn_lane *lane, const struct spawn *s, const struct env *env, const char **failed)
 {
+    *failed = "fork";
+    errno = ENOSYS;
+    if (!HAS_LANES || s->place != SPAWN_HERE || s->user || s->death_signal || s->nfds > SPAWN_LANE_FDS)
+        return -1;
     *failed = "malloc";
     lane->spawn = *s;
     if (env_copy(env, &lane->env, &lane->spawn.pid_text, SPAWN_PID_SIZE) < 0)
@@ -206,8 +241,7 @@ pid_t spawn_in_lane(
     lane->shortage = 0;
     lane->busy = 1;
     *failed = "fork";
-    lane->pid = clone(child_in_lane, lane->stack + sizeof lane->stack,
-        CLONE_VM | CLONE_CHILD_CLEARTID | SIGCHLD, lane, NULL, NULL, &lane->busy);
+    lane->pid = clone(child_in_lane, lane->stack + sizeof lane->stack, CLONE_VM | SIGCHLD, lane);
     if (lane->pid < 0)
         lane->busy = 0;
     return lane->pid;

@@ -47,11 +47,10 @@ pid_t spawn_program(const struct spawn *s, const char **failed);
  * A start that is not waited for: many of them can be on their way at once, each in a lane of its own.
  */
 struct spawn_lane {
-    _Atomic int busy; /* until exec or exit, when the kernel clears it (CLONE_CHILD_CLEARTID) */
-    _Atomic int
-        shortage;    /* the errno of an exec that is tried again until it is over; for the owner to clear */
-    _Atomic int err; /* of a start that has failed; for the owner to clear */
-    const char *failed; /* and what did, as spawn_program says it */
+    _Atomic int busy;     /* until exec or exit, when the kernel clears it (set_tid_address(2)) */
+    _Atomic int shortage; /* while busy: the errno of an exec that is tried again until it is over, or 0 */
+    _Atomic int err;      /* of a start that has failed; for the owner to clear */
+    const char *failed;   /* and what did, as spawn_program says it */
     pid_t parent, pid;
     struct spawn spawn;
     struct env_copy env;
@@ -62,11 +61,15 @@ struct spawn_lane {
 enum { SPAWN_LANE_FDS = 2 };
 
 /*
- * As spawn_program, with at most SPAWN_LANE_FDS fds and `env` for the environment, in a lane that is free.
- * What it needs is copied, but for path, argv and the base of env. When exec fails for want of memory or
- * processes, the child tries again until it does not, and the parent gets a SIGCHLD to look at
- * lane->shortage; after any other failure the child ends, and what it was is in the lane. Where a lane can't
- * be had (ENOSYS, EINVAL) it is for the caller to wait with spawn_program.
+ * As spawn_program, in a lane that is free, for a program in our process group that becomes nobody else and
+ * gets at most SPAWN_LANE_FDS fds; those above 2 are closed. `env` is its environment. What it needs is
+ * copied, but for path, argv and the base of env, which must stay. When exec fails for want of memory or
+ * processes, the child tries again until it does not, and we get a SIGCHLD to look at lane->shortage; after
+ * any other failure the child ends, and what it was is in the lane. -1 with ENOSYS or EINVAL: there are no
+ * lanes here; spawn_program can do it.
+ *
+ * The owner clears `busy` once the child has been reaped: one that was killed early has never asked the
+ * kernel to.
  */
 pid_t spawn_in_lane(
     struct spawn_lane *lane, const struct spawn *s, const struct env *env, const char **failed);

@@ -1,27 +1,101 @@
 # shellcheck shell=sh disable=SC2154,SC2034 # what run.sh and lib.sh set, and what they look at
 #
-# take.sh - a static program under a semaphore or a lock.
+# take.sh - a program under a semaphore, and single calls: take, then give. All use one semaphore, by its number.
 
-take_part() {
-  new_part "A static program under a semaphore or a lock, one run after the other."
-  : >"$dir/lock"
-  key=$dir/lock:1
-  "$ipcbox" semset create "$key" || die 'no semaphore'
-  repeated ipcbox '' 'ipcbox semtake' "$ipcbox" semtake "$key" "$tools/hello"
-  repeated ipcbox-lockrun '' 'ipcbox lockrun' "$ipcbox" lockrun "$dir/lock" "$tools/hello"
-  [ ! -x "$build/static/ipcbox" ] ||
-    repeated ipcbox-static '' 'ipcbox semtake, static with musl' "$build/static/ipcbox" semtake "$key" "$tools/hello"
-  repeated none '' 'the program alone' "$tools/hello"
-  has /usr/bin/flock util-linux && repeated flock 1 'flock' /usr/bin/flock "$dir/lock" "$tools/hello"
-  has /usr/bin/perl perl &&
-    repeated perl 3 'perl, as in perlipc' /usr/bin/perl "$bench/take.pl" \
-      "$("$ipcbox" semset stat "$key" | awk '$1 == "key" {print $2}' | while read -r hex; do echo $((hex)); done)" \
-      "$tools/hello"
-  repeat_rounds 500
-  "$ipcbox" semgive "$key" 2>/dev/null && {
+# A command of two programs (pair), or of one that does both; all that it writes must be LINE, each time.
+pair_turn() { # NAME N [LINE]
+  name=$1 n=$2 line=${3-} runner=repeat
+  [ ! -f "$dir/few.$1" ] || n=$((n / 4))
+  set --
+  while read -r word; do
+    [ "$word" != ::: ] || runner=pair
+    set -- "$@" "$word"
+  done <"$dir/words.$name"
+  rm -f "$dir/timed"
+  if ! "$tools/timed" -o "$dir/timed" "$tools/$runner" "$n" "$@" >"$dir/out" ||
+    ! awk -v n="$n" -v line="$line" '{bad += $0 != line} END {exit(bad || NR != (line == "" ? 0 : n))}' "$dir/out"; then
+    echo "  $name: a run has failed"
+    status=1
+  fi
+  took "$n"
+}
+
+# A row of another table of the same measurement, if it was there to be measured: NAME GOAL LABEL
+measured_row() {
+  [ ! -s "$dir/main.$1" ] || row "$@"
+}
+
+# Each of them has given back what it took.
+take_is_free() {
+  "$ipcbox" semgive -q "$number" && {
     echo '  the semaphore was still taken at the end'
     status=1
   }
+}
+
+take_prog() {
+  new_part 'A static program under a semaphore or a lock, one run after the other.'
+  repeated ipcbox '' 'ipcbox semtake' "$ipcbox" semtake "$number" "$tools/hello"
+  repeated raw 0.8 'rawtake: semop, exec' "$tools/rawtake" "$number" "$tools/hello"
+  ! has /usr/bin/flock util-linux || repeated flock 1 flock /usr/bin/flock "$dir/lock" "$tools/hello"
+  if has /usr/bin/perl perl; then
+    repeated perl 3 'perl with IPC::SysV: semop, exec' /usr/bin/perl "$bench/take.pl" "$number" "$tools/hello"
+    few perl
+  fi
+  repeated none '' 'the program alone' "$tools/hello"
+  [ ! -x "$static" ] ||
+    repeated ipcbox-static '' 'ipcbox semtake, static with musl' "$static" semtake "$number" "$tools/hello"
+  [ ! -x "$dir/rawtake.musl" ] ||
+    repeated raw-static '' 'rawtake, static with musl' "$dir/rawtake.musl" "$number" "$tools/hello"
+  repeat_rounds $((400 / scale))
+  take_is_free
+  table base rate ipcbox ipcbox raw flock perl none ipcbox-static
+  [ -x "$static" ] || return
+  rm "$dir/rows"
+  measured_row ipcbox-static '' 'ipcbox semtake, static with musl'
+  measured_row raw-static 0.8 'rawtake, static with musl'
+  measured_row flock 1 flock
+  measured_row perl 3 'perl with IPC::SysV: semop, exec'
+  measured_row none '' 'the program alone'
+  table base rate ipcbox-static
+}
+
+take_single() {
+  new_part 'Single calls: a semaphore is taken, then given back.'
+  repeated ipcbox '' 'ipcbox semtake, semgive' "$ipcbox" semtake "$number" ::: "$ipcbox" semgive "$number"
+  repeated raw 0.8 'rawtake, rawtake -g' "$tools/rawtake" "$number" ::: "$tools/rawtake" -g "$number"
+  if has /usr/bin/perl perl; then
+    repeated perl 3 'perl with IPC::SysV, both in one' /usr/bin/perl "$bench/take.pl" "$number"
+    repeated perl-core '' 'perl without modules, a run each' /usr/bin/perl "$bench/takecore.pl" "$number" ::: \
+      /usr/bin/perl "$bench/takecore.pl" "$number" give
+    few perl
+    few perl-core
+  fi
+  [ ! -x "$static" ] ||
+    repeated ipcbox-static '' 'ipcbox, static with musl' "$static" semtake "$number" ::: "$static" semgive "$number"
+  [ ! -x "$dir/rawtake.musl" ] ||
+    repeated raw-static '' 'rawtake, static with musl' "$dir/rawtake.musl" "$number" ::: \
+      "$dir/rawtake.musl" -g "$number"
+  rounds_of pair_turn $((120 / scale))
+  take_is_free
+  table base rate ipcbox ipcbox raw perl perl-core ipcbox-static
+  [ -x "$static" ] || return
+  rm "$dir/rows"
+  measured_row ipcbox-static '' 'ipcbox, static with musl'
+  measured_row raw-static 0.8 'rawtake, static with musl'
+  measured_row perl 3 'perl with IPC::SysV, both in one'
+  measured_row perl-core 3 'perl without modules, a run each'
+  table base rate ipcbox-static
+}
+
+take_part() {
+  : >"$dir/lock"
+  key=$dir/lock:1
+  "$ipcbox" semset create "$key" || die 'no semaphore'
+  number=$(($("$ipcbox" semset stat "$key" | awk '$1 == "key" {print $2}')))
+  static_program rawtake musl
+  take_prog
+  take_single
   "$ipcbox" semset rm "$key"
-  table base rate
+  key=
 }
