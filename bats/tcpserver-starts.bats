@@ -137,3 +137,25 @@ lines_of() {
     [ "$(grep -c CLONE_VFORK trace)" -eq 2 ]
   done
 }
+
+# counts SERVER ACTIVE: asked, it says that so many connections are active.
+counts() {
+  kill -USR1 "$1"
+  grep -q "^tcpserver: status: $2/" srv.err
+}
+
+@test "with hundreds of programs the ends of old and new ones are seen" {
+  start srv tcpserver -c 700 127.0.0.1 0 cat
+  background clients perl -MIO::Socket::INET -e 'my ($port, @held) = @ARGV;
+    sub client { IO::Socket::INET->new("127.0.0.1:$port") // die "connect: $!" }
+    sub answers { my $c = shift; syswrite $c, "x\n"; readline($c) eq "x\n" or die "no answer" }
+    push @held, client() for 1 .. 550;
+    answers($_) for @held;
+    for (1 .. 300) { shift @held; my $c = client(); answers($c) }
+    print "done\n"; STDOUT->flush; sleep' "$srv_at"
+  until_line clients.out done
+  until_true counts "$srv" 250
+  kill "$clients"
+  until_true counts "$srv" 0
+  no_children "$srv"
+}

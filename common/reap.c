@@ -19,6 +19,11 @@ pid_t reap_next(int *status, bool stops)
     return pid > 0 ? pid : 0;
 }
 
+bool reap_that(pid_t pid, int *status)
+{
+    return waitpid(pid, status, WNOHANG) == pid;
+}
+
 int reap_wait(pid_t pid)
 {
     int status;

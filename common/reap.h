@@ -14,6 +14,10 @@
  */
 pid_t reap_next(int *status, bool stops);
 
+/* Whether that child has ended; then *status is its wait status, and it has been waited for. Without waiting.
+ */
+bool reap_that(pid_t pid, int *status);
+
 /* Waits for that child, through EINTR. Its wait status, or -1 with errno. */
 int reap_wait(pid_t pid);
 

@@ -41,6 +41,13 @@ static bool is_nonblocking(int fd)
     return flags >= 0 && flags & O_NONBLOCK;
 }
 
+/* Whether splice(2) takes it as a target: not a file whose writes go to its end. */
+static bool takes_splice(int fd)
+{
+    int flags = fcntl(fd, F_GETFL);
+    return flags >= 0 && !(flags & O_APPEND);
+}
+
 void pump_init(struct pump *p, int from, int to)
 {
     *p = (struct pump){.from = from, .to = to, .from_kind = kind_of(from), .to_kind = kind_of(to)};
@@ -53,6 +60,7 @@ void pump_init(struct pump *p, int from, int to)
     else if ((p->from_kind == PUMP_PIPE && (to_socket || to_pipe || to_file)) ||
              (p->from_kind == PUMP_SOCKET && to_pipe) || (p->from_kind == PUMP_FILE && to_pipe))
         p->way = PUMP_SPLICE;
+    p->may_pipe = p->from_kind == PUMP_SOCKET && to_file && is_nonblocking(from) && takes_splice(to);
     p->can_read = p->from_kind == PUMP_FILE || p->way != PUMP_COPY;
     p->can_write = p->to_kind == PUMP_FILE || p->to_kind == PUMP_SOCKET || p->way != PUMP_COPY;
     if (p->way == PUMP_SPLICE && p->from_kind == PUMP_PIPE)
@@ -74,11 +82,16 @@ void pump_free(struct pump *p)
 {
     free(p->buffer);
     p->buffer = NULL;
+    if (p->has_pipe) {
+        close(p->pipe[0]);
+        close(p->pipe[1]);
+        p->has_pipe = false;
+    }
 }
 
 bool pump_is_empty(const struct pump *p)
 {
-    return !p->len;
+    return !p->len && !p->inside;
 }
 
 static enum pump_state fail(struct pump *p, bool target)
@@ -101,6 +114,12 @@ static size_t within_limit(const struct pump *p, size_t n)
     return p->limited && p->left < n ? (size_t)p->left : n;
 }
 
+/* Not these two kinds of file, not this kernel, not under this seccomp filter. */
+static bool wants_copy(int err)
+{
+    return err == EINVAL || err == ENOSYS || err == EOPNOTSUPP || err == EPERM;
+}
+
 /* One piece inside the kernel. */
 static enum pump_state move_piece(struct pump *p)
 {
@@ -119,24 +138,76 @@ static enum pump_state move_piece(struct pump *p)
     }
     if (n == 0)
         return PUMP_END;
-    switch (errno) {
-    case EINTR:
+    if (errno == EINTR)
         return PUMP_AGAIN;
-    case EAGAIN: /* either end: poll tells */
+    if (errno == EAGAIN) { /* either end: poll tells */
         p->can_read = p->from_kind == PUMP_FILE;
         p->can_write = false;
         return PUMP_WAIT;
-    case EINVAL: /* not these two kinds of file, not this kernel, not under this seccomp filter */
-    case ENOSYS:
-    case EOPNOTSUPP:
-    case EPERM:
-        p->way = PUMP_COPY;
-        p->can_read = p->from_kind == PUMP_FILE;
-        p->can_write = p->to_kind == PUMP_FILE || p->to_kind == PUMP_SOCKET;
-        return PUMP_AGAIN;
-    default:
-        return fail(p, is_targets(p, errno));
     }
+    if (!wants_copy(errno))
+        return fail(p, is_targets(p, errno));
+    p->way = PUMP_COPY;
+    p->can_read = p->from_kind == PUMP_FILE;
+    p->can_write = p->to_kind == PUMP_FILE || p->to_kind == PUMP_SOCKET;
+    return PUMP_AGAIN;
+}
+
+/* ---- from a socket by a pipe of our own to a file ---- */
+
+static void make_pipe(struct pump *p)
+{
+    p->may_pipe = false;
+    if (pipe2(p->pipe, O_CLOEXEC) < 0)
+        return;
+    p->has_pipe = true;
+    p->way = PUMP_PIPED;
+    fcntl(p->pipe[0], F_SETPIPE_SZ, PIPE_SIZE);
+}
+
+/* Fills the pipe, or empties it. */
+static enum pump_state move_by_pipe(struct pump *p)
+{
+    bool out = p->inside;
+    size_t piece = out ? p->inside : within_limit(p, PIPE_SIZE);
+    if (!piece)
+        return PUMP_END;
+    if (!out && !p->can_read)
+        return PUMP_WAIT;
+    ssize_t n = out ? splice(p->pipe[0], NULL, p->to, NULL, piece, SPLICE_F_MOVE)
+                    : splice(p->from, NULL, p->pipe[1], NULL, piece, SPLICE_F_NONBLOCK | SPLICE_F_MOVE);
+    if (n > 0 && out) {
+        p->inside -= (size_t)n;
+        p->moved += (uint64_t)n;
+    } else if (n > 0) {
+        p->inside = (size_t)n;
+        p->left -= p->limited ? (uint64_t)n : 0;
+        p->can_read = n >= PIECE_SMALL;
+    }
+    if (n > 0 || (n < 0 && errno == EINTR))
+        return PUMP_AGAIN;
+    if (n == 0 && !out)
+        return PUMP_END;
+    if (n < 0 && errno == EAGAIN && !out) { /* the pipe is empty, so it is the socket */
+        p->can_read = false;
+        return PUMP_WAIT;
+    }
+    if (n < 0 && errno != EAGAIN && !wants_copy(errno))
+        return fail(p, out);
+    p->way = PUMP_COPY;
+    return PUMP_AGAIN;
+}
+
+/* What is in the pipe, and did not come out of it like that. */
+static enum pump_state take_out(struct pump *p)
+{
+    ssize_t n = read(p->pipe[0], p->buffer, PUMP_BUFFER);
+    if (n <= 0)
+        return n < 0 && errno == EINTR ? PUMP_AGAIN : fail(p, false);
+    p->start = 0;
+    p->len = (size_t)n;
+    p->inside -= (size_t)n;
+    return PUMP_AGAIN;
 }
 
 enum pump_state pump_fill(struct pump *p)
@@ -189,8 +260,16 @@ enum pump_state pump_drain(struct pump *p)
 
 static enum pump_state step_once(struct pump *p)
 {
+    if (p->way == PUMP_COPY && p->len)
+        return pump_drain(p);
+    if (p->way == PUMP_COPY && p->inside)
+        return take_out(p);
+    if (p->may_pipe && p->moved > PUMP_BUFFER)
+        make_pipe(p);
     if (p->way == PUMP_COPY)
-        return p->len ? pump_drain(p) : pump_fill(p);
+        return pump_fill(p);
+    if (p->way == PUMP_PIPED)
+        return move_by_pipe(p);
     return p->can_read && p->can_write ? move_piece(p) : PUMP_WAIT;
 }
 

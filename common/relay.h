@@ -22,14 +22,18 @@ enum pump_state {
 
 struct pump {
     int from, to; /* the caller's to close */
-    enum { PUMP_COPY, PUMP_SENDFILE, PUMP_SPLICE } way;
+    enum { PUMP_COPY, PUMP_SENDFILE, PUMP_SPLICE, PUMP_PIPED } way;
     enum pump_kind { PUMP_FILE, PUMP_PIPE, PUMP_SOCKET, PUMP_MASTER, PUMP_OTHER } from_kind, to_kind;
     bool can_read, can_write; /* as far as is known */
     enum { PUMP_SOURCE, PUMP_TARGET } failed;
     char *buffer;
     size_t start, len; /* of what is in the buffer */
-    bool held;         /* half a pump: nothing is to be read now */
-    bool limited;      /* the source ends for us after `left` bytes more */
+    bool may_pipe;     /* PUMP_COPY may become PUMP_PIPED when there is much to move */
+    bool has_pipe;
+    int pipe[2];   /* of PUMP_PIPED, ours */
+    size_t inside; /* it */
+    bool held;     /* half a pump: nothing is to be read now */
+    bool limited;  /* the source ends for us after `left` bytes more */
     uint64_t left;
     uint64_t moved; /* bytes that have reached the target */
 };

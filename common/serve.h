@@ -72,7 +72,7 @@ struct serve_kind {
     void (*refresh)(void *owner, bool asked);
 };
 
-enum { SERVE_LISTENERS = 32, SERVE_LANES = 8 };
+enum { SERVE_LISTENERS = 32, SERVE_LANES = 8, SERVE_RECENT = 64 };
 
 struct serve {
     struct msg *msg;
@@ -101,6 +101,9 @@ struct serve {
     struct env env;
     struct spawn_lane *lanes; /* SERVE_LANES of them: starts that are on their way */
     bool no_lanes, lanes_short;
+    pid_t recent[SERVE_RECENT]; /* programs that were started last, a ring; 0: none, or seen to have ended */
+    unsigned recent_at;
+    int64_t reap_at; /* when all are looked at; 0: nobody is known to have ended */
 
     /* how it goes */
     struct table children, clients;

@@ -13,7 +13,7 @@
 #include "fd.h"
 #include "reap.h"
 
-enum { BACKOFF_MIN_MS = 50, BACKOFF_MAX_MS = 1000 };
+enum { BACKOFF_MIN_MS = 50, BACKOFF_MAX_MS = 1000, MANY_CHILDREN = 500, REAP_MS = 50 };
 
 unsigned long serve_active(const struct serve *s)
 {
@@ -106,23 +106,52 @@ static void say_end(const struct serve *s, pid_t pid, int status)
     event_send(&e);
 }
 
+static void take_end(struct serve *s, pid_t pid, int status)
+{
+    struct serve_child *child = table_find(&s->children, &pid);
+    if (!child) /* one that never got to run its program */
+        return;
+    serve_forget_client(s, child->client);
+    table_remove(&s->children, child);
+    serve_lane_is_over(s, pid);
+    say_end(s, pid, status);
+    serve_say_status(s, false);
+    if (s->shortage_said)
+        s->paused_until = 0; /* what it had is free again */
+}
+
+/* How many of those that were started last have ended. */
+static int reap_recent(struct serve *s)
+{
+    int status, n = 0;
+    for (int i = 0; i < SERVE_RECENT; i++) {
+        pid_t pid = s->recent[i];
+        if (!pid || !reap_that(pid, &status))
+            continue;
+        s->recent[i] = 0;
+        take_end(s, pid, status);
+        n++;
+    }
+    return n;
+}
+
 void serve_reap(struct serve *s)
 {
     int status;
     pid_t pid;
     serve_look_at_lanes(s);
-    while ((pid = reap_next(&status, false))) {
-        struct serve_child *child = table_find(&s->children, &pid);
-        if (!child) /* one that never got to run its program */
-            continue;
-        serve_forget_client(s, child->client);
-        table_remove(&s->children, child);
-        serve_lane_is_over(s, pid);
-        say_end(s, pid, status);
-        serve_say_status(s, false);
-        if (s->shortage_said)
-            s->paused_until = 0; /* what it had is free again */
-    }
+    while ((pid = reap_next(&status, false)))
+        take_end(s, pid, status);
+    s->reap_at = 0;
+}
+
+void serve_reap_soon(struct serve *s)
+{
+    serve_look_at_lanes(s);
+    if (s->children.used <= MANY_CHILDREN || !reap_recent(s))
+        serve_reap(s);
+    else if (!s->reap_at)
+        s->reap_at = clock_in(REAP_MS * CLOCK_MS);
 }
 
 void serve_take_on(struct serve *s, struct serve_conn *c)

@@ -110,6 +110,8 @@ static void terminate_children(const struct serve *s)
 static void take_signals(struct serve *s)
 {
     if (sigs_take(SIGCHLD))
+        serve_reap_soon(s);
+    if (s->reap_at && !clock_left(s->reap_at))
         serve_reap(s);
     if (sigs_take(SIGHUP))
         s->kind->refresh(s->owner, true);
@@ -193,6 +195,8 @@ static nfds_t fill_polls(struct serve *s, nfds_t *listeners)
 static int64_t sleep_time(const struct serve *s)
 {
     int64_t until = s->stop ? s->drain_until : CLOCK_NEVER;
+    if (s->reap_at)
+        until = clock_first(until, s->reap_at);
     if (s->paused_until && (s->held.fd >= 0 || !s->stop))
         until = clock_first(until, s->paused_until);
     for (size_t i = 0; may_read_preambles(s) && i < s->waiting_n; i++)

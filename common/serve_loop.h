@@ -50,6 +50,13 @@ void serve_drop(struct serve_conn *c);
 /* Takes note of all programs that have ended. */
 void serve_reap(struct serve *s);
 
+/*
+ * The same, now or a little later (s->reap_at). Where thousands of programs live, the kernel looks at all of
+ * them to find those that have ended. Those that were started last are the likeliest, and each of them can be
+ * asked for by itself.
+ */
+void serve_reap_soon(struct serve *s);
+
 /* Connections that we have taken on and not seen the end of. */
 unsigned long serve_active(const struct serve *s);
 

@@ -195,6 +195,7 @@ void serve_start(struct serve *s, struct serve_conn *c)
         shortage_is_over(s);
     struct serve_child *child = table_add(&s->children, &pid); /* there is room: it can't fail */
     memcpy(child->client, c->key, sizeof child->client);
+    s->recent[s->recent_at++ % SERVE_RECENT] = pid;
     say_ok(s, c, pid);
     serve_drop(c);
     serve_say_status(s, false);
