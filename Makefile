@@ -36,7 +36,7 @@ else
 SAY = @:
 endif
 
-.PHONY: all demo test check bench install uninstall static clean help FORCE
+.PHONY: all demo test check bench tools install uninstall static clean help FORCE
 .DELETE_ON_ERROR:
 
 all: $(B)/ipcbox
@@ -69,7 +69,7 @@ one/%: FORCE
 static:
 	+$(Q)$(MAKE) --no-print-directory B=$(B)/static CC=musl-gcc HARDEN='-fno-pie -fstack-protector-strong' \
 	  CFLAGS='-Os -flto -flto-partition=one -ffunction-sections -fdata-sections -fno-asynchronous-unwind-tables' \
-	  LINK='-static -no-pie -Wl,-z,relro,-z,now,-z,noseparate-code,--gc-sections -s'
+	  LINK='-static -no-pie -Wl,-z,norelro,-z,noseparate-code,--gc-sections -s'
 
 # bench/NAME.c is one program: build/bench/NAME; hello is static and without a library, so that its start costs least
 $(B)/bench/%: bench/%.c bench/tool.h $(B)/flags
@@ -91,6 +91,9 @@ test: all
 
 check: all
 	sh check/all.sh $(B)
+
+# the programs that the benchmarks load and check with
+tools: $(patsubst bench/%.c,$(B)/bench/%,$(wildcard bench/*.c))
 
 bench: all
 	sh bench/run.sh $(B)

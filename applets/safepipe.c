@@ -101,7 +101,7 @@ static int say_late(const struct safepipe *s)
 /* Starts stage i; with --retry, waits and tries again while there is no process to be had. */
 static int start_patiently(struct safepipe *s, size_t i, struct spawn *spawn, const char **failed)
 {
-    int64_t until = clock_in(s->retry_time), pause = BACKOFF_MS * CLOCK_MS;
+    int64_t until = s->retry ? clock_in(s->retry_time) : 0, pause = BACKOFF_MS * CLOCK_MS;
     for (;;) {
         if (job_start(&s->job, i, spawn, failed) == 0)
             return 0;

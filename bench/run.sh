@@ -45,11 +45,7 @@ trap 'exit 130' INT
 trap 'exit 143' TERM
 
 prepare() {
-  for tool in "$bench"/*.c; do
-    tool=${tool##*/}
-    make -s B="$1" "$1/bench/${tool%.c}" >/dev/null || exit
-  done
-  make -s B="$1" >/dev/null || exit
+  make -s B="$1" all tools >/dev/null || exit
   if command -v musl-gcc >/dev/null; then
     make -s B="$1" static >/dev/null || exit
   else

@@ -32,7 +32,7 @@ must sh check/manpages.sh "$build"
 
 if have clang-format; then
   step "layout of the code"
-  must clang-format --dry-run -Werror applets/*.c common/*.[ch] bench/*.c
+  must clang-format --dry-run -Werror applets/*.c common/*.[ch] bench/*.[ch]
 fi
 if have shellcheck; then
   step "shell scripts"
@@ -53,12 +53,14 @@ fi
 for compiler in gcc clang; do
   if have "$compiler"; then
     step "no warnings with $compiler"
-    must make -s -j "$jobs" B="$build/check-$compiler" CC="$compiler" CFLAGS='-O2 -Wconversion -Wno-sign-conversion'
+    must make -s -j "$jobs" B="$build/check-$compiler" CC="$compiler" CFLAGS='-O2 -Wconversion -Wno-sign-conversion' \
+      all tools
   fi
 done
 if have musl-gcc; then
-  step "static build with musl"
+  step "static build with musl, of 300 KiB at the most"
   must make -s -j "$jobs" B="$build" static
+  must test "$(wc -c <"$build/static/ipcbox")" -le 307200
 fi
 if have systemd-analyze; then
   step "systemd units"

@@ -47,7 +47,11 @@ int family_begin(struct family *f)
     *f = (struct family){.is_init = getpid() == 1};
     if (prctl(PR_SET_CHILD_SUBREAPER, 1) < 0)
         return -1;
-    if (f->is_init || !reap_are_parent())
+    if (f->is_init)
+        return 0;
+    if (!procs_are_ours())
+        return -1;
+    if (!reap_are_parent())
         return 0;
     if (procs_list(&all) < 0)
         return -1;

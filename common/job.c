@@ -108,7 +108,7 @@ static const char *name_of(const struct job *j, size_t i, struct buf *b)
 }
 
 /* One line, one write: what --status-fd gets. */
-static void tell_status(const struct job *j, size_t i, pid_t pid, int64_t took)
+static void tell_status(const struct job *j, size_t i, pid_t pid)
 {
     char mem[256];
     struct buf b = BUF(mem);
@@ -116,6 +116,7 @@ static void tell_status(const struct job *j, size_t i, pid_t pid, int64_t took)
     int s = p->wait_status;
     if (j->status_fd < 0)
         return;
+    int64_t took = p->began ? clock_now() - p->began : 0;
     buf_fmt(&b,
         "stage=%zu pid=%ld exec_errno=%d exit=%d signal=%d core=%d timed_out=%d seconds=%lld.%03lld\n", i,
         (long)pid, p->exec_errno,
@@ -136,7 +137,7 @@ int job_find(struct job *j)
         struct prog *p = &j->progs[i];
         if (spawn_find(*p->argv, path) < 0) {
             p->exec_errno = errno;
-            tell_status(j, i, 0, 0);
+            tell_status(j, i, 0);
             return msg_fatal(
                 j->msg, spawn_exit_status(p->exec_errno), "find", name_of(j, i, &name), p->exec_errno);
         }
@@ -203,7 +204,7 @@ int job_start(struct job *j, size_t i, struct spawn *s, const char **failed)
     s->argv = p->argv;
     s->envp = j->env.v;
     s->pid_text = j->has_listen_pid ? j->listen_pid + strlen("LISTEN_PID=") : NULL;
-    p->began = clock_now();
+    p->began = j->status_fd < 0 ? 0 : clock_now();
     pid_t pid = spawn_program(s, failed);
     if (pid < 0) {
         int err = errno;
@@ -211,7 +212,7 @@ int job_start(struct job *j, size_t i, struct spawn *s, const char **failed)
         if (strcmp(*failed, "fork") != 0) {
             p->exec_errno = err;
             p->ended = true;
-            tell_status(j, i, 0, clock_now() - p->began);
+            tell_status(j, i, 0);
         }
         errno = err;
         return -1;
@@ -230,7 +231,7 @@ int job_say_failed(struct job *j, size_t i, const char *failed, int err)
 {
     if (strcmp(failed, "exec") != 0 && !j->progs[i].exec_errno) {
         j->progs[i].exec_errno = err;
-        tell_status(j, i, 0, 0);
+        tell_status(j, i, 0);
     }
     char mem[SPAWN_PATH_SIZE + 32];
     struct buf name = BUF(mem);
@@ -248,7 +249,7 @@ bool job_note_end(struct job *j, pid_t pid, int status)
         p->ended = true;
         p->wait_status = status;
         j->running--;
-        tell_status(j, i, pid, clock_now() - p->began);
+        tell_status(j, i, pid);
         say_end(j, i, pid);
         return true;
     }
@@ -400,11 +401,11 @@ static bool sleep_ending(struct job *j, int64_t ns)
 void job_end(struct job *j, int sig, int64_t grace)
 {
     enum { LOOKS = 20 }; /* for one who was born while we looked */
-    int64_t deadline = clock_in(grace);
     for (size_t i = 0; i < j->n; i++)
         j->progs[i].timed_out = j->progs[i].pid > 0 && !j->start_failed;
     if (nothing_left(j))
         return;
+    int64_t deadline = clock_in(grace);
     signal_tree(j, sig);
     signal_tree(j, SIGCONT); /* one that is stopped would not hear it */
     while (!nothing_left(j) && signal_tree(j, 0) > 0 && clock_left(deadline))

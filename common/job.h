@@ -32,7 +32,7 @@ struct prog {
     bool timed_out;  /* it had to be ended */
     int exec_errno;  /* it could not be started */
     int wait_status; /* wait(2)'s, once it has ended by itself */
-    int64_t began;
+    int64_t began;   /* for --status-fd, else 0 */
 };
 
 struct job {

@@ -95,13 +95,13 @@ static int by_pid(const void *a, const void *b)
     return (x->pid > y->pid) - (x->pid < y->pid);
 }
 
-/* In another pid namespace than /proc's the numbers would be those of others. */
-static bool is_our_namespace(void)
+bool procs_are_ours(void)
 {
     char self[32], mem[32];
     struct buf own = BUF(mem);
     ssize_t n = readlink("/proc/self", self, sizeof self);
     buf_num(&own, (unsigned long long)getpid());
+    errno = ENOSYS;
     return n == (ssize_t)own.len && memcmp(self, own.mem, own.len) == 0;
 }
 
@@ -112,8 +112,7 @@ int procs_list(struct procs *all)
     uint64_t pid;
     int done = 0;
     *all = (struct procs){0};
-    errno = ENOSYS;
-    DIR *proc = is_our_namespace() ? opendir("/proc") : NULL;
+    DIR *proc = procs_are_ours() ? opendir("/proc") : NULL;
     if (!proc)
         return -1;
     while (done == 0 && (entry = readdir(proc)))

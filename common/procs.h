@@ -25,6 +25,10 @@ struct procs {
 /* What /proc says of that process now. False: it is not there, or has been waited for. */
 bool procs_look(pid_t pid, struct proc *p);
 
+/* Whether /proc is there, and that of our pid namespace: in another the numbers are those of others. ENOSYS.
+ */
+bool procs_are_ours(void);
+
 /* All processes. 0, or -1 with errno; ENOSYS when /proc is not that of our pid namespace. */
 int procs_list(struct procs *all);
 void procs_free(struct procs *all);

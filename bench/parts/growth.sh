@@ -47,16 +47,15 @@ growing() {
   shift 2
   for many in $crowds; do
     tells_port "$name-$many" "$goal" "$label, $many live" "$@" -c $((many + 100)) 127.0.0.1 0 "$tools/copy"
-    name=${name%-*} goal=0.8
+    name=${name%-*}
+    [ "$name" != ipcbox ] || goal=0.8
   done
 }
 
 # The bare loop takes its arguments another way.
 growing_bare() {
-  goal=
   for many in $crowds; do
-    tells_port "bare-$many" "$goal" "bareloop, $many live" "$tools/bareloop" $((many + 100)) "$tools/copy"
-    goal=0.8
+    tells_port "bare-$many" '' "bareloop, $many live" "$tools/bareloop" $((many + 100)) "$tools/copy"
   done
 }
 

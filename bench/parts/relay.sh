@@ -62,18 +62,18 @@ cpu_goal() {
 }
 
 relay_way() { # WAY GOAL-AGAINST-NC GOAL-OF-CPU
-  new_part "Relay of $((all / 1048576)) MiB, $1. (a quarter): a quarter of it, times 4."
+  new_part "Relay of $((all / 1048576)) MiB, $1; (a quarter): of a quarter, times 4."
   contestant ipcbox '' 'ipcbox tcpclient'
   contestant bare 0.95 'barerelay: sendfile or splice'
   case $1 in
-  pipe-to-socket | socket-to-file) contestant bare-copy '' 'barerelay -c: read and write' ;;
+  pipe-to-socket | socket-to-file) slow bare-copy 'barerelay -c: read and write (a quarter)' ;;
   esac
   ! has /usr/bin/nc.openbsd netcat-openbsd || contestant nc "$2" 'nc (netcat-openbsd)'
   ! has /usr/bin/ncat ncat || slow ncat 'ncat (a quarter)'
   if has /usr/bin/socat socat; then
     slow socat 'socat (a quarter)'
-    contestant socat-131072 '' 'socat -b 131072'
-    contestant socat-1048576 '' 'socat -b 1048576'
+    slow socat-131072 'socat -b 131072 (a quarter)'
+    slow socat-1048576 'socat -b 1048576 (a quarter)'
   fi
   way=$1
   rounds_of relay_turn
@@ -87,7 +87,7 @@ slow() { # NAME LABEL
 }
 
 relay_part() {
-  contestants='' all=$((536870912 / (scale > 4 ? 4 : scale)))
+  contestants='' all=$size
   for amount in $all $((all / 4)); do
     "$tools/bytes" make "$amount" >"$dir/data.$amount" || die 'no room for the data'
     tells_port "sink-$amount" '' '' "$tools/bytes" sink "$amount"
