@@ -219,7 +219,7 @@ teardown() {
   run -0 with_server tcpserver -1 127.0.0.1 0 echo tcp ::: withserver unixserver -1 sock echo unix ::: \
     sh -c 'tcpclient 127.0.0.1 {PORT} </dev/null; unixclient {SOCKET} </dev/null; echo $1' '' :::
   [ "$output" = $'tcp\nunix\n:::' ]
-  run -0 with_server --sep -- sh -c "echo 7; echo \$1 >&2; exec sleep infinity" '' ::: -- echo client --
+  run -0 with_server --sep -- sh -c "echo \$1 >&2; echo 7; exec sleep infinity" '' ::: -- echo client --
   [[ $output == *"client --"* ]]
   [[ $output == *":::"* ]]
 }
