@@ -355,3 +355,11 @@ no_other_children() {
     [ "$status" -eq 0 ]
   done
 }
+
+@test "where no sleep is possible, TERM ends it all the same" {
+  with_strace trace -e trace=ppoll -e inject=ppoll:error=ENOMEM
+  start srv traced 127.0.0.1 0 true
+  until_line srv.err '^tcpserver: poll (waiting for it to pass): Cannot allocate memory$'
+  finish "$srv"
+  [ "$status" -eq 0 ]
+}

@@ -192,6 +192,15 @@ int sigs_take_ending(bool *sent)
     return 0;
 }
 
+/* The signals that have come, without a sleep. Keeps errno. */
+static void let_in(void)
+{
+    int err = errno;
+    sigprocmask(SIG_SETMASK, &state.open_mask, NULL);
+    sigprocmask(SIG_BLOCK, &state.caught, NULL);
+    errno = err;
+}
+
 int sigs_sleep(struct pollfd *fds, nfds_t n, int64_t ns)
 {
     start();
@@ -205,6 +214,8 @@ int sigs_sleep(struct pollfd *fds, nfds_t n, int64_t ns)
      * through. A second one each time would cost a relay of small messages a tenth of its speed.
      */
     const struct timespec at_once = {0};
+    if (ready < 0 && errno != EINTR)
+        let_in();
     state.busy = ready > 0 ? state.busy + 1 : 0;
     if (state.busy == BUSY_MAX) {
         state.busy = 0;
