@@ -331,6 +331,19 @@ end'* ]]
   [ "${#stderr_lines[@]}" -eq 1 ]
 }
 
+@test "a document ends with its Content-Length, however small the last piece, be the connection open" {
+  http 'print $c "HTTP/1.1 200 OK\r\nContent-Length: 1000010\r\n\r\n", "x" x 1000000;
+    select undef, undef, undef, 0.3; print $c "the end!!\n"; 1 while <$c>'
+  timeout --foreground 30 webget -b "http://127.0.0.1:$server_at/" | cat >piped
+  [ "${PIPESTATUS[0]}" -eq 0 ]
+  timeout --foreground 30 webget -b "http://127.0.0.1:$server_at/" >out
+  timeout --foreground 30 webget -b "http://127.0.0.1:$server_at/" >>appended
+  cmp piped out
+  cmp piped appended
+  [ "$(wc -c <out)" -eq 1000010 ]
+  [ "$(tail -n 1 out | tail -c 10)" = 'the end!!' ]
+}
+
 @test "300 MB go through in flat memory" {
   http 'print $c "HTTP/1.1 200 OK\r\nContent-Length: 300000000\r\n\r\n"; my $x = "x" x 1000000; print $c $x for 1 .. 300; 1 while <$c>'
   mkfifo body go

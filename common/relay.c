@@ -260,6 +260,8 @@ enum pump_state pump_drain(struct pump *p)
 
 static enum pump_state step_once(struct pump *p)
 {
+    if (p->limited && !p->left && pump_is_empty(p))
+        return PUMP_END;
     if (p->way == PUMP_COPY && p->len)
         return pump_drain(p);
     if (p->way == PUMP_COPY && p->inside)
