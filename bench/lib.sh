@@ -141,16 +141,25 @@ tells_port() {
   echo "$address" >"$dir/address.$name"
 }
 
-# A server that doesn't: NAME GOAL LABEL ADDRESS COMMAND...
+# A server that doesn't, whose program says hello: NAME GOAL LABEL ADDRESS COMMAND...
 silent() {
-  name=$1 address=$4
-  contestant "$1" "$2" "$3"
-  echo "$4" >"$dir/address.$1"
-  shift 4
+  start_silent 'hello\n' "$@"
+}
+
+# The same, whose program echoes.
+silent_echo() {
+  start_silent '' "$@"
+}
+
+start_silent() { # ANSWER|'' NAME GOAL LABEL ADDRESS COMMAND...
+  answer=$1 name=$2 address=$5
+  contestant "$2" "$3" "$4"
+  echo "$5" >"$dir/address.$name"
+  shift 5
   "$tools/timed" -o "$dir/timed.$name" "$@" >/dev/null 2>>"$dir/err.$name" &
   pids="$pids $!"
   tries=0
-  until "$tools/load" -n 1 -t 5 -e 'hello\n' "$address" >/dev/null 2>&1; do
+  until "$tools/load" -n 1 -t 5 ${answer:+-e "$answer"} "$address" >/dev/null 2>&1; do
     tries=$((tries + 1))
     [ "$tries" -lt 100 ] || die "$name does not answer: $(cat "$dir/err.$name")"
     sleep 0.1

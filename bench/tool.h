@@ -14,7 +14,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <time.h>
+#include <unistd.h>
 
 enum { TOOL_OK = 0, TOOL_NO = 1, TOOL_USAGE = 100, TOOL_SYSTEM = 111 };
 
@@ -56,6 +58,30 @@ static inline int64_t tool_now(void)
     struct timespec t;
     clock_gettime(CLOCK_MONOTONIC, &t);
     return t.tv_sec * TOOL_SECOND + t.tv_nsec;
+}
+
+static inline pid_t tool_start(char **argv)
+{
+    pid_t pid = vfork();
+    if (pid == 0) {
+        execvp(*argv, argv);
+        _exit(127);
+    }
+    return pid;
+}
+
+/* Runs a command to its end, which must be status 0; by vfork(2), which copies no page tables. */
+static inline void tool_run(const char *tool, char **argv)
+{
+    int status;
+    pid_t pid = tool_start(argv);
+    if (pid < 0)
+        tool_die(TOOL_SYSTEM, "%s: vfork", tool);
+    while (waitpid(pid, &status, 0) < 0)
+        if (errno != EINTR)
+            tool_die(TOOL_SYSTEM, "%s: wait", tool);
+    if (status != 0)
+        tool_die(TOOL_NO, "%s: %s has failed: wait status %d", tool, *argv, status);
 }
 
 #endif

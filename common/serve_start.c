@@ -66,21 +66,23 @@ static int greet(void *arg)
 /* ---- its program ---- */
 
 /* One whose start is over; NULL: none. */
-static struct spawn_lane *free_lane(struct serve *s)
+static struct spawn_lane *find_lane(const struct serve *s)
 {
-    bool failed = false;
-    for (int i = 0; i < SERVE_LANES; i++) {
-        if (spawn_lane_is_free(&s->lanes[i]))
-            return &s->lanes[i];
-        failed |= s->lanes[i].err != 0;
-    }
-    if (!failed)
-        return NULL;
-    serve_reap(s); /* which says why, and frees it */
     for (int i = 0; i < SERVE_LANES; i++)
         if (spawn_lane_is_free(&s->lanes[i]))
             return &s->lanes[i];
     return NULL;
+}
+
+static struct spawn_lane *free_lane(struct serve *s)
+{
+    struct spawn_lane *lane = find_lane(s);
+    for (int i = 0; !lane && i < SERVE_LANES; i++)
+        if (s->lanes[i].err) {
+            serve_reap(s); /* which says why that start has failed, and frees its lane */
+            return find_lane(s);
+        }
+    return lane;
 }
 
 /*

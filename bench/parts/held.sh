@@ -44,22 +44,6 @@ release() {
   rm -f "$dir"/report.* "$dir/go"
 }
 
-# As silent, for a server whose program echoes: NAME GOAL LABEL ADDRESS COMMAND...
-silent_echo() {
-  name=$1 address=$4
-  contestant "$1" "$2" "$3"
-  echo "$4" >"$dir/address.$1"
-  shift 4
-  "$tools/timed" -o "$dir/timed.$name" "$@" >/dev/null 2>>"$dir/err.$name" &
-  pids="$pids $!"
-  tries=0
-  until "$tools/load" -n 1 -t 5 "$address" >/dev/null 2>&1; do
-    tries=$((tries + 1))
-    [ "$tries" -lt 100 ] || die "$name does not answer: $(cat "$dir/err.$name")"
-    sleep 0.1
-  done
-}
-
 # All servers: $1 connections at a time, $tools/copy for each
 held_servers() {
   tells_port ipcbox '' 'ipcbox tcpserver' "$ipcbox" tcpserver -1 -c "$1" 127.0.0.1 0 "$tools/copy"
