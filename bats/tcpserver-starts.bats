@@ -144,17 +144,24 @@ counts() {
   grep -q "^tcpserver: status: $2/" srv.err
 }
 
-@test "with hundreds of programs the ends of old and new ones are seen" {
+@test "with hundreds of programs the ends of old and new ones are seen, also those of one moment" {
   start srv tcpserver -c 700 127.0.0.1 0 cat
-  background clients perl -MIO::Socket::INET -e 'my ($port, @held) = @ARGV;
-    sub client { IO::Socket::INET->new("127.0.0.1:$port") // die "connect: $!" }
-    sub answers { my $c = shift; syswrite $c, "x\n"; readline($c) eq "x\n" or die "no answer" }
-    push @held, client() for 1 .. 550;
-    answers($_) for @held;
-    for (1 .. 300) { shift @held; my $c = client(); answers($c) }
-    print "done\n"; STDOUT->flush; sleep' "$srv_at"
+  # 20 old ones and the newest end while the server is stopped: it gets one SIGCHLD for all
+  background clients perl -MIO::Socket::INET -e 'my ($port, $server) = @ARGV;
+    my @held = map { IO::Socket::INET->new("127.0.0.1:$port") // die "connect: $!" } 1 .. 550;
+    for (@held) { syswrite $_, "x\n"; readline($_) eq "x\n" or die "no answer" }
+    kill STOP => $server;
+    splice @held, 0, 20;
+    pop @held;
+    my $ended = 0;
+    until ($ended == 21) {
+      open my $children, "<", "/proc/$server/task/$server/children" or die;
+      $ended = grep { my $stat; open $stat, "<", "/proc/$_/stat" and readline($stat) =~ /\) Z/ } split " ", readline $children;
+    }
+    kill CONT => $server;
+    print "done\n"; STDOUT->flush; sleep' "$srv_at" "$srv"
   until_line clients.out done
-  until_true counts "$srv" 250
+  until_true counts "$srv" 529
   kill "$clients"
   until_true counts "$srv" 0
   no_children "$srv"
