@@ -17,7 +17,8 @@ have() {
 must() {
   "$@" || {
     echo "check: FAILED: $*" >&2
-    bad=1
+    bad="$bad
+check: FAILED: $*"
   }
 }
 jobs=$(getconf _NPROCESSORS_ONLN)
@@ -77,5 +78,8 @@ must make -s -j "$jobs" B="$build/sanitized" HARDEN='-fPIE' LDFLAGS="$build/sani
   CFLAGS='-O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer'
 must env IPCBOX_SANITIZED=1 sh bats/helper/run.sh "$build/sanitized"
 
-[ -z "$bad" ] || exit 1
+[ -z "$bad" ] || {
+  echo "check: in short:$bad" >&2 # the first of it is far above
+  exit 1
+}
 echo "check: all is well"

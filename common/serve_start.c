@@ -65,19 +65,19 @@ static int greet(void *arg)
 
 /* ---- its program ---- */
 
-/* One whose start is over; NULL: none. */
-static struct spawn_lane *find_lane(const struct serve *s)
+/* The number of one whose start is over; -1: none. */
+static int find_lane(const struct serve *s)
 {
     for (int i = 0; i < SERVE_LANES; i++)
         if (spawn_lane_is_free(&s->lanes[i]))
-            return &s->lanes[i];
-    return NULL;
+            return i;
+    return -1;
 }
 
-static struct spawn_lane *free_lane(struct serve *s)
+static int free_lane(struct serve *s)
 {
-    struct spawn_lane *lane = find_lane(s);
-    for (int i = 0; !lane && i < SERVE_LANES; i++)
+    int lane = find_lane(s);
+    for (int i = 0; lane < 0 && i < SERVE_LANES; i++)
         if (s->lanes[i].err) {
             serve_reap(s); /* which says why that start has failed, and frees its lane */
             return find_lane(s);
@@ -91,9 +91,9 @@ static struct spawn_lane *free_lane(struct serve *s)
  */
 static pid_t start_program(struct serve *s, struct spawn *program, const char **failed)
 {
-    struct spawn_lane *lane = s->no_lanes ? NULL : free_lane(s);
-    if (lane) {
-        pid_t pid = spawn_in_lane(lane, program, &s->env, failed);
+    int lane = s->no_lanes ? -1 : free_lane(s);
+    if (lane >= 0) {
+        pid_t pid = spawn_in_lane(&s->lanes[lane], program, &s->env, failed);
         s->no_lanes = pid < 0 && (errno == ENOSYS || errno == EINVAL);
         if (!s->no_lanes)
             return pid;
