@@ -95,12 +95,20 @@ static bool start(struct cmdserver *c, const char *name)
     return done;
 }
 
+/* Whether it can be run; else errno says why not. */
+static bool is_there(const char *name)
+{
+    const char *path = spawn_find(name);
+    bool found = path != NULL;
+    spawn_forget(path, name);
+    return found;
+}
+
 /* Runs a command until it ends, its time is over, or a signal ends us; then none of its children is left. */
 static void run_words(struct cmdserver *c, const char *name, char **words)
 {
     struct job *j = &c->job;
-    char path[SPAWN_PATH_SIZE];
-    if (spawn_find(*words, path) < 0) {
+    if (!is_there(*words)) {
         say_about(c, name, strerror(errno));
         return;
     }
@@ -148,8 +156,8 @@ static void run_who(struct cmdserver *c)
 /* A fortune cookie; Debian's is not where commands are. */
 static void run_cookie(struct cmdserver *c)
 {
-    char path[SPAWN_PATH_SIZE], name[] = "fortune", games[] = "/usr/games/fortune";
-    char *words[] = {spawn_find(name, path) == 0 ? name : games, NULL};
+    char name[] = "fortune", games[] = "/usr/games/fortune";
+    char *words[] = {is_there(name) ? name : games, NULL};
     run_words(c, name, words);
 }
 

@@ -234,6 +234,7 @@ static int start(struct daemonize *d)
     if (pipe2(fds, O_CLOEXEC) < 0)
         msg_die_sys(d->msg, "pipe", NULL);
     d->monitor.report = fds[1];
+    sigs_catch(SIGPIPE); /* as job_begin does: not one that is passed on */
     sigs_catch_ending(); /* before there is anybody to be told */
     pid_t monitor = spawn_background(be_monitor, d);
     if (monitor < 0)

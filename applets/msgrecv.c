@@ -79,10 +79,10 @@ static int make_room(struct msgrecv *r, size_t room)
 /* Whether a signal has come that ends us, or nobody can read any more what we have to say. */
 static bool is_over(struct msgrecv *r)
 {
-    struct pollfd out = {.fd = r->has_prog ? -1 : STDOUT_FILENO};
+    struct pollfd out = {.fd = STDOUT_FILENO};
     if (sigs_ending_came())
         return true;
-    return poll(&out, 1, 0) > 0 && out.revents & (POLLERR | POLLHUP);
+    return !r->has_prog && poll(&out, 1, 0) > 0 && out.revents & (POLLERR | POLLHUP);
 }
 
 /* msgrcv(2), with more room as often as a message needs it; a message that is too long stays where it is. */
@@ -99,10 +99,15 @@ static int try_receive(struct msgrecv *r, int flags)
     }
 }
 
-/* With signals let in. 0, or -1 with errno: ENOMSG after the deadline; EINTR when it is over. */
-static int receive(struct msgrecv *r)
+/*
+ * With signals let in. 0, or -1 with errno: ENOMSG after the deadline; EINTR when it is over. Of who has just
+ * read something it is not asked whether he still does, unless there is nothing for him.
+ */
+static int receive(struct msgrecv *r, bool has_read)
 {
     int64_t deadline = clock_in(r->timeout);
+    if (has_read && !sigs_ending_came() && try_receive(r, IPC_NOWAIT) == 0)
+        return 0;
     for (;;) {
         errno = EINTR;
         if (is_over(r))
@@ -208,7 +213,7 @@ static int deliver_to_prog(struct msgrecv *r)
     struct buf type = BUF(r->type_text);
     buf_fmt(&type, "MSGTYPE=%ld", r->message->type);
     buf_str(&type);
-    if (env_put(&j->env, r->type_text) < 0)
+    if (env_put(job_env(j), r->type_text) < 0)
         return not_begun(r, "malloc", errno);
     int fd = text_file(r);
     if (fd < 0)
@@ -255,15 +260,19 @@ static int run(struct msgrecv *r)
 {
     int status;
     job_begin(&r->job, false);
+    if (r->has_prog)
+        job_env(&r->job); /* before there is a message to lose */
     if (make_room(r, FIRST_ROOM) < 0)
         return msg_fatal(r->msg, EXIT_SYSTEM, "malloc", NULL, errno);
     do {
         if (sigs_open() < 0)
             return msg_fatal(r->msg, EXIT_SYSTEM, "timer_create", NULL, errno);
         int received;
+        bool again = false;
         do {
-            received = receive(r);
+            received = receive(r, again);
             status = received == 0 && !r->has_prog ? deliver_to_stdout(r) : EXIT_DONE;
+            again = true;
         } while (received == 0 && r->follow && !r->has_prog && status == EXIT_DONE);
         sigs_shut();
         if (received < 0)

@@ -100,8 +100,8 @@ static int take(const struct semtake *s, bool undo)
 
 static int run(struct semtake *s, char **argv)
 {
-    char path[SPAWN_PATH_SIZE];
-    if (*argv && spawn_find(*argv, path) < 0)
+    const char *path = *argv ? spawn_find(*argv) : NULL;
+    if (*argv && !path)
         return msg_fatal(s->msg, spawn_exit_status(errno), "find", *argv, errno);
     if (s->pid)
         watch_pid(s);

@@ -88,7 +88,7 @@ static const struct cli cli = {
 
 static int sigexec_main(struct msg *m, int argc, char **argv)
 {
-    char mem[4096], path[SPAWN_PATH_SIZE];
+    char mem[4096];
     struct buf inherited = BUF(mem);
     struct opts o;
     bool list = false;
@@ -107,7 +107,8 @@ static int sigexec_main(struct msg *m, int argc, char **argv)
         return opts_print(m, &inherited);
     if (list && fd_write_all(STDERR_FILENO, inherited.mem, inherited.len) < 0)
         msg_die_sys(m, "write", "stderr");
-    if (spawn_find(*argv, path) < 0)
+    const char *path = spawn_find(*argv);
+    if (!path)
         msg_die(m, spawn_exit_status(errno), "find", *argv, errno);
     spawn_become(path, argv, environ);
     msg_die(m, spawn_exit_status(errno), "exec", path, errno);

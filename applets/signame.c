@@ -46,7 +46,7 @@ static void list_all(struct buf *out)
 
 static int signame_main(struct msg *m, int argc, char **argv)
 {
-    char mem[65536];
+    char mem[1024];
     struct buf out = BUF(mem);
     struct opts o;
     opts_start(&o, m, &cli, argc, argv);
@@ -54,11 +54,17 @@ static int signame_main(struct msg *m, int argc, char **argv)
     argv += o.first;
     if (!*argv)
         list_all(&out);
-    for (; *argv; argv++)
+    for (char **word = argv; *word; word++, out.len = 0)
+        answer(m, *word, &out); /* all words are right before any is answered */
+    int status = EXIT_DONE;
+    for (; *argv && status == EXIT_DONE; argv++) {
         answer(m, *argv, &out);
-    if (out.cut)
-        msg_usage(m, "too many words");
-    return opts_print(m, &out);
+        if (out.len < sizeof mem / 2)
+            continue;
+        status = opts_print(m, &out);
+        out.len = 0;
+    }
+    return status == EXIT_DONE ? opts_print(m, &out) : status;
 }
 
 const struct applet applet_signame = {.cli = &cli, .theme = THEME_SIGNALS, .main = signame_main};

@@ -115,7 +115,6 @@ static const struct cli cli = {
 static int sockenv_main(struct msg *m, int argc, char **argv)
 {
     struct sockenv s = {.msg = m, .timeout = LOOKUP_SECONDS * CLOCK_SECOND};
-    char path[SPAWN_PATH_SIZE];
     struct opts o;
     int row;
     opts_start(&o, m, &cli, argc, argv);
@@ -143,7 +142,8 @@ static int sockenv_main(struct msg *m, int argc, char **argv)
         msg_usage(m, "want PROG");
     if (env_init(&s.env, environ) < 0)
         msg_die_sys(m, "malloc", NULL);
-    if (spawn_find(*argv, path) < 0)
+    const char *path = spawn_find(*argv);
+    if (!path)
         msg_die(m, spawn_exit_status(errno), "find", *argv, errno);
     if (s.keep) {
         if (s.lookup) { /* what is not found is unknown, whoever said it before */

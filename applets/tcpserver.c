@@ -279,17 +279,16 @@ static void inherit(struct tcpserver *t)
 /* ---- looking up names: sockenv goes in front of the program ---- */
 
 /* sockenv's own words; what runs it is ourselves, or found by PATH. */
-static char **put_sockenv_in_front(
-    const struct tcpserver *t, int argc, char **argv, const char **path, char *found)
+static char **put_sockenv_in_front(const struct tcpserver *t, int argc, char **argv, const char **path)
 {
     char **words = calloc((size_t)argc + 8, sizeof *words), **to = words;
     if (!words)
         msg_die_sys(t->msg, "malloc", NULL);
-    *path = found;
-    if (applet_find("sockenv") && access("/proc/self/exe", X_OK) == 0) {
-        *path = "/proc/self/exe";
-    } else if (spawn_find("sockenv", found) < 0) {
-        if (spawn_find("ipcbox", found) < 0)
+    *path = applet_find("sockenv") && access("/proc/self/exe", X_OK) == 0 ? "/proc/self/exe"
+                                                                          : spawn_find("sockenv");
+    if (!*path) {
+        *path = spawn_find("ipcbox");
+        if (!*path)
             msg_die(t->msg, EXIT_NOTFOUND, "-h needs sockenv: find", "sockenv or ipcbox", ENOENT);
         *to++ = "ipcbox";
     }
@@ -320,7 +319,7 @@ static void check(struct tcpserver *t, char **prog)
 
 static int serve(struct tcpserver *t, int argc, char **argv)
 {
-    char where[8], found[SPAWN_PATH_SIZE];
+    char where[8];
     struct buf b = BUF(where);
     const char *path = NULL;
     const int on = 1;
@@ -329,7 +328,7 @@ static int serve(struct tcpserver *t, int argc, char **argv)
         if (setsockopt(t->serve.listener[i], IPPROTO_TCP, TCP_NODELAY, &on, sizeof on) < 0)
             msg_die_sys(t->msg, "setsockopt", "TCP_NODELAY");
     if (argc && t->ucspi_options.lookup)
-        argv = put_sockenv_in_front(t, argc, argv, &path, found);
+        argv = put_sockenv_in_front(t, argc, argv, &path);
     serve_catch_signals();
     int status = serve_run(&t->serve, buf_str(&b), path, argv);
     if (status < 0)

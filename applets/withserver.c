@@ -293,7 +293,7 @@ static int wait_until_ready(struct withserver *w)
 /* CLIENT's words and environment; the manager's NOTIFY_SOCKET is what it was. */
 static int tell_client(struct withserver *w)
 {
-    struct env *e = &w->job.env;
+    struct env *e = job_env(&w->job);
     struct buf path = BUF(w->socket_text);
     env_drop(e, "PORT");
     env_drop(e, "SOCKET");
@@ -400,7 +400,7 @@ static int start_and_run(struct withserver *w)
         return give_up(w, SERVER, EXIT_SYSTEM, "somebody else answers at that %s already",
             w->port_number ? "port" : "socket");
     if (w->by_notify &&
-        (notify_listen(&w->notify, w->notify_text) < 0 || env_put(&w->job.env, w->notify_text) < 0))
+        (notify_listen(&w->notify, w->notify_text) < 0 || env_put(job_env(&w->job), w->notify_text) < 0))
         return msg_fatal(w->msg, EXIT_SYSTEM, "socket", "NOTIFY_SOCKET", errno);
     int status = start_server(w);
     if (status == EXIT_DONE)
@@ -415,6 +415,7 @@ static int run(struct withserver *w)
     j->on_signal = take_signal;
     j->owner = w;
     job_begin(j, true);
+    job_env(j); /* before there is a SERVER to end */
     w->why = BUF(w->why_mem);
     int status = start_and_run(w);
     end_all(w);

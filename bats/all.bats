@@ -220,7 +220,7 @@ wrong_call_of() {
   left=$(ls -A "$dir")
   rm -r "$dir"
   [ "$status" -eq 111 ]
-  [ "$output" = "ipcbox: install ${applets[0]}: Invalid cross-device link" ]
+  [[ $output == "ipcbox: install ${applets[0]}: "*ross-device\ link ]] # as libc has it
   [ -z "$left" ]
 }
 
@@ -370,6 +370,18 @@ commands_of() {
       [[ ${stderr_lines[0]} == *"-$letter (--$name) '0x10'"* ]]
     done < <("$applet" --help | sed -nE 's/^ +-(.), --([a-z0-9-]+)=(N|TIME|PORT|MODE|SECS)( .*|\[.*)?$/\1 \2/p')
   done
+}
+
+@test "every short option that wants a value, and gets none, is a wrong call" {
+  local applet letter checked=0
+  for applet in "${applets[@]}"; do
+    while read -r letter; do
+      wrong_call "$applet" "-$letter"
+      [ "${stderr_lines[0]}" = "$applet: option -$letter needs an argument" ]
+      checked=$((checked + 1))
+    done < <("$applet" --help | sed -nE 's/^ +-(.), --[a-z0-9-]+=.*/\1/p')
+  done
+  [ "$checked" -ge 100 ]
 }
 
 @test "-- ends the options" {

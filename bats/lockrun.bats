@@ -61,6 +61,17 @@ fcntl_perl='use Fcntl qw(:DEFAULT :flock :seek); $| = 1; open my $f, "+>>", "loc
   [ ! -e lock ]
 }
 
+@test "a signal that we were started deaf to does not end the wait: RTMAX, which times it, neither" {
+  local signal waiter
+  hold holder lockrun lock ./hold
+  for signal in USR1 RTMAX; do
+    background waiter bash -c 'trap "" "$0" && exec lockrun -t 3 lock true' "$signal"
+    until_true waits_for_lock "$waiter"
+    kill -"$signal" "$waiter"
+    ends_with 124 "$waiter"
+  done
+}
+
 @test "flock(1) and lockrun exclude each other" {
   need flock util-linux
   hold holder lockrun lock ./hold

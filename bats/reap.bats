@@ -288,6 +288,24 @@ passes_all() {
   wait "$outside" || :
 }
 
+@test "signals that have queued up are passed on one by one" {
+  background reap reap "$PERL/signals"
+  until_line reap.out 'it ready'
+  kill -STOP "$reap"
+  until_true grep -q "^State:.T" "/proc/$reap/status"
+  local i
+  for i in {1..5}; do
+    kill -RTMIN+1 "$reap"
+    kill -USR1 "$reap" # this does not queue
+  done
+  kill -RTMAX "$reap"
+  kill -CONT "$reap"
+  until_line reap.out '^it 64$'
+  finish "$reap"
+  [ "$(grep -c '^it 35$' reap.out)" -eq 5 ]
+  [ "$(grep -c '^it 10$' reap.out)" -eq 1 ]
+}
+
 @test "a signal that kills PROG by way of us kills us" {
   script prog 'echo running; exec sleep infinity'
   background reap reap ./prog

@@ -18,7 +18,7 @@ has() {
 }
 
 new_part() { # TITLE
-  rm -f "$dir"/main.* "$dir"/cpu.* "$dir"/tail.* "$dir"/timed.* "$dir"/count.* "$dir"/few.* "$dir"/words.* "$dir"/rows
+  rm -f "$dir"/main.* "$dir"/cpu.* "$dir"/tail.* "$dir"/timed.* "$dir"/count.* "$dir"/few.* "$dir"/words.* "$dir"/after "$dir"/rows
   contestants=
   part=$((part + 1))
   printf '\n%s\n' "$part. $1"
@@ -73,7 +73,48 @@ tail_table() { # [GOAL for the best of the others]
   awk -v dir="$dir" -v base=ipcbox -v subject=base -v unit=us -v kind=tail -v part="$part" -f "$bench/table.awk" "$dir/rows"
 }
 
+# A row of another table of the same measurement, if it was there to be measured: NAME GOAL LABEL
+measured_row() {
+  [ ! -s "$dir/main.$1" ] || row "$@"
+}
+
+label_of() { # NAME
+  awk -F '|' -v name="$1" '$1 == name {print $3}' "$dir/rows"
+}
+
+# The 99th percentiles, and whether ipcbox's is at most 1.1 times that of the best of these: NAME...
+tails() {
+  echo
+  tail_table
+  best='' best_name=''
+  for name in ipcbox "$@"; do
+    [ -s "$dir/tail.$name" ] || continue
+    median=$(sort -n "$dir/tail.$name" | awk '{v[NR] = $1} END {print(v[int((NR + 1) / 2)] + v[int(NR / 2) + 1]) / 2}')
+    if [ "$name" = ipcbox ]; then
+      ours=$median
+    elif [ "$median" = 0 ]; then
+      continue # it has failed
+    elif [ -z "$best" ] || awk -v a="$median" -v b="$best" 'BEGIN {exit !(a < b)}'; then
+      best=$median best_name=$name
+    fi
+  done
+  [ -z "$best" ] || awk -v a="$ours" -v b="$best" -v name="$(label_of "$best_name")" 'BEGIN {
+    printf "  The 99th percentile of ipcbox is %.2f x that of the best of the others (%s); goal at most 1.10: %s\n",
+      a / b, name, (a <= 1.1 * b ? "met" : "missed")
+  }'
+}
+
 # ---- commands that are run to their end ----
+
+# A program of bench/, linked statically: NAME musl|glibc; it is $dir/NAME.musl or $dir/NAME.glibc. False: no musl-gcc.
+static_program() {
+  case $2 in
+  musl) has /usr/bin/musl-gcc musl-tools || return ;;
+  esac
+  compiler=${CC:-cc}
+  [ "$2" = glibc ] || compiler=musl-gcc
+  "$compiler" -std=c11 -Os -D_GNU_SOURCE -I"$bench" -static -s -o "$dir/$1.$2" "$bench/$1.c" || die "no $1.$2"
+}
 
 # A command that is measured by whole runs: NAME GOAL LABEL COMMAND...
 repeated() {
@@ -92,24 +133,40 @@ took() { # N; of the contestant whose turn it is
     }'
 }
 
-# N runs of it, one after the other, each of which writes one line and ends with 0.
-repeat_turn() { # NAME N
-  name=$1 n=$2
-  [ ! -f "$dir/few.$1" ] || n=$((n / 4))
-  set --
+# WORD... and then the contestant's own words, as one command; behind them those of $dir/after, if there is one.
+run_with() { # NAME WORD...
+  words=$dir/words.$1
+  shift
   while read -r word; do
     set -- "$@" "$word"
-  done <"$dir/words.$name"
+  done <"$words"
+  # shellcheck disable=SC2046 # words
+  [ ! -f "$dir/after" ] || set -- "$@" $(cat "$dir/after")
   rm -f "$dir/timed"
-  if ! "$tools/timed" -o "$dir/timed" "$tools/repeat" "$n" "$@" >"$dir/out" || [ "$(wc -l <"$dir/out")" -ne "$n" ]; then
-    echo "  $name: a run has failed"
+  "$@"
+}
+
+# N runs of it, one after the other, or of its two programs in turn, into $dir/out.
+timed_runs() { # NAME N
+  runner=repeat
+  ! grep -qx ::: "$dir/words.$1" || runner=pair
+  run_with "$1" "$tools/timed" -o "$dir/timed" "$tools/$runner" "$2" >"$dir/out"
+}
+
+# The same, each of which ends with 0 and writes nothing but LINE.
+repeat_turn() { # NAME N [LINE]
+  name=$1 n=$2 line=${3-}
+  [ ! -f "$dir/few.$1" ] || n=$((n / 4))
+  if ! timed_runs "$1" "$n" ||
+    ! awk -v n="$n" -v line="$line" '{bad += $0 != line} END {exit(bad || NR != (line == "" ? 0 : n))}' "$dir/out"; then
+    echo "  $name: a run has failed, or has written something else"
     status=1
   fi
   took "$n"
 }
 
-repeat_rounds() { # N
-  rounds_of repeat_turn "$1"
+repeat_rounds() { # N [LINE]
+  rounds_of repeat_turn "$@"
 }
 
 # It is slow: a quarter of the work will do.
@@ -206,4 +263,48 @@ serve_rounds() {
     count=$(awk '{n += $1} END {print n}' "$dir/count.$name")
     sed 's/[a-z_]*=//g' "$dir/timed.$name" | awk -v n="$count" '{print ($2 + $3) * 1e6 / n}' >"$dir/cpu.$name"
   done
+}
+
+# ---- connections that are held ----
+
+# Opens N connections to a server and keeps them until there is nothing more to read from fd 8, which the caller has
+# open for writing: when this returns, a program runs for each of them. The verdict comes into $dir/report.NAME
+hold() { # NAME N
+  {
+    "$tools/load" -w -n "$2" -t 60 "$(cat "$dir/address.$1")" <"$dir/go" 2>&1 | {
+      exec 8>&-
+      read -r first
+      echo "$first" >"$dir/fifo"
+      echo "$first"
+      cat
+    } >"$dir/report.$1"
+  } 8>&- &
+  holders="${holders-} $!"
+  read -r held <"$dir/fifo"
+  [ "$held" = "held $2" ] || {
+    echo "  $1: not all of $2 connections are open: $held"
+    status=1
+  }
+}
+
+# fd 8, until release
+prepare_to_hold() {
+  holders=
+  rm -f "$dir/go"
+  mkfifo "$dir/go" || exit
+  exec 8<>"$dir/go"
+}
+
+# Ends all connections that are held; each must have got its line, nothing else, and an end.
+release() {
+  exec 8>&-
+  # shellcheck disable=SC2086 # numbers
+  wait $holders
+  for report in "$dir"/report.*; do
+    grep -q ' wrong=0 failed=0 ' "$report" || {
+      echo "  ${report##*/report.}: $(cat "$report")"
+      status=1
+    }
+  done
+  rm -f "$dir"/report.* "$dir/go"
 }

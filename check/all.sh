@@ -62,6 +62,11 @@ if have musl-gcc; then
   step "static build with musl, of 300 KiB at the most"
   must make -s -j "$jobs" B="$build" static
   must test "$(wc -c <"$build/static/ipcbox")" -le 307200
+  step "tests of the static build: those with no word of libc's in them, and no signal that is musl's own"
+  must sh bats/helper/run.sh "$build/static" bats/all.bats bats/alive.bats bats/daemonize.bats bats/deadline.bats \
+    bats/killpg.bats bats/load.bats bats/lockrun.bats bats/lockrun-slots.bats bats/open2.bats bats/open3.bats \
+    bats/pipecat.bats bats/relay.bats bats/safepipe-life.bats bats/safepipe-status.bats bats/shmdemo.bats \
+    bats/sigtrap-actions.bats bats/tcpserver-load.bats bats/tcpserver-rules.bats
 fi
 if have systemd-analyze; then
   step "systemd units"

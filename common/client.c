@@ -60,20 +60,18 @@ void client_check_options(const struct client_options *c, const struct msg *m, c
 
 int client_check(const struct msg *m, const char *name)
 {
-    char path[SPAWN_PATH_SIZE];
-    if (spawn_find(name, path) == 0)
-        return 0;
-    int err = errno;
-    return msg_fatal(m, spawn_exit_status(err), "find", name, err);
+    const char *path = spawn_find(name);
+    if (!path)
+        return msg_fatal(m, spawn_exit_status(errno), "find", name, errno);
+    spawn_forget(path, name);
+    return 0;
 }
 
 int client_become(const struct msg *m, int fd, char **argv, char *const *envp)
 {
-    char path[SPAWN_PATH_SIZE];
-    if (spawn_find(*argv, path) < 0) {
-        int err = errno;
-        return msg_fatal(m, spawn_exit_status(err), "find", *argv, err);
-    }
+    const char *path = spawn_find(*argv);
+    if (!path)
+        return msg_fatal(m, spawn_exit_status(errno), "find", *argv, errno);
     if (fd_set_nonblock(fd, false) < 0)
         msg_die_sys(m, "fcntl", "connection");
     /* above both targets first, or one of them may be fd itself */
@@ -83,8 +81,7 @@ int client_become(const struct msg *m, int fd, char **argv, char *const *envp)
     if (fd < FROM_NETWORK)
         fd_close(&fd);
     spawn_become(path, argv, envp);
-    int err = errno;
-    return msg_fatal(m, spawn_exit_status(err), "exec", path, err);
+    return msg_fatal(m, spawn_exit_status(errno), "exec", path, errno);
 }
 
 /* Our input can't be read to its end: the peer must not take what it got for the whole. */

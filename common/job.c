@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -40,6 +41,14 @@ void job_option(struct job *j, int row, const struct opts *o)
     }
 }
 
+static void make_progs(struct job *j, size_t n)
+{
+    memset(j->few, 0, sizeof j->few);
+    j->progs = n <= JOB_FEW ? j->few : calloc(n, sizeof *j->progs);
+    if (!j->progs)
+        msg_die_sys(j->msg, "malloc", NULL);
+}
+
 void job_split(struct job *j, char **words, size_t max)
 {
     size_t n = 1;
@@ -47,9 +56,7 @@ void job_split(struct job *j, char **words, size_t max)
         n += strcmp(*w, j->separator) == 0;
     if (n > max)
         msg_usage(j->msg, "%zu programs, %zu at the most", n, max);
-    j->progs = calloc(n, sizeof *j->progs);
-    if (!j->progs)
-        msg_die_sys(j->msg, "malloc", NULL);
+    make_progs(j, n);
     for (j->n = 0; j->n < n; j->n++) {
         j->progs[j->n].argv = words;
         while (*words && strcmp(*words, j->separator) != 0)
@@ -71,9 +78,7 @@ void job_pair(struct job *j, char **words)
         second++;
     if (second == words || !*second || !second[1])
         msg_usage(j->msg, "want two programs with '%s' between them", j->separator);
-    j->progs = calloc(2, sizeof *j->progs);
-    if (!j->progs)
-        msg_die_sys(j->msg, "malloc", NULL);
+    make_progs(j, 2);
     *second++ = NULL;
     j->progs[0].argv = words;
     j->progs[1].argv = second;
@@ -82,9 +87,7 @@ void job_pair(struct job *j, char **words)
 
 void job_single(struct job *j, char **words)
 {
-    j->progs = calloc(1, sizeof *j->progs);
-    if (!j->progs)
-        msg_die_sys(j->msg, "malloc", NULL);
+    make_progs(j, 1);
     j->progs->argv = words;
     j->n = 1;
 }
@@ -92,8 +95,9 @@ void job_single(struct job *j, char **words)
 void job_forget(struct job *j)
 {
     for (size_t i = 0; i < j->n; i++)
-        free(j->progs[i].path);
-    free(j->progs);
+        spawn_forget(j->progs[i].path, *j->progs[i].argv);
+    if (j->progs != j->few)
+        free(j->progs);
     j->progs = NULL;
     j->n = 0;
 }
@@ -129,23 +133,32 @@ static void tell_status(const struct job *j, size_t i, pid_t pid)
         msg_error(j->msg, "write", "status-fd", errno);
 }
 
+static int fail(const struct job *j, size_t i, int status, const char *action, int err)
+{
+    char mem[PATH_MAX + 32];
+    struct buf name = BUF(mem);
+    return msg_fatal(j->msg, status, action, name_of(j, i, &name), err);
+}
+
 int job_find(struct job *j)
 {
-    char path[SPAWN_PATH_SIZE], mem[SPAWN_PATH_SIZE + 32];
     for (size_t i = 0; i < j->n; i++) {
-        struct buf name = BUF(mem);
         struct prog *p = &j->progs[i];
-        if (spawn_find(*p->argv, path) < 0) {
-            p->exec_errno = errno;
-            tell_status(j, i, 0);
-            return msg_fatal(
-                j->msg, spawn_exit_status(p->exec_errno), "find", name_of(j, i, &name), p->exec_errno);
-        }
-        p->path = strdup(path);
-        if (!p->path)
-            return msg_fatal(j->msg, EXIT_SYSTEM, "malloc", NULL, errno);
+        p->path = spawn_find(*p->argv);
+        if (p->path)
+            continue;
+        p->exec_errno = errno;
+        tell_status(j, i, 0);
+        return fail(j, i, spawn_exit_status(p->exec_errno), "find", p->exec_errno);
     }
     return 0;
+}
+
+struct env *job_env(struct job *j)
+{
+    if (!j->env.v && env_init(&j->env, environ) < 0)
+        msg_die_sys(j->msg, "malloc", NULL);
+    return &j->env;
 }
 
 /* LISTEN_PID, if the sockets are ours, goes on as the program's (sd_listen_fds(3)). */
@@ -159,7 +172,7 @@ static void prepare_listen_pid(struct job *j)
         return;
     buf_text(&b, "LISTEN_PID=");
     buf_str(&b);
-    if (env_put(&j->env, j->listen_pid) < 0)
+    if (env_put(job_env(j), j->listen_pid) < 0)
         msg_die_sys(j->msg, "malloc", NULL);
 }
 
@@ -168,8 +181,6 @@ void job_begin(struct job *j, bool family)
     j->with_family = family;
     if (family && family_begin(&j->family) < 0)
         msg_die_sys(j->msg, "look at", "/proc");
-    if (env_init(&j->env, environ) < 0)
-        msg_die_sys(j->msg, "malloc", NULL);
     prepare_listen_pid(j);
     sigs_catch(SIGCHLD);
     sigs_catch(SIGPIPE); /* of our own writes: an error, and nobody's signal */
@@ -181,11 +192,9 @@ void job_begin(struct job *j, bool family)
 static void say_end(const struct job *j, size_t i, pid_t pid)
 {
     struct event e;
-    char mem[SPAWN_PATH_SIZE + 32];
+    char mem[PATH_MAX + 32];
     struct buf name = BUF(mem);
     int s = j->progs[i].wait_status;
-    if (j->msg->level < MSG_VERBOSE)
-        return;
     event_begin(&e, j->msg, "end");
     event_text(&e, "end %s pid %ld ", name_of(j, i, &name), (long)pid);
     event_num(&e, "child", pid);
@@ -202,7 +211,7 @@ int job_start(struct job *j, size_t i, struct spawn *s, const char **failed)
     struct prog *p = &j->progs[i];
     s->path = p->path;
     s->argv = p->argv;
-    s->envp = j->env.v;
+    s->envp = j->env.v ? j->env.v : environ;
     s->pid_text = j->has_listen_pid ? j->listen_pid + strlen("LISTEN_PID=") : NULL;
     p->began = j->status_fd < 0 ? 0 : clock_now();
     pid_t pid = spawn_program(s, failed);
@@ -233,10 +242,7 @@ int job_say_failed(struct job *j, size_t i, const char *failed, int err)
         j->progs[i].exec_errno = err;
         tell_status(j, i, 0);
     }
-    char mem[SPAWN_PATH_SIZE + 32];
-    struct buf name = BUF(mem);
-    int status = strcmp(failed, "exec") == 0 ? spawn_exit_status(err) : EXIT_SYSTEM;
-    return msg_fatal(j->msg, status, failed, name_of(j, i, &name), err);
+    return fail(j, i, strcmp(failed, "exec") == 0 ? spawn_exit_status(err) : EXIT_SYSTEM, failed, err);
 }
 
 bool job_note_end(struct job *j, pid_t pid, int status)
@@ -250,7 +256,8 @@ bool job_note_end(struct job *j, pid_t pid, int status)
         p->wait_status = status;
         j->running--;
         tell_status(j, i, pid);
-        say_end(j, i, pid);
+        if (j->msg->level >= MSG_VERBOSE)
+            say_end(j, i, pid);
         return true;
     }
     return false;

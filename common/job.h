@@ -25,8 +25,8 @@
 
 struct prog {
     char **argv;
-    char *path; /* what spawn_find found */
-    pid_t pid;  /* while it runs; 0 before and after */
+    const char *path; /* what spawn_find found */
+    pid_t pid;        /* while it runs; 0 before and after */
     bool ended;
     bool own_group;
     bool timed_out;  /* it had to be ended */
@@ -35,11 +35,14 @@ struct prog {
     int64_t began;   /* for --status-fd, else 0 */
 };
 
+enum { JOB_FEW = 8, JOB_STAGES_MAX = 500 };
+
 struct job {
     struct msg *msg;
     const char *separator;
     int status_fd;
     struct prog *progs;
+    struct prog few[JOB_FEW]; /* where progs points, if they are not more */
     size_t n, running;
     /*
      * What is done with a signal that would have ended us; NULL: it is passed on. `sent`: by a process, not
@@ -60,12 +63,10 @@ struct job {
     int came;          /* the last signal that would have ended us, 0: none */
     bool with_family;  /* job_end ends descendants too */
     struct family family;
-    struct env env;
+    struct env env;                       /* of job_env; without one, programs get ours */
     char listen_pid[24 + SPAWN_PID_SIZE]; /* LISTEN_PID of the program that is being started */
     bool has_listen_pid;
 };
-
-enum { JOB_STAGES_MAX = 500 };
 
 void job_init(struct job *j, struct msg *m);
 
@@ -88,10 +89,13 @@ void job_forget(struct job *j);
 int job_find(struct job *j);
 
 /*
- * Catches SIGCHLD and what would end us, and prepares the environment. With `family`, descendants belong to
- * us. Ends the process when that fails.
+ * Catches SIGCHLD and what would end us. With `family`, descendants belong to us. Ends the process when that
+ * fails.
  */
 void job_begin(struct job *j, bool family);
+
+/* What is to be changed of the programs' environment. Ends the process when there is no memory for it. */
+struct env *job_env(struct job *j);
 
 /*
  * Starts program i; s says all but path, argv, envp. 0, or -1 with errno and *failed as spawn_program. A

@@ -155,7 +155,7 @@ static int open_notify(struct monitor *m)
 {
     if (notify_listen(&m->notify, m->notify_text) < 0)
         return fail(m, "socket", "NOTIFY_SOCKET");
-    return env_put(&m->job.env, m->notify_text) < 0 ? fail(m, "malloc", NULL) : 0;
+    return env_put(job_env(&m->job), m->notify_text) < 0 ? fail(m, "malloc", NULL) : 0;
 }
 
 void monitor_take_newline(struct monitor *m)
@@ -357,7 +357,7 @@ static int prepare_environment(struct monitor *m)
 {
     static char *const nothing[] = {NULL};
     static const char *const ours[] = {"NOTIFY_SOCKET", "LISTEN_*", "READY_FD"};
-    struct env *env = &m->job.env;
+    struct env *env = job_env(&m->job);
     struct buf ready = BUF(m->ready_text);
     buf_fmt(&ready, "READY_FD=%d", READY_FD_NUMBER);
     buf_str(&ready);

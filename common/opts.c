@@ -67,7 +67,8 @@ static int row_of_letter(const struct opts *o, int letter)
 
 static _Noreturn void complain(const struct opts *o, int problem)
 {
-    const char *word = o->argv[optind - 1];
+    /* musl's getopt is already behind an argument that is missing */
+    const char *word = o->argv[(optind < o->argc ? optind : o->argc) - 1];
     if (optopt >= FIRST_VALUE || strncmp(word, "--", 2) == 0)
         msg_usage(o->msg, "option %.*s %s argument", (int)strcspn(word, "="), word,
             problem == ':' ? "needs an" : "takes no");

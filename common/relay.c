@@ -120,6 +120,19 @@ static bool wants_copy(int err)
     return err == EINVAL || err == ENOSYS || err == EOPNOTSUPP || err == EPERM;
 }
 
+/*
+ * A two-ended call would have had to wait. It does not tell for which end: it is taken to be the one of last
+ * time, and the other one if that has been ready in the meantime and yet nothing moved.
+ */
+static enum pump_state wait_for_one_end(struct pump *p)
+{
+    p->target_full = p->from_kind == PUMP_FILE || p->target_full != p->stuck;
+    p->stuck = true;
+    p->can_read = p->target_full;
+    p->can_write = !p->target_full;
+    return PUMP_WAIT;
+}
+
 /* One piece inside the kernel. */
 static enum pump_state move_piece(struct pump *p)
 {
@@ -132,6 +145,7 @@ static enum pump_state move_piece(struct pump *p)
     if (n > 0) {
         p->moved += (uint64_t)n;
         p->left -= p->limited ? (uint64_t)n : 0;
+        p->stuck = false;
         if (n < PIECE_SMALL && p->from_kind != PUMP_FILE)
             p->can_read = false;
         return PUMP_AGAIN;
@@ -140,11 +154,8 @@ static enum pump_state move_piece(struct pump *p)
         return PUMP_END;
     if (errno == EINTR)
         return PUMP_AGAIN;
-    if (errno == EAGAIN) { /* either end: poll tells */
-        p->can_read = p->from_kind == PUMP_FILE;
-        p->can_write = false;
-        return PUMP_WAIT;
-    }
+    if (errno == EAGAIN)
+        return wait_for_one_end(p);
     if (!wants_copy(errno))
         return fail(p, is_targets(p, errno));
     p->way = PUMP_COPY;

@@ -25,6 +25,8 @@ struct pump {
     enum { PUMP_COPY, PUMP_SENDFILE, PUMP_SPLICE, PUMP_PIPED } way;
     enum pump_kind { PUMP_FILE, PUMP_PIPE, PUMP_SOCKET, PUMP_MASTER, PUMP_OTHER } from_kind, to_kind;
     bool can_read, can_write; /* as far as is known */
+    bool stuck;               /* nothing has moved since a two-ended call would have had to wait */
+    bool target_full;         /* it was taken to be the target that it would have waited for */
     enum { PUMP_SOURCE, PUMP_TARGET } failed;
     char *buffer;
     size_t start, len; /* of what is in the buffer */

@@ -97,7 +97,6 @@ struct serve {
     /* the program: NULL path greets */
     struct spawn program;
     const char *prog; /* as the user named it */
-    char path[SPAWN_PATH_SIZE];
     struct env env;
     struct spawn_lane *lanes; /* SERVE_LANES of them: starts that are on their way */
     bool no_lanes, lanes_short;

@@ -192,21 +192,24 @@ static int prepare_program(struct serve *s, const char *path, char **argv)
     s->program = (struct spawn){.argv = argv, .legacy = SIGS_CLEAN};
     if (!s->prog)
         return 0;
-    if (spawn_find(s->prog, s->path) < 0)
+    s->program.path = spawn_find(s->prog);
+    if (!s->program.path)
         return msg_fatal(s->msg, spawn_exit_status(errno), "find", s->prog, errno);
     if (path && access(path, X_OK) < 0)
         return msg_fatal(s->msg, spawn_exit_status(errno), "find", path, errno);
-    s->program.path = path ? path : s->path;
+    if (path)
+        s->program.path = path;
     return 0;
 }
 
 void serve_check(struct serve *s, char **argv)
 {
-    char path[SPAWN_PATH_SIZE];
     if (s->user.has_uid && !s->user.has_gid)
         msg_usage(s->msg, "option -u: the user has no name and so no group; want USER:GROUP, or -g GROUP");
-    if (*argv && spawn_find(*argv, path) < 0)
+    const char *path = *argv ? spawn_find(*argv) : NULL;
+    if (*argv && !path)
         msg_die(s->msg, spawn_exit_status(errno), "find", *argv, errno);
+    spawn_forget(path, *argv);
     if (s->notify.print && s->notify.fd == STDOUT_FILENO)
         msg_usage(s->msg, "-1 and --ready-fd 1 are two lines on one stdout");
     s->prog = *argv;

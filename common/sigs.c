@@ -5,6 +5,7 @@
 #include "sigs.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -16,13 +17,16 @@
 
 static struct {
     bool started;
-    pid_t owner; /* whose handlers they are: one that shares or copies our memory is on its way to exec */
-    int error;   /* of what never fails; 0: it did not */
+    pid_t owner;   /* whose handlers they are: one that shares or copies our memory is on its way to exec */
+    bool handlers; /* have been needed: all that are caught have theirs */
+    int error;     /* of what never fails; 0: it did not */
     sigset_t found_mask;    /* the mask we were started with */
     sigset_t open_mask;     /* that, with our signals let in */
     sigset_t found_ignored; /* of the caught and, after sigs_learn_ignored, of all signals */
     sigset_t caught;        /* ours, blocked but in sigs_sleep */
-    sigset_t ending;        /* those of `caught` that sigs_catch_ending took */
+    sigset_t handled;       /* those of them that have their handler */
+    sigset_t ending;        /* those that sigs_catch_ending took */
+    sigset_t yielding;      /* those of these that stay ignored if they were */
     sigset_t released_mask; /* what sigs_release goes back to */
     int timer;              /* of sigs_open */
     int busy;               /* sleeps that were none, one after the other */
@@ -72,11 +76,13 @@ static void start(void)
     state.open_mask = state.found_mask;
     sigemptyset(&state.found_ignored);
     sigemptyset(&state.caught);
+    sigemptyset(&state.handled);
     sigemptyset(&state.ending);
+    sigemptyset(&state.yielding);
 }
 
-/* Has it noted from now on; it must be blocked. Whether it was ignored before. */
-static bool note_from_now(int sig)
+/* It is blocked: nothing comes in between. */
+static void handle(int sig)
 {
     struct sigaction action, old;
     memset(&action, 0, sizeof action);
@@ -86,24 +92,55 @@ static bool note_from_now(int sig)
     sigfillset(&action.sa_mask);
     if (sigaction(sig, &action, &old) < 0)
         state.error = errno;
-    if (old.sa_handler == SIG_IGN)
-        sigaddset(&state.found_ignored, sig);
-    sigaddset(&state.caught, sig);
-    sigdelset(&state.open_mask, sig);
-    return old.sa_handler == SIG_IGN;
+    sigaddset(&state.handled, sig);
+    if (old.sa_handler != SIG_IGN)
+        return;
+    sigaddset(&state.found_ignored, sig);
+    if (sigismember(&state.yielding, sig) == 1)
+        set_handler(sig, SIG_IGN); /* forgets what came meanwhile, too */
+}
+
+/*
+ * Handlers, for all that are caught and will be: for sleeps that wait for fds, too, and for calls that are
+ * to be interrupted. Who only waits for signals, as most launchers do, starts without those 46 calls.
+ */
+static void need_handlers(void)
+{
+    state.handlers = true;
+    for (int sig = 1; sig < NSIG; sig++)
+        if (sigismember(&state.caught, sig) == 1 && sigismember(&state.handled, sig) != 1)
+            handle(sig);
+}
+
+static void catch (const sigset_t *set)
+{
+    if (sigprocmask(SIG_BLOCK, set, NULL) < 0)
+        state.error = errno;
+    for (int sig = 1; sig < NSIG; sig++) {
+        if (sigismember(set, sig) != 1)
+            continue;
+        sigaddset(&state.caught, sig);
+        sigdelset(&state.open_mask, sig);
+    }
+    if (state.handlers)
+        need_handlers();
 }
 
 void sigs_catch(int sig)
 {
-    start();
-    if (sigismember(&state.caught, sig))
-        return;
     sigset_t one;
+    start();
     sigemptyset(&one);
     sigaddset(&one, sig);
-    if (sigprocmask(SIG_BLOCK, &one, NULL) < 0)
-        state.error = errno;
-    note_from_now(sig);
+    if (sigismember(&state.yielding, sig) == 1) {
+        if (sigs_found_ignored(sig))
+            sigdelset(&state.ending, sig); /* noted, but it ends nobody who was deaf to it */
+        sigdelset(&state.yielding, sig);
+        sigdelset(&state.handled, sig);
+    }
+    catch (&one);
+    if (sig == SIGCHLD && sigismember(&state.handled, sig) != 1)
+        handle(sig); /* at once: where it is ignored, children leave no status (wait(2)) */
 }
 
 /* Signals whose default action is to end the process: all but these (signal(7)). */
@@ -135,21 +172,12 @@ static bool ends_by_default(int sig)
 void sigs_catch_ending(void)
 {
     start();
-    sigset_t before = state.open_mask;
     for (int sig = 1; sig < NSIG; sig++)
-        if (ends_by_default(sig) && sigismember(&state.caught, sig) != 1)
+        if (ends_by_default(sig) && sigismember(&state.caught, sig) != 1) {
             sigaddset(&state.ending, sig);
-    if (sigprocmask(SIG_BLOCK, &state.ending, NULL) < 0)
-        state.error = errno;
-    for (int sig = 1; sig < NSIG; sig++) {
-        if (sigismember(&state.ending, sig) != 1 || !note_from_now(sig))
-            continue;
-        set_handler(sig, SIG_IGN); /* forgets what came meanwhile, too */
-        sigdelset(&state.ending, sig);
-        sigdelset(&state.caught, sig);
-        if (sigismember(&before, sig) == 1)
-            sigaddset(&state.open_mask, sig);
-    }
+            sigaddset(&state.yielding, sig);
+        }
+    catch (&state.yielding);
 }
 
 void sigs_catch_also(int sig)
@@ -201,9 +229,39 @@ static void let_in(void)
     errno = err;
 }
 
+/* sigtimedwait(2), but that an interruption is one: musl's begins anew, with the whole time. */
+static int next_signal(siginfo_t *info, int64_t ns)
+{
+    const int64_t s = ns / CLOCK_SECOND;
+    const long limit[] = {
+        s < LONG_MAX ? (long)s : LONG_MAX, (long)(ns % CLOCK_SECOND)}; /* the kernel's timespec */
+    return (int)syscall(
+        SYS_rt_sigtimedwait, &state.caught, info, ns == CLOCK_NEVER ? NULL : limit, (size_t)(_NSIG / 8));
+}
+
+/*
+ * Sleeps until a signal comes, and takes that one: as with ppoll(2) each comes by itself, in its order, and
+ * so often as it was sent. 0 at the end of the time, else -1 with EINTR.
+ */
+static int sleep_for_signals(int64_t ns)
+{
+    siginfo_t info;
+    int sig = next_signal(&info, ns);
+    if (sig < 0)
+        return errno == EAGAIN ? 0 : -1;
+    if (sigismember(&state.yielding, sig) != 1 || !sigs_is_ignored(sig))
+        noted[sig] = info.si_code > 0 ? FROM_KERNEL : FROM_PROCESS;
+    errno = EINTR;
+    return -1;
+}
+
 int sigs_sleep(struct pollfd *fds, nfds_t n, int64_t ns)
 {
     start();
+    if (!n && !state.handlers)
+        return sleep_for_signals(ns);
+    if (!state.handlers)
+        need_handlers();
     struct timespec limit = {.tv_sec = ns / CLOCK_SECOND, .tv_nsec = ns % CLOCK_SECOND};
     int ready = -1;
     errno = EINTR;
@@ -263,6 +321,8 @@ static int set_timer(long ns)
 int sigs_open(void)
 {
     sigs_catch(TICK);
+    if (!state.handlers)
+        need_handlers();
     if (make_timer() < 0 || set_timer(50 * CLOCK_MS) < 0)
         return -1;
     sigprocmask(SIG_SETMASK, &state.open_mask, NULL);
@@ -382,7 +442,8 @@ bool sigs_ending_came(void)
 
 bool sigs_found_ignored(int sig)
 {
-    return sigismember(&state.found_ignored, sig) == 1;
+    return sigismember(&state.found_ignored, sig) == 1 ||
+           (sigismember(&state.handled, sig) != 1 && sigs_is_ignored(sig));
 }
 
 void sigs_hold(void)

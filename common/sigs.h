@@ -1,9 +1,10 @@
 /*
  * sigs.h - deferred signals. The only module that touches dispositions and masks.
  *
- * A handler notes that its signal came and nothing else. A caught signal is blocked from sigs_catch on and
- * let in only while sigs_sleep sleeps, so none is lost between a test and a sleep (perlipc's deferred
- * signals; ppoll(2)). What was inherited is kept, so that a program can be given it back untouched.
+ * That a signal came is noted and nothing else. A caught signal is blocked from sigs_catch on and let in only
+ * while sigs_sleep sleeps, so none is lost between a test and a sleep (perlipc's deferred signals; ppoll(2),
+ * or sigwaitinfo(2), which needs no handlers, where there are no fds to wait for). What was inherited is
+ * kept, so that a program can be given it back untouched.
  */
 #ifndef SIGS_H
 #define SIGS_H
@@ -43,7 +44,8 @@ bool sigs_ending_came(void);
 
 /*
  * Sleeps until an fd is ready, a caught signal comes, or ns nanoseconds have passed (CLOCK_NEVER: no limit).
- * As ppoll(2): the number of ready fds; 0 at the end of the time; -1 with EINTR when a signal was noted.
+ * As ppoll(2): the number of ready fds; 0 at the end of the time; -1 with EINTR when a signal was noted, or
+ * for no reason.
  */
 int sigs_sleep(struct pollfd *fds, nfds_t n, int64_t ns);
 

@@ -264,27 +264,19 @@ static int check_file(const char *path)
     return -1;
 }
 
-int spawn_find(const char *name, char path[static SPAWN_PATH_SIZE])
+/* The first file of that name that can be run in the directories of $PATH. 0, or -1 with errno. */
+static int search(const char *name, struct buf *path)
 {
-    struct buf b = {.mem = path, .size = SPAWN_PATH_SIZE};
-    errno = ENOENT;
-    if (!*name)
-        return -1;
-    if (strchr(name, '/')) {
-        buf_text(&b, name);
-        return check_file(buf_str(&b));
-    }
     const char *dir = getenv("PATH");
     int err = ENOENT;
     for (dir = dir ? dir : "/usr/local/bin:/bin:/usr/bin"; dir; dir = *dir ? dir + 1 : NULL) {
         size_t len = strcspn(dir, ":");
-        b.len = 0;
-        b.cut = false;
-        buf_bytes(&b, len ? dir : ".", len ? len : 1);
-        buf_char(&b, '/');
-        buf_text(&b, name);
-        buf_str(&b);
-        if (!b.cut && check_file(path) == 0)
+        path->len = 0;
+        path->cut = false;
+        buf_bytes(path, len ? dir : ".", len ? len : 1);
+        buf_char(path, '/');
+        buf_text(path, name);
+        if (!path->cut && check_file(buf_str(path)) == 0)
             return 0;
         if (errno == EACCES)
             err = EACCES;
@@ -292,6 +284,28 @@ int spawn_find(const char *name, char path[static SPAWN_PATH_SIZE])
     }
     errno = err;
     return -1;
+}
+
+const char *spawn_find(const char *name)
+{
+    if (strchr(name, '/'))
+        return check_file(name) == 0 ? name : NULL;
+    struct buf path = {.mem = malloc(PATH_MAX), .size = PATH_MAX};
+    if (!path.mem)
+        return NULL;
+    errno = ENOENT;
+    if (*name && search(name, &path) == 0)
+        return path.mem;
+    int err = errno;
+    free(path.mem);
+    errno = err;
+    return NULL;
+}
+
+void spawn_forget(const char *path, const char *name)
+{
+    if (path != name)
+        free((void *)path);
 }
 
 int spawn_exit_status(int err)

@@ -33,7 +33,7 @@ struct spawn {
     char *pid_text; /* SPAWN_PID_SIZE bytes inside an environment string: the child writes its pid there */
 };
 
-enum { SPAWN_PID_SIZE = 12, SPAWN_PATH_SIZE = 4096 };
+enum { SPAWN_PID_SIZE = 12 };
 
 /*
  * The child's pid; our fds stay ours to close. -1 with errno and *failed: "fork" when there is no child
@@ -78,10 +78,12 @@ pid_t spawn_in_lane(
 bool spawn_lane_is_free(const struct spawn_lane *lane);
 
 /*
- * Finds the file that `name` runs: itself if it has a slash, else by $PATH (environ(7), execvp(3)). 0, or -1
- * with errno: ENOENT, EACCES (found, but not to be run), ENAMETOOLONG.
+ * The file that `name` runs: `name` itself if it has a slash, else what $PATH leads to (environ(7),
+ * execvp(3)). NULL with errno: ENOENT, EACCES (found, but not to be run), ENAMETOOLONG, ENOMEM. Whoever finds
+ * more than one in his life gives it back by spawn_forget.
  */
-int spawn_find(const char *name, char path[static SPAWN_PATH_SIZE]);
+const char *spawn_find(const char *name);
+void spawn_forget(const char *path, const char *name);
 
 /* 126 or 127, for the errno of spawn_find or of an exec. */
 int spawn_exit_status(int err);

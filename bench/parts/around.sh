@@ -13,7 +13,7 @@ around() {
   [ ! -x "$dir/spawnwait.musl" ] ||
     repeated spawnwait-static '' 'spawnwait, static with musl' "$dir/spawnwait.musl" "$tools/hello"
   repeated none '' 'the program alone' "$tools/hello"
-  repeat_rounds $((280 / scale))
+  repeat_rounds $((280 / scale)) hello
 }
 
 # The rows of one build: NAME LABEL, the GOAL against the peer (which may have been left out), and the peer's LABEL

@@ -69,7 +69,7 @@ growth_part() {
   growing_bare
   ! has /usr/bin/tcpserver ucspi-tcp-ipv6 ||
     growing ucspi 'ucspi-tcp tcpserver' /usr/bin/tcpserver -1 -q -HRl0 -b 128
-  prepare_to_hold # of held.sh
+  prepare_to_hold
   for name in $contestants; do
     hold "$name" "${name##*-}"
   done

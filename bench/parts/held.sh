@@ -2,48 +2,6 @@
 #
 # held.sh - what servers take while many connections are open: memory, and processor time while nothing happens.
 
-# Opens N connections to a server and keeps them until there is nothing more to read from fd 8, which the caller has
-# open for writing: when this returns, a program runs for each of them. The verdict comes into $dir/report.NAME
-hold() { # NAME N
-  {
-    "$tools/load" -w -n "$2" -t 60 "$(cat "$dir/address.$1")" <"$dir/go" 2>&1 | {
-      exec 8>&-
-      read -r first
-      echo "$first" >"$dir/fifo"
-      echo "$first"
-      cat
-    } >"$dir/report.$1"
-  } 8>&- &
-  holders="${holders-} $!"
-  read -r held <"$dir/fifo"
-  [ "$held" = "held $2" ] || {
-    echo "  $1: not all of $2 connections are open: $held"
-    status=1
-  }
-}
-
-# fd 8, until release
-prepare_to_hold() {
-  holders=
-  rm -f "$dir/go"
-  mkfifo "$dir/go" || exit
-  exec 8<>"$dir/go"
-}
-
-# Ends all connections that are held; each must have got its line, nothing else, and an end.
-release() {
-  exec 8>&-
-  # shellcheck disable=SC2086 # numbers
-  wait $holders
-  for report in "$dir"/report.*; do
-    grep -q ' wrong=0 failed=0 ' "$report" || {
-      echo "  ${report##*/report.}: $(cat "$report")"
-      status=1
-    }
-  done
-  rm -f "$dir"/report.* "$dir/go"
-}
-
 # All servers: $1 connections at a time, $tools/copy for each
 held_servers() {
   tells_port ipcbox '' 'ipcbox tcpserver' "$ipcbox" tcpserver -1 -c "$1" 127.0.0.1 0 "$tools/copy"

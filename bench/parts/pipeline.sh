@@ -31,16 +31,10 @@ pipeline_tables() {
 
 # The data through it, all of which is checked.
 data_turn() { # NAME
-  set -- "$1"
-  while read -r word; do
-    set -- "$@" "$word"
-  done <"$dir/words.$1"
-  name=$1
-  shift
-  rm -f "$dir/timed"
-  "$tools/bytes" make "$data" | "$tools/timed" -o "$dir/timed" "$@" | "$tools/bytes" check "$data" >"$dir/verdict"
+  "$tools/bytes" make "$data" | run_with "$1" "$tools/timed" -o "$dir/timed" |
+    "$tools/bytes" check "$data" >"$dir/verdict"
   if [ "$(cat "$dir/verdict")" != "ok $data" ]; then
-    echo "  $name: $(cat "$dir/verdict")"
+    echo "  $1: $(cat "$dir/verdict")"
     status=1
   fi
   took 1
@@ -51,11 +45,11 @@ pipeline_part() {
   set -- "$tools/copy" "$tools/copy" "$tools/copy" "$tools/copy"
   new_part 'The start of a pipeline of 1 static program.'
   pipelines "$tools/hello"
-  repeat_rounds $((240 / scale))
+  repeat_rounds $((240 / scale)) hello
   pipeline_tables rate
   new_part 'The start of a pipeline of 5 static programs.'
   pipelines "$tools/hello" "$@"
-  repeat_rounds $((160 / scale))
+  repeat_rounds $((160 / scale)) hello
   pipeline_tables rate
   data=$((size / 4))
   shift

@@ -5,12 +5,7 @@
 # N lines from one to the other, each of which stream checks.
 stream_turn() { # NAME N [-1]
   name=$1 n=$2 way=${3-}
-  set --
-  while read -r word; do
-    set -- "$@" "$word"
-  done <"$dir/words.$name"
-  rm -f "$dir/timed"
-  "$tools/stream" ${way:+"$way"} -o "$dir/timed" "$n" "$@" || {
+  run_with "$1" "$tools/stream" ${way:+"$way"} -o "$dir/timed" "$n" || {
     echo "  $name: a stream has failed"
     status=1
     "$ipcbox" msgrecv -q -f -t 0 "$number" >"$dir/out" # what is left in it
@@ -66,7 +61,7 @@ queue_single() {
     "$static" msgrecv "$number"
   [ ! -x "$dir/rawqueue.musl" ] || repeated raw-static '' 'rawqueue, static with musl' \
     "$dir/rawqueue.musl" send "$number" hello ::: "$dir/rawqueue.musl" receive "$number"
-  rounds_of pair_turn $((120 / scale)) hello
+  repeat_rounds $((120 / scale)) hello
   table base rate ipcbox ipcbox raw perl ipcbox-static
   [ -x "$static" ] || return
   rm "$dir/rows"

@@ -2,29 +2,6 @@
 #
 # take.sh - a program under a semaphore, and single calls: take, then give. All use one semaphore, by its number.
 
-# A command of two programs (pair), or of one that does both; all that it writes must be LINE, each time.
-pair_turn() { # NAME N [LINE]
-  name=$1 n=$2 line=${3-} runner=repeat
-  [ ! -f "$dir/few.$1" ] || n=$((n / 4))
-  set --
-  while read -r word; do
-    [ "$word" != ::: ] || runner=pair
-    set -- "$@" "$word"
-  done <"$dir/words.$name"
-  rm -f "$dir/timed"
-  if ! "$tools/timed" -o "$dir/timed" "$tools/$runner" "$n" "$@" >"$dir/out" ||
-    ! awk -v n="$n" -v line="$line" '{bad += $0 != line} END {exit(bad || NR != (line == "" ? 0 : n))}' "$dir/out"; then
-    echo "  $name: a run has failed"
-    status=1
-  fi
-  took "$n"
-}
-
-# A row of another table of the same measurement, if it was there to be measured: NAME GOAL LABEL
-measured_row() {
-  [ ! -s "$dir/main.$1" ] || row "$@"
-}
-
 # Each of them has given back what it took.
 take_is_free() {
   "$ipcbox" semgive -q "$number" && {
@@ -47,7 +24,7 @@ take_prog() {
     repeated ipcbox-static '' 'ipcbox semtake, static with musl' "$static" semtake "$number" "$tools/hello"
   [ ! -x "$dir/rawtake.musl" ] ||
     repeated raw-static '' 'rawtake, static with musl' "$dir/rawtake.musl" "$number" "$tools/hello"
-  repeat_rounds $((400 / scale))
+  repeat_rounds $((400 / scale)) hello
   take_is_free
   table base rate ipcbox ipcbox raw flock perl none ipcbox-static
   [ -x "$static" ] || return
@@ -76,7 +53,7 @@ take_single() {
   [ ! -x "$dir/rawtake.musl" ] ||
     repeated raw-static '' 'rawtake, static with musl' "$dir/rawtake.musl" "$number" ::: \
       "$dir/rawtake.musl" -g "$number"
-  rounds_of pair_turn $((120 / scale))
+  repeat_rounds $((120 / scale))
   take_is_free
   table base rate ipcbox ipcbox raw perl perl-core ipcbox-static
   [ -x "$static" ] || return

@@ -36,32 +36,6 @@ tcp_peers() {
   fi
 }
 
-label_of() { # NAME
-  awk -F '|' -v name="$1" '$1 == name {print $3}' "$dir/rows"
-}
-
-# The 99th percentiles, and whether ipcbox's is at most 1.1 times that of the best of these: NAME...
-tails() {
-  echo
-  tail_table
-  best='' best_name=''
-  for name in ipcbox "$@"; do
-    [ -s "$dir/tail.$name" ] || continue
-    median=$(sort -n "$dir/tail.$name" | awk '{v[NR] = $1} END {print(v[int((NR + 1) / 2)] + v[int(NR / 2) + 1]) / 2}')
-    if [ "$name" = ipcbox ]; then
-      ours=$median
-    elif [ "$median" = 0 ]; then
-      continue # it has failed
-    elif [ -z "$best" ] || awk -v a="$median" -v b="$best" 'BEGIN {exit !(a < b)}'; then
-      best=$median best_name=$name
-    fi
-  done
-  [ -z "$best" ] || awk -v a="$ours" -v b="$best" -v name="$(label_of "$best_name")" 'BEGIN {
-    printf "  The 99th percentile of ipcbox is %.2f x that of the best of the others (%s); goal at most 1.10: %s\n",
-      a / b, name, (a <= 1.1 * b ? "met" : "missed")
-  }'
-}
-
 tcp_part() {
   new_part "A program per TCP connection: accept, environment, exec of a static program, reap; 30 at a time."
   tells_port ipcbox '' 'ipcbox tcpserver' "$ipcbox" tcpserver -1 -c 40 127.0.0.1 0 "$tools/hello"

@@ -5,13 +5,7 @@
 # N runs of it, with all hosts; each of them must have told its own time, in each run.
 ask_turn() { # NAME N
   name=$1 n=$2
-  set --
-  while read -r word; do
-    set -- "$@" "$word"
-  done <"$dir/words.$name"
-  rm -f "$dir/timed"
-  # shellcheck disable=SC2046 # words
-  if ! "$tools/timed" -o "$dir/timed" "$tools/repeat" "$n" "$@" $(cat "$dir/hosts") >"$dir/out" ||
+  if ! timed_runs "$1" "$n" ||
     ! awk -v n="$n" '
       NR == FNR {wanted[$1] = 1; next}
       {
@@ -24,7 +18,7 @@ ask_turn() { # NAME N
         for (host in wanted)
           bad += told[host] != n
         exit(bad > 0 || FNR != n * length(wanted))
-      }' "$dir/hosts" "$dir/out"; then
+      }' "$dir/after" "$dir/out"; then
     echo "  $name: an answer was lost, or wrong"
     status=1
   fi
@@ -35,13 +29,13 @@ udptime_part() {
   contestants=
   tells_port responder '' '' "$tools/timeresponder"
   port=$(cat "$dir/address.responder")
-  awk 'BEGIN {for (i = 0; i < 2000; i++) print "127.0." int(i / 250) + 1 "." i % 250 + 1}' >"$dir/hosts"
   new_part '2,000 hosts are asked for the time at once, over UDP; a second is how many of them.'
   repeated ipcbox '' 'ipcbox udptime' "$ipcbox" udptime -r 1 -p "$port"
   repeated loop 0.77 'udploop: sendto, recvmmsg in turn' "$tools/udploop" "$port"
   repeated batch '' 'udploop -b: sendmmsg, recvmmsg' "$tools/udploop" -b "$port"
   ! has /usr/bin/perl perl || repeated perl 1 'perl, as in perlipc' /usr/bin/perl "$bench/udptime.pl" "$port"
   [ ! -x "$static" ] || repeated ipcbox-static '' 'ipcbox, static with musl' "$static" udptime -r 1 -p "$port"
+  awk 'BEGIN {for (i = 0; i < 2000; i++) print "127.0." int(i / 250) + 1 "." i % 250 + 1}' >"$dir/after"
   rounds_of ask_turn $((24 / scale))
   stop_servers
   table base rate

@@ -27,5 +27,5 @@ unix_part() {
   fi
   serve_rounds
   table base rate
-  tails ucspi s6 socat # of tcp.sh
+  tails ucspi s6 socat
 }
