@@ -3,7 +3,8 @@
 # lib.sh - what the parts of the benchmark are made of: contestants that take turns in rounds, and tables of ratios.
 #
 # A contestant NAME has a row (row), its values of each round in $dir/main.NAME (a rate, or seconds), $dir/cpu.NAME (CPU
-# microseconds for one of what is counted, or seconds) and, for servers, $dir/tail.NAME (the 99th percentile of their answers).
+# microseconds for one of what is counted, or seconds) and, for servers, $dir/tail.NAME (the 99th percentile of their
+# answers).
 
 die() {
   echo "bench: $*" >&2
@@ -18,7 +19,10 @@ has() {
 }
 
 new_part() { # TITLE
-  rm -f "$dir"/main.* "$dir"/cpu.* "$dir"/tail.* "$dir"/timed.* "$dir"/count.* "$dir"/few.* "$dir"/words.* "$dir"/after "$dir"/rows
+  for kind in main cpu tail timed count few pair words; do
+    rm -f "$dir/$kind".*
+  done
+  rm -f "$dir/after" "$dir/rows"
   contestants=
   part=$((part + 1))
   printf '\n%s\n' "$part. $1"
@@ -70,7 +74,8 @@ table() { # base|row rate|time [BASE [ROW...]]
 
 # The same of the servers' 99th percentiles.
 tail_table() { # [GOAL for the best of the others]
-  awk -v dir="$dir" -v base=ipcbox -v subject=base -v unit=us -v kind=tail -v part="$part" -f "$bench/table.awk" "$dir/rows"
+  awk -v dir="$dir" -v base=ipcbox -v subject=base -v unit=us -v kind=tail -v part="$part" \
+    -f "$bench/table.awk" "$dir/rows"
 }
 
 # A row of another table of the same measurement, if it was there to be measured: NAME GOAL LABEL
@@ -124,7 +129,14 @@ repeated() {
   printf '%s\n' "$@" >"$dir/words.$name"
 }
 
-# What `timed` has written of N things done: their rate in a second and CPU microseconds each; by themselves for N = 1: seconds.
+# The same of two programs that are run in turn, with ::: between them.
+paired() {
+  repeated "$@"
+  : >"$dir/pair.$name"
+}
+
+# What `timed` has written of N things done: their rate in a second and CPU microseconds each; by themselves for N = 1:
+# seconds.
 took() { # N; of the contestant whose turn it is
   sed 's/[a-z_]*=//g' "$dir/timed" |
     awk -v n="$1" -v main="$dir/main.$contestant" -v cpu="$dir/cpu.$contestant" '{
@@ -149,7 +161,7 @@ run_with() { # NAME WORD...
 # N runs of it, one after the other, or of its two programs in turn, into $dir/out.
 timed_runs() { # NAME N
   runner=repeat
-  ! grep -qx ::: "$dir/words.$1" || runner=pair
+  [ ! -f "$dir/pair.$1" ] || runner=pair
   run_with "$1" "$tools/timed" -o "$dir/timed" "$tools/$runner" "$2" >"$dir/out"
 }
 

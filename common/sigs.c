@@ -104,7 +104,7 @@ static void handle(int sig)
  * Handlers, for all that are caught and will be: for sleeps that wait for fds, too, and for calls that are
  * to be interrupted. Who only waits for signals, as most launchers do, starts without those 46 calls.
  */
-static void need_handlers(void)
+static void add_handlers(void)
 {
     state.handlers = true;
     for (int sig = 1; sig < NSIG; sig++)
@@ -112,7 +112,7 @@ static void need_handlers(void)
             handle(sig);
 }
 
-static void catch (const sigset_t *set)
+static void take_over(const sigset_t *set)
 {
     if (sigprocmask(SIG_BLOCK, set, NULL) < 0)
         state.error = errno;
@@ -123,7 +123,7 @@ static void catch (const sigset_t *set)
         sigdelset(&state.open_mask, sig);
     }
     if (state.handlers)
-        need_handlers();
+        add_handlers();
 }
 
 void sigs_catch(int sig)
@@ -138,7 +138,7 @@ void sigs_catch(int sig)
         sigdelset(&state.yielding, sig);
         sigdelset(&state.handled, sig);
     }
-    catch (&one);
+    take_over(&one);
     if (sig == SIGCHLD && sigismember(&state.handled, sig) != 1)
         handle(sig); /* at once: where it is ignored, children leave no status (wait(2)) */
 }
@@ -177,7 +177,7 @@ void sigs_catch_ending(void)
             sigaddset(&state.ending, sig);
             sigaddset(&state.yielding, sig);
         }
-    catch (&state.yielding);
+    take_over(&state.yielding);
 }
 
 void sigs_catch_also(int sig)
@@ -261,7 +261,7 @@ int sigs_sleep(struct pollfd *fds, nfds_t n, int64_t ns)
     if (!n && !state.handlers)
         return sleep_for_signals(ns);
     if (!state.handlers)
-        need_handlers();
+        add_handlers();
     struct timespec limit = {.tv_sec = ns / CLOCK_SECOND, .tv_nsec = ns % CLOCK_SECOND};
     int ready = -1;
     errno = EINTR;
@@ -322,7 +322,7 @@ int sigs_open(void)
 {
     sigs_catch(TICK);
     if (!state.handlers)
-        need_handlers();
+        add_handlers();
     if (make_timer() < 0 || set_timer(50 * CLOCK_MS) < 0)
         return -1;
     sigprocmask(SIG_SETMASK, &state.open_mask, NULL);

@@ -50,16 +50,16 @@ queue_one_by_one() {
 
 queue_single() {
   new_part 'Single calls: a message is sent, then received.'
-  repeated ipcbox '' 'ipcbox msgsend, msgrecv' "$ipcbox" msgsend "$number" hello ::: "$ipcbox" msgrecv "$number"
-  repeated raw '' 'rawqueue' "$tools/rawqueue" send "$number" hello ::: "$tools/rawqueue" receive "$number"
+  paired ipcbox '' 'ipcbox msgsend, msgrecv' "$ipcbox" msgsend "$number" hello ::: "$ipcbox" msgrecv "$number"
+  paired raw '' 'rawqueue' "$tools/rawqueue" send "$number" hello ::: "$tools/rawqueue" receive "$number"
   if has /usr/bin/perl perl; then
-    repeated perl 3 'perl, as in perlipc' /usr/bin/perl "$bench/queue.pl" send "$number" hello ::: \
+    paired perl 3 'perl, as in perlipc' /usr/bin/perl "$bench/queue.pl" send "$number" hello ::: \
       /usr/bin/perl "$bench/queue.pl" receive "$number"
     few perl
   fi
-  [ ! -x "$static" ] || repeated ipcbox-static '' 'ipcbox, static with musl' "$static" msgsend "$number" hello ::: \
+  [ ! -x "$static" ] || paired ipcbox-static '' 'ipcbox, static with musl' "$static" msgsend "$number" hello ::: \
     "$static" msgrecv "$number"
-  [ ! -x "$dir/rawqueue.musl" ] || repeated raw-static '' 'rawqueue, static with musl' \
+  [ ! -x "$dir/rawqueue.musl" ] || paired raw-static '' 'rawqueue, static with musl' \
     "$dir/rawqueue.musl" send "$number" hello ::: "$dir/rawqueue.musl" receive "$number"
   repeat_rounds $((120 / scale)) hello
   table base rate ipcbox ipcbox raw perl ipcbox-static

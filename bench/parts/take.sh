@@ -39,19 +39,19 @@ take_prog() {
 
 take_single() {
   new_part 'Single calls: a semaphore is taken, then given back.'
-  repeated ipcbox '' 'ipcbox semtake, semgive' "$ipcbox" semtake "$number" ::: "$ipcbox" semgive "$number"
-  repeated raw 0.8 'rawtake, rawtake -g' "$tools/rawtake" "$number" ::: "$tools/rawtake" -g "$number"
+  paired ipcbox '' 'ipcbox semtake, semgive' "$ipcbox" semtake "$number" ::: "$ipcbox" semgive "$number"
+  paired raw 0.8 'rawtake, rawtake -g' "$tools/rawtake" "$number" ::: "$tools/rawtake" -g "$number"
   if has /usr/bin/perl perl; then
     repeated perl 3 'perl with IPC::SysV, both in one' /usr/bin/perl "$bench/take.pl" "$number"
-    repeated perl-core '' 'perl without modules, a run each' /usr/bin/perl "$bench/takecore.pl" "$number" ::: \
+    paired perl-core '' 'perl without modules, a run each' /usr/bin/perl "$bench/takecore.pl" "$number" ::: \
       /usr/bin/perl "$bench/takecore.pl" "$number" give
     few perl
     few perl-core
   fi
   [ ! -x "$static" ] ||
-    repeated ipcbox-static '' 'ipcbox, static with musl' "$static" semtake "$number" ::: "$static" semgive "$number"
+    paired ipcbox-static '' 'ipcbox, static with musl' "$static" semtake "$number" ::: "$static" semgive "$number"
   [ ! -x "$dir/rawtake.musl" ] ||
-    repeated raw-static '' 'rawtake, static with musl' "$dir/rawtake.musl" "$number" ::: \
+    paired raw-static '' 'rawtake, static with musl' "$dir/rawtake.musl" "$number" ::: \
       "$dir/rawtake.musl" -g "$number"
   repeat_rounds $((120 / scale))
   take_is_free
