@@ -15,6 +15,14 @@
 
 #include "clock.h"
 
+/* A bit for each signal; sigset_t is for those that go to the kernel, and is 16 times as large. */
+typedef uint64_t set;
+
+static set bit(int sig)
+{
+    return UINT64_C(1) << (sig - 1);
+}
+
 static struct {
     bool started;
     pid_t owner;   /* whose handlers they are: one that shares or copies our memory is on its way to exec */
@@ -22,12 +30,12 @@ static struct {
     int error;     /* of what never fails; 0: it did not */
     sigset_t found_mask;    /* the mask we were started with */
     sigset_t open_mask;     /* that, with our signals let in */
-    sigset_t found_ignored; /* of the caught and, after sigs_learn_ignored, of all signals */
     sigset_t caught;        /* ours, blocked but in sigs_sleep */
-    sigset_t handled;       /* those of them that have their handler */
-    sigset_t ending;        /* those that sigs_catch_ending took */
-    sigset_t yielding;      /* those of these that stay ignored if they were */
     sigset_t released_mask; /* what sigs_release goes back to */
+    set found_ignored;      /* of the handled and, after sigs_learn_ignored, of all signals */
+    set handled;            /* those of `caught` that have their handler */
+    set ending;             /* those that sigs_catch_ending took */
+    set yielding;           /* those of these that stay ignored if they were */
     int timer;              /* of sigs_open */
     int busy;               /* sleeps that were none, one after the other */
     pid_t timer_owner;      /* whose it is: a child has none of its own yet */
@@ -74,11 +82,7 @@ static void start(void)
     state.owner = getpid();
     sigprocmask(SIG_SETMASK, NULL, &state.found_mask);
     state.open_mask = state.found_mask;
-    sigemptyset(&state.found_ignored);
     sigemptyset(&state.caught);
-    sigemptyset(&state.handled);
-    sigemptyset(&state.ending);
-    sigemptyset(&state.yielding);
 }
 
 /* It is blocked: nothing comes in between. */
@@ -92,11 +96,11 @@ static void handle(int sig)
     sigfillset(&action.sa_mask);
     if (sigaction(sig, &action, &old) < 0)
         state.error = errno;
-    sigaddset(&state.handled, sig);
+    state.handled |= bit(sig);
     if (old.sa_handler != SIG_IGN)
         return;
-    sigaddset(&state.found_ignored, sig);
-    if (sigismember(&state.yielding, sig) == 1)
+    state.found_ignored |= bit(sig);
+    if (state.yielding & bit(sig))
         set_handler(sig, SIG_IGN); /* forgets what came meanwhile, too */
 }
 
@@ -108,38 +112,38 @@ static void add_handlers(void)
 {
     state.handlers = true;
     for (int sig = 1; sig < NSIG; sig++)
-        if (sigismember(&state.caught, sig) == 1 && sigismember(&state.handled, sig) != 1)
+        if (sigismember(&state.caught, sig) == 1 && !(state.handled & bit(sig)))
             handle(sig);
 }
 
-static void take_over(const sigset_t *set)
+static void take_over(set signals)
 {
-    if (sigprocmask(SIG_BLOCK, set, NULL) < 0)
-        state.error = errno;
+    sigset_t taken;
+    sigemptyset(&taken);
     for (int sig = 1; sig < NSIG; sig++) {
-        if (sigismember(set, sig) != 1)
+        if (!(signals & bit(sig)))
             continue;
+        sigaddset(&taken, sig);
         sigaddset(&state.caught, sig);
         sigdelset(&state.open_mask, sig);
     }
+    if (sigprocmask(SIG_BLOCK, &taken, NULL) < 0)
+        state.error = errno;
     if (state.handlers)
         add_handlers();
 }
 
 void sigs_catch(int sig)
 {
-    sigset_t one;
     start();
-    sigemptyset(&one);
-    sigaddset(&one, sig);
-    if (sigismember(&state.yielding, sig) == 1) {
+    if (state.yielding & bit(sig)) {
         if (sigs_found_ignored(sig))
-            sigdelset(&state.ending, sig); /* noted, but it ends nobody who was deaf to it */
-        sigdelset(&state.yielding, sig);
-        sigdelset(&state.handled, sig);
+            state.ending &= ~bit(sig); /* noted, but it ends nobody who was deaf to it */
+        state.yielding &= ~bit(sig);
+        state.handled &= ~bit(sig);
     }
-    take_over(&one);
-    if (sig == SIGCHLD && sigismember(&state.handled, sig) != 1)
+    take_over(bit(sig));
+    if (sig == SIGCHLD && !(state.handled & bit(sig)))
         handle(sig); /* at once: where it is ignored, children leave no status (wait(2)) */
 }
 
@@ -174,16 +178,16 @@ void sigs_catch_ending(void)
     start();
     for (int sig = 1; sig < NSIG; sig++)
         if (ends_by_default(sig) && sigismember(&state.caught, sig) != 1) {
-            sigaddset(&state.ending, sig);
-            sigaddset(&state.yielding, sig);
+            state.ending |= bit(sig);
+            state.yielding |= bit(sig);
         }
-    take_over(&state.yielding);
+    take_over(state.yielding);
 }
 
 void sigs_catch_also(int sig)
 {
     sigs_catch(sig);
-    sigaddset(&state.ending, sig);
+    state.ending |= bit(sig);
 }
 
 bool sigs_work(void)
@@ -210,7 +214,7 @@ static bool is_of_terminal(int sig)
 int sigs_take_ending(bool *sent)
 {
     for (int sig = 1; sig < NSIG; sig++) {
-        if (!noted[sig] || sigismember(&state.ending, sig) != 1)
+        if (!noted[sig] || !(state.ending & bit(sig)))
             continue;
         if (sent)
             *sent = noted[sig] == FROM_PROCESS || !is_of_terminal(sig);
@@ -249,7 +253,7 @@ static int sleep_for_signals(int64_t ns)
     int sig = next_signal(&info, ns);
     if (sig < 0)
         return errno == EAGAIN ? 0 : -1;
-    if (sigismember(&state.yielding, sig) != 1 || !sigs_is_ignored(sig))
+    if (!(state.yielding & bit(sig)) || !sigs_is_ignored(sig))
         noted[sig] = info.si_code > 0 ? FROM_KERNEL : FROM_PROCESS;
     errno = EINTR;
     return -1;
@@ -370,7 +374,7 @@ void sigs_learn_ignored(void)
     for (int sig = 1; sig < NSIG; sig++) {
         struct sigaction now;
         if (sigaction(sig, NULL, &now) == 0 && now.sa_handler == SIG_IGN)
-            sigaddset(&state.found_ignored, sig);
+            state.found_ignored |= bit(sig);
     }
 }
 
@@ -413,7 +417,7 @@ void sigs_reset(enum sigs_legacy legacy)
     start();
     bool clean = legacy == SIGS_CLEAN;
     for (int sig = 1; sig < NSIG; sig++) {
-        if (sigismember(&state.found_ignored, sig) != 1)
+        if (!(state.found_ignored & bit(sig)))
             continue;
         if (clean || sigismember(&state.caught, sig) == 1)
             set_handler(sig, clean ? SIG_DFL : SIG_IGN);
@@ -435,15 +439,14 @@ void sigs_inherit(void)
 bool sigs_ending_came(void)
 {
     for (int sig = 1; sig < NSIG; sig++)
-        if (noted[sig] && sigismember(&state.ending, sig) == 1)
+        if (noted[sig] && state.ending & bit(sig))
             return true;
     return false;
 }
 
 bool sigs_found_ignored(int sig)
 {
-    return sigismember(&state.found_ignored, sig) == 1 ||
-           (sigismember(&state.handled, sig) != 1 && sigs_is_ignored(sig));
+    return state.found_ignored & bit(sig) || (!(state.handled & bit(sig)) && sigs_is_ignored(sig));
 }
 
 void sigs_hold(void)
