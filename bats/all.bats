@@ -380,7 +380,13 @@ commands_of() {
       [ "${stderr_lines[0]}" = "$applet: option -$letter needs an argument" ]
       checked=$((checked + 1))
     done < <("$applet" --help | sed -nE 's/^ +-(.), --[a-z0-9-]+=.*/\1/p')
+    wrong_call "$applet" -é
+    [ "${stderr_lines[0]}" = "$applet: unknown option in -é" ]
   done
+  wrong_call lockrun --verbose -Zv lock true
+  [ "${stderr_lines[0]}" = "lockrun: unknown option -Z" ]
+  wrong_call lockrun --verbose -vt
+  [ "${stderr_lines[0]}" = "lockrun: option -t needs an argument" ]
   [ "$checked" -ge 100 ]
 }
 

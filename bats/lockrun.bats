@@ -65,10 +65,12 @@ fcntl_perl='use Fcntl qw(:DEFAULT :flock :seek); $| = 1; open my $f, "+>>", "loc
   local signal waiter
   hold holder lockrun lock ./hold
   for signal in USR1 RTMAX; do
-    background waiter bash -c 'trap "" "$0" && exec lockrun -t 3 lock true' "$signal"
+    background waiter bash -c 'trap "" "$0" && exec lockrun -t 60 lock true' "$signal"
     until_true waits_for_lock "$waiter"
     kill -"$signal" "$waiter"
-    ends_with 124 "$waiter"
+    until_true grep -q '^ShdPnd:.0*$' "/proc/$waiter/status"
+    finish "$waiter"
+    [ "$status" -eq 143 ]
   done
 }
 

@@ -105,8 +105,7 @@ teardown() {
   local words
   mapfile -t words < <(yes $'KILL\n9' | head -n 20000)
   run -0 signame "${words[@]}"
-  [ "${#lines[@]}" -eq 20000 ]
-  [ "$(printf '%s\n' "${lines[@]}" | sort | uniq -c | tr -s ' ' '\n' | paste -s -d ' ')" = ' 10000 9 10000 KILL' ]
+  [ "$output" = "$(yes $'9\nKILL' | head -n 20000)" ]
   wrong_call signame "${words[@]}" NONE
   [ "${stderr_lines[0]}" = "signame: 'NONE': no signal" ]
 }

@@ -170,7 +170,7 @@ repeat_turn() { # NAME N [LINE]
   name=$1 n=$2 line=${3-}
   [ ! -f "$dir/few.$1" ] || n=$((n / 4))
   if ! timed_runs "$1" "$n" ||
-    ! awk -v n="$n" -v line="$line" '{bad += $0 != line} END {exit(bad || NR != (line == "" ? 0 : n))}' "$dir/out"; then
+    ! awk -v n="$n" -v line="$line" '{bad += $0 "" != line ""} END {exit(bad || NR != (line == "" ? 0 : n))}' "$dir/out"; then
     echo "  $name: a run has failed, or has written something else"
     status=1
   fi

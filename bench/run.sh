@@ -17,14 +17,20 @@
 # shellcheck disable=SC2034 # what lib.sh and the parts look at
 set -u
 
-[ $# -eq 1 ] || {
+no_pacing='ip link set lo up && echo reno >/proc/sys/net/ipv4/tcp_congestion_control'
+network=
+# shellcheck disable=SC2016 # the inner shell's
+case $#-${2-} in
+1-)
+  ! unshare -n sh -c "$no_pacing" 2>/dev/null ||
+    exec unshare -n sh -c "$no_pacing"' && exec sh "$0" "$1" in-its-own-network' "$0" "$1"
+  ;;
+2-in-its-own-network) network='a namespace of its own, ' ;;
+*)
   echo 'usage: sh bench/run.sh BUILD' >&2
   exit 100
-}
-no_pacing='ip link set lo up && echo reno >/proc/sys/net/ipv4/tcp_congestion_control'
-if [ -z "${OWN_NETWORK-}" ] && unshare -n sh -c "$no_pacing" 2>/dev/null; then
-  OWN_NETWORK=1 exec unshare -n sh -c "$no_pacing"' && exec sh "$@"' bench "$0" "$@"
-fi
+  ;;
+esac
 all_parts='tcp options unix held growth relay messages pipeline start around take queue udptime size calls'
 bench=$(cd "$(dirname "$0")" && pwd)
 mkdir -p "$1/bench" || exit
@@ -66,7 +72,7 @@ describe() {
   echo "cores: $(getconf _NPROCESSORS_ONLN), kernel: $(uname -sr), $(uname -m)"
   echo "compiler: $("${CC:-cc}" --version | head -n 1)"
   sed -n 's/^model name[^:]*: /processor: /p' /proc/cpuinfo 2>/dev/null | head -n 1
-  echo "network: ${OWN_NETWORK:+a namespace of its own, }$(cat /proc/sys/net/ipv4/tcp_congestion_control)"
+  echo "network: $network$(cat /proc/sys/net/ipv4/tcp_congestion_control)"
   echo "load average before: $(cut -d ' ' -f 1-3 /proc/loadavg 2>/dev/null)"
   echo "rounds: $rounds; each round $((slices * connections)) connections to each server (slow ones: a quarter)"
 }

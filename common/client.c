@@ -180,15 +180,15 @@ static int send_the_rest(struct relay *r)
             return failed;
         if (again || r->up_done)
             continue;
-        struct pollfd polls[2];
+        struct pollfd polls[2], input = {.fd = STDIN_FILENO, .events = POLLIN};
         sleep_for(r, 0); /* which of the two is it that we wait for? */
         pump_polls(&r->up, polls);
-        bool input = polls[0].fd >= 0 && pump_is_empty(&r->up);
+        bool idle = pump_is_empty(&r->up) && poll(&input, 1, 0) == 0;
         int64_t until = clock_in(LINGER_MS * CLOCK_MS);
-        while (input && sleep_for(r, clock_left(until)) <= 0) /* --progress may cut a sleep short */
+        while (idle && sleep_for(r, clock_left(until)) <= 0) /* --progress may cut a sleep short */
             if (!clock_left(until))
                 return 0;
-        if (!input && polls[1].fd >= 0)
+        if (!idle && polls[1].fd >= 0)
             sleep_for(r, CLOCK_NEVER);
     }
     return 0;

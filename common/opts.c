@@ -65,15 +65,16 @@ static int row_of_letter(const struct opts *o, int letter)
     return -1;
 }
 
-static _Noreturn void complain(const struct opts *o, int problem)
+/* What getopt_long found wrong with that word. */
+static _Noreturn void complain(const struct opts *o, int problem, const char *word)
 {
-    /* musl's getopt is already behind an argument that is missing */
-    const char *word = o->argv[(optind < o->argc ? optind : o->argc) - 1];
-    if (optopt >= FIRST_VALUE || strncmp(word, "--", 2) == 0)
+    if (strncmp(word, "--", 2) == 0)
         msg_usage(o->msg, "option %.*s %s argument", (int)strcspn(word, "="), word,
             problem == ':' ? "needs an" : "takes no");
     if (problem == ':')
         msg_usage(o->msg, "option -%c needs an argument", optopt);
+    if (optopt < 0 || optopt > 0x7f) /* a byte or a character, as libc has it */
+        msg_usage(o->msg, "unknown option in %s", word);
     msg_usage(o->msg, "unknown option -%c", optopt);
 }
 
@@ -121,12 +122,12 @@ int opts_next(struct opts *o)
         return end_options(o);
     o->ended = optind < o->argc && strcmp(o->argv[optind], "--") == 0;
     insist_on_whole_name(o);
-    int got = getopt_long(o->argc, o->argv, o->letters, o->longs, NULL);
+    int at = optind, got = getopt_long(o->argc, o->argv, o->letters, o->longs, NULL);
     o->arg = optarg;
     if (got == -1)
         return end_options(o);
     if (got == '?' || got == ':')
-        complain(o, got);
+        complain(o, got, o->argv[at]);
     if (got == HELP_VALUE)
         print_help(o);
     if (got == VERSION_VALUE)

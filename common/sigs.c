@@ -18,6 +18,8 @@
 /* A bit for each signal; sigset_t is for those that go to the kernel, and is 16 times as large. */
 typedef uint64_t set;
 
+_Static_assert(NSIG <= 65, "a signal has no bit");
+
 static set bit(int sig)
 {
     return UINT64_C(1) << (sig - 1);
