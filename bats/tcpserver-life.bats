@@ -258,7 +258,7 @@ PERL
   kill -0 "$srv"
   hang_up "$c"
   ends_with 0 "$srv"
-  [ ! -s srv.err ]
+  [ -z "$(grep ^tcpserver: srv.err)" ] # a program that served one of `refuses` may have had something to say
 }
 
 @test "--drain with nothing to wait for ends at once" {
