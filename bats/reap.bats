@@ -306,6 +306,15 @@ passes_all() {
   [ "$(grep -c '^it 10$' reap.out)" -eq 1 ]
 }
 
+@test "where the call that waits for signals fails, another one does it" {
+  need strace strace
+  run -0 --separate-stderr timeout --foreground -k 1 60 strace -qq -o trace -e trace=rt_sigtimedwait \
+    -e inject=rt_sigtimedwait:error=ENOSYS reap echo done
+  [ "$output" = done ]
+  [ "$stderr" = "reap: poll: Function not implemented" ]
+  [ "$(grep -c INJECTED trace)" -eq 1 ]
+}
+
 @test "a signal that kills PROG by way of us kills us" {
   script prog 'echo running; exec sleep infinity'
   background reap reap ./prog

@@ -108,14 +108,17 @@ static void handle(int sig)
 
 /*
  * Handlers, for all that are caught and will be: for sleeps that wait for fds, too, and for calls that are
- * to be interrupted. Who only waits for signals, as most launchers do, starts without those 46 calls.
+ * to be interrupted. Who only waits for signals, as most launchers do, starts without those 46 calls. Keeps
+ * errno.
  */
 static void add_handlers(void)
 {
+    int err = errno;
     state.handlers = true;
     for (int sig = 1; sig < NSIG; sig++)
         if (sigismember(&state.caught, sig) == 1 && !(state.handled & bit(sig)))
             handle(sig);
+    errno = err;
 }
 
 static void take_over(set signals)
@@ -247,14 +250,19 @@ static int next_signal(siginfo_t *info, int64_t ns)
 
 /*
  * Sleeps until a signal comes, and takes that one: as with ppoll(2) each comes by itself, in its order, and
- * so often as it was sent. 0 at the end of the time, else -1 with EINTR.
+ * as often as it was sent. 0 at the end of the time, else -1 with EINTR; or what is wrong with the call: then
+ * the next sleep is ppoll's.
  */
 static int sleep_for_signals(int64_t ns)
 {
     siginfo_t info;
     int sig = next_signal(&info, ns);
+    if (sig < 0 && errno == EAGAIN)
+        return 0;
+    if (sig < 0 && errno != EINTR)
+        add_handlers();
     if (sig < 0)
-        return errno == EAGAIN ? 0 : -1;
+        return -1;
     if (!(state.yielding & bit(sig)) || !sigs_is_ignored(sig))
         noted[sig] = info.si_code > 0 ? FROM_KERNEL : FROM_PROCESS;
     errno = EINTR;
