@@ -36,7 +36,7 @@ else
 SAY = @:
 endif
 
-.PHONY: all demo test check bench tools install uninstall static clean help FORCE
+.PHONY: all demo test helpers check bench tools install uninstall static clean help FORCE
 .DELETE_ON_ERROR:
 
 all: $(B)/ipcbox
@@ -82,11 +82,19 @@ $(B)/bench/copy: private LINK = -static -nostdlib
 # they use nothing of common/, whose spawn.h is not that of the system
 $(B)/bench/%: private CPPFLAGS := $(filter-out -Icommon,$(CPPFLAGS))
 
+# bats/helper/NAME.c is a program that tests use: an observer or a hostile peer, of nothing of common/
+HELPERS = $(patsubst bats/helper/%.c,$(B)/helper/%,$(wildcard bats/helper/*.c))
+
+$(B)/helper/%: bats/helper/%.c $(B)/flags
+	@mkdir -p $(@D)
+	$(SAY) CC $@
+	$(Q)$(CC) -std=c11 $(WARN) -D_GNU_SOURCE -O1 -g -o $@ $<
+
 demo: all
 	sh contrib/demo.sh $(B)/ipcbox
 
 # TESTS=bats/NAME.bats for one file; JOBS=N for N files at once; BATS_FLAGS for bats' own options
-test: all
+test: all $(HELPERS)
 	sh bats/helper/run.sh $(B) $(TESTS)
 
 check: all

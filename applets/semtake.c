@@ -102,7 +102,7 @@ static int run(struct semtake *s, char **argv)
 {
     const char *path = *argv ? spawn_find(*argv) : NULL;
     if (*argv && !path)
-        return msg_fatal(s->msg, spawn_exit_status(errno), "find", *argv, errno);
+        return spawn_not_found(s->msg, *argv, errno);
     if (s->pid)
         watch_pid(s);
     int status = take(s, *argv || s->pid);

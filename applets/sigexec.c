@@ -109,7 +109,7 @@ static int sigexec_main(struct msg *m, int argc, char **argv)
         msg_die_sys(m, "write", "stderr");
     const char *path = spawn_find(*argv);
     if (!path)
-        msg_die(m, spawn_exit_status(errno), "find", *argv, errno);
+        return spawn_not_found(m, *argv, errno);
     spawn_become(path, argv, environ);
     msg_die(m, spawn_exit_status(errno), "exec", path, errno);
 }

@@ -144,7 +144,7 @@ static int sockenv_main(struct msg *m, int argc, char **argv)
         msg_die_sys(m, "malloc", NULL);
     const char *path = spawn_find(*argv);
     if (!path)
-        msg_die(m, spawn_exit_status(errno), "find", *argv, errno);
+        return spawn_not_found(m, *argv, errno);
     if (s.keep) {
         if (s.lookup) { /* what is not found is unknown, whoever said it before */
             env_drop(&s.env, "TCPREMOTEHOST");

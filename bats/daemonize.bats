@@ -219,10 +219,10 @@ PERL
   for how in -q '-p pid' '-P pid' '-l lock' --supervise '--log log' --foreground; do
     # shellcheck disable=SC2086 # words
     refused 127 $how ./nothing
-    [ "$output" = "daemonize: find ./nothing: No such file or directory" ]
+    [ "$output" = "daemonize: ./nothing: No such file or directory" ]
     # shellcheck disable=SC2086 # words
     refused 126 $how ./plain
-    [ "$output" = "daemonize: find ./plain: Permission denied" ]
+    [ "$output" = "daemonize: ./plain: Permission denied" ]
     # shellcheck disable=SC2086 # words
     PATH=$here/bin:/usr/bin:/bin refused 127 $how no-such-program-anywhere
   done

@@ -45,9 +45,9 @@ teardown() {
   printf '#!/nowhere/sh\n' >script
   chmod +x script
   run -127 deadline 5 ./nothing
-  [ "$output" = "deadline: find ./nothing: No such file or directory" ]
+  [ "$output" = "deadline: ./nothing: No such file or directory" ]
   run -126 deadline 5 ./plain
-  [ "$output" = "deadline: find ./plain: Permission denied" ]
+  [ "$output" = "deadline: ./plain: Permission denied" ]
   run -127 deadline 5 ./script
   [ "$output" = "deadline: exec ./script: No such file or directory" ]
 }

@@ -56,7 +56,7 @@ fcntl_perl='use Fcntl qw(:DEFAULT :flock :seek); $| = 1; open my $f, "+>>", "loc
 @test "a program that is not there is 127, one that can't run 126" {
   touch plain
   run -127 lockrun lock ./nothing
-  [ "$output" = "lockrun: find ./nothing: No such file or directory" ]
+  [ "$output" = "lockrun: ./nothing: No such file or directory" ]
   run -126 lockrun lock ./plain
   [ ! -e lock ]
 }

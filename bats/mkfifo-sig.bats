@@ -319,11 +319,11 @@ refused() {
 
 @test "PROG missing is found at start, and no FIFO is made" {
   run -127 --separate-stderr timeout --foreground 60 mkfifo-sig sig no-such-program
-  [ "$stderr" = "mkfifo-sig: find no-such-program: No such file or directory" ]
+  [ "$stderr" = "mkfifo-sig: no-such-program: command not found" ]
   [ ! -e sig ]
   : >plain
   run -126 --separate-stderr timeout --foreground 60 mkfifo-sig sig ./plain
-  [ "$stderr" = "mkfifo-sig: find ./plain: Permission denied" ]
+  [ "$stderr" = "mkfifo-sig: ./plain: Permission denied" ]
   [ ! -e sig ]
   run -111 --separate-stderr timeout --foreground 60 mkfifo-sig -f missing sig
   [ "$stderr" = "mkfifo-sig: read missing: No such file or directory" ]

@@ -61,7 +61,7 @@ teardown() {
 
 @test "PROG is looked up before anything is taken or made" {
   run -127 msgrecv --create "$key" ./nothing
-  [ "$output" = "msgrecv: find ./nothing: No such file or directory" ]
+  [ "$output" = "msgrecv: ./nothing: No such file or directory" ]
   touch plain
   run -126 msgrecv --create "$key" ./plain
   no_objects "$key"

@@ -145,9 +145,9 @@ stage=1 exec_errno=0 exit=4 signal=0 core=0 timed_out=0" ]
 
 @test "a program that is not there: nothing is started" {
   run -127 timeout --foreground 60 open2 touch started ::: ./nothing
-  [ "$output" = "open2: find ./nothing (stage 1): No such file or directory" ]
+  [ "$output" = "open2: ./nothing (stage 1): No such file or directory" ]
   run -127 timeout --foreground 60 open2 ./nothing
-  [ "$output" = "open2: find ./nothing: No such file or directory" ]
+  [ "$output" = "open2: ./nothing: No such file or directory" ]
   touch plain
   run -126 timeout --foreground 60 open2 ./plain ::: touch started
   [ ! -e started ]

@@ -126,10 +126,10 @@ fails() {
   fails 111 'open : No such file or directory' ''
   fails 111 'open f2/below: Not a directory' f2/below
   fails 111 'read bin: Is a directory' bin
-  fails 127 'find no-such-command: No such file or directory' 'no-such-command x |'
-  fails 127 'find ./missing: No such file or directory' './missing|'
+  fails 127 'no-such-command: command not found' 'no-such-command x |'
+  fails 127 './missing: No such file or directory' './missing|'
   : >plain
-  fails 126 'find ./plain: Permission denied' './plain |'
+  fails 126 './plain: Permission denied' './plain |'
   fails 1 'run false |: exit 1' 'false |'
   fails 7 'run sh failing |: exit 7' 'sh failing |'
   fails 143 'run sh killed |: signal 15' 'sh killed |'

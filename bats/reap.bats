@@ -85,11 +85,11 @@ statuses_are_exact() {
   printf '#!/nowhere/sh\n' >script
   chmod +x script
   run -127 reap ./nothing
-  [ "$output" = "reap: find ./nothing: No such file or directory" ]
+  [ "$output" = "reap: ./nothing: No such file or directory" ]
   run -127 reap ipcbox-no-such-program
-  [ "$output" = "reap: find ipcbox-no-such-program: No such file or directory" ]
+  [ "$output" = "reap: ipcbox-no-such-program: command not found" ]
   run -126 reap ./plain
-  [ "$output" = "reap: find ./plain: Permission denied" ]
+  [ "$output" = "reap: ./plain: Permission denied" ]
   run -126 reap ./directory
   run -127 --separate-stderr reap --status-fd 1 ./script
   [ "$stderr" = "reap: exec ./script: No such file or directory" ]

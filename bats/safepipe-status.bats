@@ -264,5 +264,5 @@ safepipe: end ends (stage 2) pid N exit 0" ]
   run -3 safepipe -q ends 3
   [ -z "$output" ]
   run -127 safepipe -q ./nothing
-  [ "$output" = "safepipe: find ./nothing: No such file or directory" ]
+  [ "$output" = "safepipe: ./nothing: No such file or directory" ]
 }

@@ -86,12 +86,12 @@ told() {
     "touch ran ::: touch ran ::: ./nothing" "touch ran ::: nothing-of-that-name ::: ./nothing"; do
     # shellcheck disable=SC2086 # words
     run -127 timeout --foreground 60 safepipe -o out $words
-    [[ $output =~ ^"safepipe: find "(\./nothing|nothing-of-that-name)" (stage "[012]"): No such file or directory"$ ]]
+    [[ $output =~ ^"safepipe: "(\./nothing" (stage "[012]"): No such file or directory"|nothing-of-that-name" (stage "[012]"): command not found")$ ]]
     [ ! -e ran ]
     [ "$(cat out)" = kept ]
   done
   run -127 timeout --foreground 60 safepipe touch ran ::: ./nothing
-  [ "$output" = "safepipe: find ./nothing (stage 1): No such file or directory" ]
+  [ "$output" = "safepipe: ./nothing (stage 1): No such file or directory" ]
   run -127 timeout --foreground 60 safepipe -o new touch ran ::: ''
   run -127 timeout --foreground 60 safepipe -o new touch ran ::: plain/x
   [ ! -e ran ]
@@ -104,13 +104,13 @@ told() {
   local name
   for name in ./plain ./directory; do
     run -126 timeout --foreground 60 safepipe -o out touch ran ::: touch ran ::: "$name"
-    [ "$output" = "safepipe: find $name (stage 2): Permission denied" ]
+    [ "$output" = "safepipe: $name (stage 2): Permission denied" ]
     [ ! -e ran ]
     [ "$(cat out)" = kept ]
   done
   cp plain bin/unrunnable
   run -126 timeout --foreground 60 safepipe unrunnable
-  [ "$output" = "safepipe: find unrunnable: Permission denied" ]
+  [ "$output" = "safepipe: unrunnable: Permission denied" ]
 }
 
 @test "an exec that fails after the look-up: 126 or 127, and the others are ended at once" {

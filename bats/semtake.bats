@@ -118,7 +118,7 @@ hold() {
   touch plain
   semset create "$key"
   run -127 semtake "$key" ./nothing
-  [ "$output" = "semtake: find ./nothing: No such file or directory" ]
+  [ "$output" = "semtake: ./nothing: No such file or directory" ]
   run -127 semtake "$key" no-such-program-anywhere
   run -126 semtake "$key" ./plain
   [[ $(stat_of 0) == *"last_pid "* ]]

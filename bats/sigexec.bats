@@ -160,12 +160,12 @@ RTMAX blocked" ]
 
 @test "a program that is not there is 127, one that can't be run 126" {
   run -127 sigexec -i HUP ./nothing
-  [ "$output" = "sigexec: find ./nothing: No such file or directory" ]
+  [ "$output" = "sigexec: ./nothing: No such file or directory" ]
   run -127 sigexec no-such-program-anywhere
-  [ "$output" = "sigexec: find no-such-program-anywhere: No such file or directory" ]
+  [ "$output" = "sigexec: no-such-program-anywhere: command not found" ]
   echo plain >plain
   run -126 sigexec ./plain
-  [ "$output" = "sigexec: find ./plain: Permission denied" ]
+  [ "$output" = "sigexec: ./plain: Permission denied" ]
   printf '\177ELF broken' >broken
   chmod +x broken
   run -126 sigexec ./broken

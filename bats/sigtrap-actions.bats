@@ -118,9 +118,9 @@ no_children_but() {
   echo >plain
   trapped USR1=exec:./nothing USR2=exec:./plain ./recorder HUP
   kill -USR1 "$trap"
-  until_line trap.err '^sigtrap: find ./nothing: No such file or directory$'
+  until_line trap.err '^sigtrap: ./nothing: No such file or directory$'
   kill -USR2 "$trap"
-  until_line trap.err '^sigtrap: find ./plain: Permission denied$'
+  until_line trap.err '^sigtrap: ./plain: Permission denied$'
   program nothing '#!/bin/sh
     touch made'
   kill -USR1 "$trap"

@@ -128,10 +128,10 @@ teardown() {
 
 @test "a program that is not there is 127, one that can't run 126" {
   run -127 sigtrap HUP=ignore ./nothing
-  [ "$output" = "sigtrap: find ./nothing: No such file or directory" ]
+  [ "$output" = "sigtrap: ./nothing: No such file or directory" ]
   echo >plain
   run -126 sigtrap HUP=ignore ./plain
-  [ "$output" = "sigtrap: find ./plain: Permission denied" ]
+  [ "$output" = "sigtrap: ./plain: Permission denied" ]
 }
 
 @test "--status-fd: a line for every PROG, none for handlers; the fd stays sigtrap's" {

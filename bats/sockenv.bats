@@ -206,7 +206,7 @@ pid $pid" ]
 
 @test "a program that is not there is 127, one that can't run 126, none a wrong call" {
   run -127 sockenv -e ./nothing
-  [ "$output" = "sockenv: find ./nothing: No such file or directory" ]
+  [ "$output" = "sockenv: ./nothing: No such file or directory" ]
   touch plain
   run -126 sockenv -e ./plain
   wrong_call sockenv

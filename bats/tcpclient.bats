@@ -98,7 +98,7 @@ blocking" ]
 @test "a program that is not there is 127, one that can't run 126, and no connection is made" {
   start server tcpserver 127.0.0.1 0 sh -c 'echo ran >>runs'
   run -127 timeout --foreground 60 tcpclient 127.0.0.1 "$server_at" ./nothing
-  [ "$output" = "tcpclient: find ./nothing: No such file or directory" ]
+  [ "$output" = "tcpclient: ./nothing: No such file or directory" ]
   run -127 timeout --foreground 60 tcpclient 127.0.0.1 "$server_at" no-such-program
   touch plain
   run -126 timeout --foreground 60 tcpclient 127.0.0.1 "$server_at" ./plain

@@ -335,7 +335,7 @@ tcpserver: status: 0/40" ]
     esac
   done
   run -127 tcpserver -q 127.0.0.1 0 ./nowhere
-  [ "$output" = "tcpserver: find ./nowhere: No such file or directory" ]
+  [ "$output" = "tcpserver: ./nowhere: No such file or directory" ]
 }
 
 # events FILE: each line is an object with ts, applet, pid and event; prints the events with their fields, sorted.
@@ -398,7 +398,7 @@ remote_ip=127.0.0.1 remote_port="$number$ ]]
 
 @test "a message is one line, whatever the bytes in it" {
   run -127 --separate-stderr tcpserver 127.0.0.1 0 $'./no\n\e[31mwhere'
-  [ "$stderr" = 'tcpserver: find ./no\n\x1b[31mwhere: No such file or directory' ]
+  [ "$stderr" = 'tcpserver: ./no\n\x1b[31mwhere: No such file or directory' ]
 }
 
 @test "a log whose reader is gone doesn't end the server" {

@@ -84,7 +84,7 @@ groups: $(id -G nobody)"
   mkdir -m 700 private
   script private/prog 'echo never'
   run -126 --separate-stderr tcpserver -u nobody 127.0.0.1 0 "$PWD/private/prog"
-  [ "$stderr" = "tcpserver: find $PWD/private/prog: Permission denied" ]
+  [ "$stderr" = "tcpserver: $PWD/private/prog: Permission denied" ]
 }
 
 # become OPTIONS IDS: with these options a program's uid, gid and groups are these three.
@@ -128,5 +128,5 @@ groups: ${*:4}" ]
   mkdir -m 700 private
   script private/prog 'echo never'
   run -126 --separate-stderr timeout --foreground 60 tcpserver -h -u nobody 127.0.0.1 0 "$PWD/private/prog"
-  [ "$stderr" = "tcpserver: find $PWD/private/prog: Permission denied" ]
+  [ "$stderr" = "tcpserver: $PWD/private/prog: Permission denied" ]
 }

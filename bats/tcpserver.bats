@@ -138,7 +138,7 @@ TCPREMOTEPORT=${lines[0]}" ]
 
 @test "-h with a program that isn't there is a failure at the start" {
   run -127 --separate-stderr tcpserver -h 127.0.0.1 0 ./nowhere
-  [ "$stderr" = "tcpserver: find ./nowhere: No such file or directory" ]
+  [ "$stderr" = "tcpserver: ./nowhere: No such file or directory" ]
 }
 
 # ---- the greeting ----
@@ -322,7 +322,7 @@ PERL
   start busy tcpserver 127.0.0.1 0 true
   for prog in ./nowhere nowhere-in-path ''; do
     run -127 --separate-stderr tcpserver 127.0.0.1 "$busy_at" "$prog"
-    [[ $stderr == "tcpserver: find $prog"*": No such file or directory" ]]
+    [[ $stderr == "tcpserver: $prog"*": No such file or directory" ]]
   done
 }
 
@@ -332,7 +332,7 @@ PERL
   mkdir directory
   for prog in ./plain ./directory; do
     run -126 --separate-stderr tcpserver 127.0.0.1 "$busy_at" "$prog"
-    [ "$stderr" = "tcpserver: find $prog: Permission denied" ]
+    [ "$stderr" = "tcpserver: $prog: Permission denied" ]
   done
 }
 

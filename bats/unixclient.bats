@@ -101,7 +101,7 @@ UNIXREMOTEPATH=sock" ]
 @test "a program that is not there is 127, one that can't run 126, and no connection is made" {
   start server unixserver sock sh -c 'echo ran >>runs'
   run -127 timeout --foreground 60 unixclient sock ./nothing
-  [ "$output" = "unixclient: find ./nothing: No such file or directory" ]
+  [ "$output" = "unixclient: ./nothing: No such file or directory" ]
   touch plain
   run -126 timeout --foreground 60 unixclient sock ./plain
   run -0 timeout --foreground 60 unixclient sock </dev/null

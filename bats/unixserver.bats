@@ -384,7 +384,7 @@ race() {
 
 @test "a failure after bind leaves no file" {
   run -127 timeout 60 unixserver sock ./no-such-program
-  [ "$output" = "unixserver: find ./no-such-program: No such file or directory" ]
+  [ "$output" = "unixserver: ./no-such-program: No such file or directory" ]
   [ ! -e sock ]
   touch plain
   run -126 timeout 60 unixserver sock ./plain

@@ -229,9 +229,9 @@ teardown() {
   printf '#!/nowhere/sh\n' >script
   chmod +x script
   run -127 with_server ./nothing ::: touch ran
-  [ "$output" = "withserver: find ./nothing (stage 0): No such file or directory" ]
+  [ "$output" = "withserver: ./nothing (stage 0): No such file or directory" ]
   run -127 with_server touch ran ::: no-such-program
-  [ "$output" = "withserver: find no-such-program (stage 1): No such file or directory" ]
+  [ "$output" = "withserver: no-such-program (stage 1): command not found" ]
   run -126 with_server touch ran ::: ./plain
   [ ! -e ran ]
   run -127 with_server ./script ::: touch ran

@@ -62,7 +62,7 @@ int client_check(const struct msg *m, const char *name)
 {
     const char *path = spawn_find(name);
     if (!path)
-        return msg_fatal(m, spawn_exit_status(errno), "find", name, errno);
+        return spawn_not_found(m, name, errno);
     spawn_forget(path, name);
     return 0;
 }
@@ -71,7 +71,7 @@ int client_become(const struct msg *m, int fd, char **argv, char *const *envp)
 {
     const char *path = spawn_find(*argv);
     if (!path)
-        return msg_fatal(m, spawn_exit_status(errno), "find", *argv, errno);
+        return spawn_not_found(m, *argv, errno);
     if (fd_set_nonblock(fd, false) < 0)
         msg_die_sys(m, "fcntl", "connection");
     /* above both targets first, or one of them may be fd itself */

@@ -149,7 +149,9 @@ int job_find(struct job *j)
             continue;
         p->exec_errno = errno;
         tell_status(j, i, 0);
-        return fail(j, i, spawn_exit_status(p->exec_errno), "find", p->exec_errno);
+        char mem[PATH_MAX + 32];
+        struct buf name = BUF(mem);
+        return spawn_not_found(j->msg, name_of(j, i, &name), p->exec_errno);
     }
     return 0;
 }

@@ -119,15 +119,16 @@ static void say(const struct msg *m, const char *action, const char *object, con
 {
     struct event e;
     event_begin(&e, m, "error");
-    event_str(&e, "action", action);
+    if (action)
+        event_str(&e, "action", action);
     if (object)
         event_str(&e, "object", object);
     if (why)
         event_str(&e, "reason", why);
-    event_text(&e, "%s", action);
+    event_text(&e, "%s", action ? action : "");
     if (object && !m->json) {
         size_t n = strlen(object);
-        buf_char(&e.line, ' ');
+        buf_text(&e.line, action ? " " : "");
         buf_escaped(&e.line, object, n > OBJECT_MAX ? OBJECT_MAX : n);
         buf_text(&e.line, n > OBJECT_MAX ? "..." : "");
     }

@@ -18,7 +18,10 @@ struct msg {
     bool json;
 };
 
-/* `applet: action object: reason`; err is an errno, 0 for none. object may be NULL. Not when quiet. */
+/*
+ * `applet: action object: reason`; err is an errno, 0 for none. object may be NULL, and so may action, where
+ * the object alone says it: `applet: object: reason`. Not when quiet.
+ */
 void msg_error(const struct msg *m, const char *action, const char *object, int err);
 
 /* The same whatever the level: what ends the process with that status, which it returns. */

@@ -187,6 +187,24 @@ int opts_signal(const struct opts *o)
     return sig;
 }
 
+int opts_choice(const struct opts *o)
+{
+    const char *all = o->now->arg + (*o->now->arg == '['), *end = all + strcspn(all, "]");
+    int i = 0;
+    for (const char *word = all; o->arg && word < end; i++) {
+        size_t len = strcspn(word, "|]");
+        if (strlen(o->arg) == len && memcmp(o->arg, word, len) == 0)
+            return i;
+        word += len + 1;
+    }
+    if (!o->arg)
+        return 0;
+    char mem[96];
+    struct buf why = BUF(mem);
+    buf_fmt(&why, "expected %.*s", (int)(end - all), all);
+    opts_wrong(o, buf_str(&why));
+}
+
 int opts_fd(const struct opts *o, int min)
 {
     int fd = (int)opts_num(o, (uint64_t)min, INT32_MAX);

@@ -72,6 +72,10 @@ unsigned opts_mode(const struct opts *o);
 
 int opts_signal(const struct opts *o);
 
+/* The index of the argument among the words of its row, "a|b|c" or "[a|b|c]"; an absent optional one is the
+ * first. */
+int opts_choice(const struct opts *o);
+
 /* An fd, `min` or above, that is open. Above 2 it is made close-on-exec: it is the applet's own. */
 int opts_fd(const struct opts *o, int min);
 

@@ -194,9 +194,9 @@ static int prepare_program(struct serve *s, const char *path, char **argv)
         return 0;
     s->program.path = spawn_find(s->prog);
     if (!s->program.path)
-        return msg_fatal(s->msg, spawn_exit_status(errno), "find", s->prog, errno);
+        return spawn_not_found(s->msg, s->prog, errno);
     if (path && access(path, X_OK) < 0)
-        return msg_fatal(s->msg, spawn_exit_status(errno), "find", path, errno);
+        return spawn_not_found(s->msg, path, errno);
     if (path)
         s->program.path = path;
     return 0;
@@ -208,7 +208,7 @@ void serve_check(struct serve *s, char **argv)
         msg_usage(s->msg, "option -u: the user has no name and so no group; want USER:GROUP, or -g GROUP");
     const char *path = *argv ? spawn_find(*argv) : NULL;
     if (*argv && !path)
-        msg_die(s->msg, spawn_exit_status(errno), "find", *argv, errno);
+        exit(spawn_not_found(s->msg, *argv, errno));
     spawn_forget(path, *argv);
     if (s->notify.print && s->notify.fd == STDOUT_FILENO)
         msg_usage(s->msg, "-1 and --ready-fd 1 are two lines on one stdout");

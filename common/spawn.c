@@ -313,6 +313,13 @@ int spawn_exit_status(int err)
     return err == ENOENT || err == ENOTDIR || err == ENAMETOOLONG ? EXIT_NOTFOUND : EXIT_CANTRUN;
 }
 
+int spawn_not_found(const struct msg *m, const char *name, int err)
+{
+    bool in_path = err == ENOENT && !strchr(name, '/');
+    return msg_fatal_why(
+        m, spawn_exit_status(err), NULL, name, in_path ? "command not found" : strerror(err));
+}
+
 void spawn_become(const char *path, char *const *argv, char *const *envp)
 {
     sigs_reset(SIGS_INHERITED);

@@ -12,6 +12,7 @@
 #include <sys/types.h>
 
 #include "env.h"
+#include "msg.h"
 #include "sigs.h"
 #include "user.h"
 
@@ -87,6 +88,9 @@ void spawn_forget(const char *path, const char *name);
 
 /* 126 or 127, for the errno of spawn_find or of an exec. */
 int spawn_exit_status(int err);
+
+/* Reports that spawn_find failed for `name` with that errno, as a shell does; returns 126 or 127. */
+int spawn_not_found(const struct msg *m, const char *name, int err);
 
 /* Becomes the program, with the signals as we found them. Returns only with errno. */
 void spawn_become(const char *path, char *const *argv, char *const *envp);

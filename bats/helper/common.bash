@@ -12,7 +12,7 @@ common_setup() {
   cd "$BATS_TEST_TMPDIR" || return
   mkdir bin
   "$IPCBOX" --install -s bin
-  export PATH=$BATS_TEST_TMPDIR/bin:$PATH
+  export PATH=$BATS_TEST_TMPDIR/bin:${IPCBOX%/*}/helper:$PATH
   started=()
 }
 
