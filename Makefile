@@ -90,14 +90,16 @@ $(B)/helper/%: bats/helper/%.c $(B)/flags
 	$(SAY) CC $@
 	$(Q)$(CC) -std=c11 $(WARN) -D_GNU_SOURCE -O1 -g -o $@ $<
 
+helpers: $(HELPERS)
+
 demo: all
 	sh contrib/demo.sh $(B)/ipcbox
 
 # TESTS=bats/NAME.bats for one file; JOBS=N for N files at once; BATS_FLAGS for bats' own options
-test: all $(HELPERS)
+test: all helpers
 	sh bats/helper/run.sh $(B) $(TESTS)
 
-check: all
+check: all helpers
 	sh check/all.sh $(B)
 
 # the programs that the benchmarks load and check with

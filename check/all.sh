@@ -33,7 +33,7 @@ must sh check/manpages.sh "$build"
 
 if have clang-format; then
   step "layout of the code"
-  must clang-format --dry-run -Werror applets/*.c common/*.[ch] bench/*.[ch]
+  must clang-format --dry-run -Werror applets/*.c common/*.[ch] bench/*.[ch] bats/helper/*.c
 fi
 if have shellcheck; then
   step "shell scripts"
@@ -63,6 +63,7 @@ if have musl-gcc; then
   must make -s -j "$jobs" B="$build" static
   must test "$(wc -c <"$build/static/ipcbox")" -le 307200
   step "tests of the static build: those with no word of libc's in them, and no signal that is musl's own"
+  ln -sfn ../helper "$build/static/helper"
   must sh bats/helper/run.sh "$build/static" bats/all.bats bats/alive.bats bats/daemonize.bats bats/deadline.bats \
     bats/killpg.bats bats/load.bats bats/lockrun.bats bats/lockrun-slots.bats bats/open2.bats bats/open3.bats \
     bats/pipecat.bats bats/relay.bats bats/safepipe-life.bats bats/safepipe-status.bats bats/shmdemo.bats \
@@ -81,6 +82,7 @@ echo 'const char *__asan_default_options(void); const char *__asan_default_optio
   ${CC:-cc} -x c -c -o "$build/sanitized/defaults.o" -
 must make -s -j "$jobs" B="$build/sanitized" HARDEN='-fPIE' LDFLAGS="$build/sanitized/defaults.o" \
   CFLAGS='-O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer'
+ln -sfn ../helper "$build/sanitized/helper"
 must env IPCBOX_SANITIZED=1 sh bats/helper/run.sh "$build/sanitized"
 
 [ -z "$bad" ] || {

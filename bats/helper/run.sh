@@ -48,10 +48,14 @@ else
 fi
 
 IPCBOX=$(readlink -f "$build/ipcbox")
-export IPCBOX BATS_TEST_TIMEOUT="${BATS_TEST_TIMEOUT:-120}"
+# The watchdog does what BATS_TEST_TIMEOUT would need ps or pkill for.
+IPCBOX_WATCHDOG=${BATS_TEST_TIMEOUT:-120}
+export IPCBOX IPCBOX_WATCHDOG
+unset BATS_TEST_TIMEOUT
+watchdog="$build/helper/watchdog -t $IPCBOX_WATCHDOG"
 if [ "${JOBS:-1}" -le 1 ] || [ $# -eq 1 ]; then
   # shellcheck disable=SC2086 # the options are words
-  exec "$bats" ${BATS_FLAGS:-} "$@"
+  exec $watchdog "$bats" ${BATS_FLAGS:-} "$@"
 fi
 
 # Several files at once, the largest first; what they say comes at the end, in their order.
@@ -59,8 +63,8 @@ log=$build/test.log
 rm -rf "$log"
 mkdir -p "$log"
 status=0
-# shellcheck disable=SC2016,SC2011 # our own names
-ls -S "$@" | xargs -P "$JOBS" -I FILE \
+# shellcheck disable=SC2016,SC2011,SC2086 # our own names; words
+ls -S "$@" | $watchdog xargs -P "$JOBS" -I FILE \
   sh -c 'name=${1##*/} && exec "$2" $3 "$1" >"$4/${name%.bats}" 2>&1' run FILE "$bats" "${BATS_FLAGS:-}" "$log" ||
   status=1
 cat "$log"/*
