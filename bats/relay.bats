@@ -97,9 +97,7 @@ relay() {
 }
 
 @test "a server that ends its side first and reads on gets all of a file" {
-  peer server 127.0.0.1 'my $c = $listener->accept; print $c "answer\n"; shutdown $c, 1;
-    open my $out, ">", "received"; my $data; syswrite $out, $data while sysread $c, $data, 65536;
-    close $out; print STDERR "done\n"; sleep'
+  peer server 127.0.0.1 accept send 'answer\n' shutdown rest FILE=received say done wait
   random_bytes 20971520 >data
   run -0 relay <data
   [ "$output" = answer ]
@@ -129,7 +127,7 @@ relay() {
 }
 
 @test "a server's reset is an error, and what came before it is on stdout" {
-  peer server 127.0.0.1 'my $c = $listener->accept; syswrite $c, "before\n"; <$c>; reset_connection($c)'
+  peer server 127.0.0.1 accept send 'before\n' read 100 reset
   mkfifo talk
   tcpclient 127.0.0.1 "$server_at" <talk >out 2>err 3>&- &
   local client=$!
@@ -144,8 +142,7 @@ relay() {
 }
 
 @test "a reset in the middle of a large answer is an error too" {
-  peer server 127.0.0.1 'my $c = $listener->accept; syswrite $c, "x" x 300000; sysread $c, my $go, 1;
-    reset_connection($c)'
+  peer server 127.0.0.1 accept flood 300000 read 1 reset
   mkfifo talk
   tcpclient 127.0.0.1 "$server_at" <talk >out 2>err 3>&- &
   local client=$!
@@ -159,8 +156,7 @@ relay() {
 }
 
 @test "a server that ends without reading all: its answer is on stdout, the status tells of the loss" {
-  peer server 127.0.0.1 'my $c = $listener->accept; sysread $c, my $some, 1000; syswrite $c, "enough\n"; close $c;
-    print STDERR "closed\n"; sleep'
+  peer server 127.0.0.1 accept read 1000 send 'enough\n' close say closed wait
   stream=$PERL/stream
   "$stream" x 4 >data
   run relay <data
@@ -195,8 +191,7 @@ relay() {
 }
 
 @test "stdin that can't be read, a directory, is 111 and the server sees no orderly end" {
-  peer server 127.0.0.1 'my $c = $listener->accept; my $n = sysread $c, my $data, 1;
-    print STDERR defined $n ? "end\n" : "$!\n"; sleep'
+  peer server 127.0.0.1 accept tell wait
   run -111 relay <.
   [ "$output" = "tcpclient: read stdin: Is a directory" ]
   until_line server.err .

@@ -57,7 +57,7 @@ waits() {
 }
 
 @test "tcp: a server that lets us wait does not hold us up" {
-  peer server -b 0 127.0.0.1 "$never_accept"
+  peer server -b 0 127.0.0.1 full wait
   until_line server.err full
   SECONDS=0
   run -124 waits -t 0.3 tcp 127.0.0.1 "$server_at"
@@ -115,7 +115,7 @@ waits() {
       "$(perl -MSocket -e "print SOCK_$type")"
     waits unix "sock.$(perl -MSocket -e "print SOCK_$type")"
   done
-  peer full -b 0 full.sock "$never_accept"
+  peer full -b 0 full.sock full wait
   until_line full.err full
   waits -t 0 unix full.sock
 }

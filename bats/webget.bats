@@ -13,7 +13,7 @@ teardown() {
 # http CODE: a server for one client after the other, in $server, its port in $server_at. What they ask is in
 # server.err; CODE answers it, to $c.
 http() {
-  peer server 127.0.0.1 "$(serving "$1")"
+  start server "$PERL/peer" 127.0.0.1 "$(serving "$1")"
 }
 
 serving() {
@@ -82,7 +82,7 @@ refused() {
 
 @test "an IPv6 address stands in brackets in a URL and in the request" {
   need_ipv6
-  peer server ::1 "$(serving 'print $c "HTTP/1.0 200 OK\r\n\r\nsix\n"')"
+  start server "$PERL/peer" ::1 "$(serving 'print $c "HTTP/1.0 200 OK\r\n\r\nsix\n"')"
   run -0 timeout --foreground 60 webget -b "http://[::1]:$server_at/"
   [ "$output" = six ]
   run -0 timeout --foreground 60 webget -b -p "$server_at" ::1 /
@@ -324,7 +324,7 @@ end'* ]]
     [ "$stderr" = "webget: get http://127.0.0.1:$server_at$path: the deadline passed" ]
     [ "$path" != /body ] || [ "$output" = half ]
   done
-  peer server -b 0 127.0.0.1 "$never_accept"
+  peer server -b 0 127.0.0.1 full wait
   until_line server.err full
   get -t 0.3 /
   [ "$status" -eq 124 ]

@@ -2,10 +2,10 @@
 
 PERL=$BATS_TEST_DIRNAME/helper/perl
 
-# peer VAR [-b BACKLOG] [-p PORT] IP|PATH CODE: a perl program that listens there, its port or path in $VAR_at, and
-# runs CODE with the listening socket in $listener.
+# peer VAR [-b BACKLOG] [-p PORT] IP|PATH WORD...: a server that does what the words say (helper/peer.c); its port or
+# path in $VAR_at. "full wait": one that fills its own backlog and never accepts, so that a connect waits.
 peer() {
-  start "$1" "$PERL/peer" "${@:2}"
+  start "$1" peer "${@:2}"
 }
 
 # with_server SERVER... ::: CLIENT...: withserver with a limit; with_tcp PROG... ::: CLIENT...: SERVER is tcpserver.
@@ -16,10 +16,6 @@ with_server() {
 with_tcp() {
   with_server tcpserver -1 127.0.0.1 0 "$@"
 }
-
-# A peer's CODE that fills its own backlog and never accepts: who connects now waits.
-# shellcheck disable=SC2034 # for the tests
-never_accept='fill($listener); print STDERR "full\n"; sleep'
 
 # free_port: a TCP port of 127.0.0.1 that nobody listens on, as the kernel chooses it.
 free_port() {
