@@ -29,12 +29,12 @@ teardown() {
 }
 
 @test "an answer of 1 MiB, of 100 MiB is whole" {
-  "$PERL/stream" word 1 >file
+  "$HELPERS/stream" word 1 >file
   start server mkfifo-sig sig cat file
   ask | cmp - file
   ask | cmp - file
-  start long mkfifo-sig long "$PERL/stream" word 100
-  [ "$(ask long | sha256sum)" = "$("$PERL/stream" word 100 | sha256sum)" ]
+  start long mkfifo-sig long "$HELPERS/stream" word 100
+  [ "$(ask long | sha256sum)" = "$("$HELPERS/stream" word 100 | sha256sum)" ]
 }
 
 @test "an answer of one byte, of none" {

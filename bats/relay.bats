@@ -157,7 +157,7 @@ relay() {
 
 @test "a server that ends without reading all: its answer is on stdout, the status tells of the loss" {
   peer server 127.0.0.1 accept read 1000 send 'enough\n' close say closed wait
-  stream=$PERL/stream
+  stream=$HELPERS/stream
   "$stream" x 4 >data
   run relay <data
   [ "$status" -eq 111 ]
@@ -364,9 +364,9 @@ injected() {
 # much MIB: that much each way at once, checked, in flat memory.
 much() {
   local sum peak
-  start server tcpserver 127.0.0.1 0 sh -c '"$0" down "$1" & sha256sum >up.sum; wait' "$PERL/stream" "$1"
+  start server tcpserver 127.0.0.1 0 sh -c '"$0" down "$1" & sha256sum >up.sum; wait' "$HELPERS/stream" "$1"
   mkfifo up down
-  "$PERL/stream" up "$1" >up 3>&- &
+  "$HELPERS/stream" up "$1" >up 3>&- &
   started+=("$!")
   sha256sum <down >down.sum 3>&- &
   started+=("$!")
@@ -384,8 +384,8 @@ much() {
   echo "peak: $peak kB"
   ((peak < 20480))
   until_true test -s up.sum
-  [ "$(cat up.sum)" = "$("$PERL/stream" up "$1" | sha256sum)" ]
-  [ "$(cat down.sum)" = "$("$PERL/stream" down "$1" | sha256sum)" ]
+  [ "$(cat up.sum)" = "$("$HELPERS/stream" up "$1" | sha256sum)" ]
+  [ "$(cat down.sum)" = "$("$HELPERS/stream" down "$1" | sha256sum)" ]
 }
 
 @test "256 MiB each way at once arrive whole, in flat memory" {

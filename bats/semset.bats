@@ -275,7 +275,7 @@ exists() {
 @test "50 would make it at once: one does, 49 are told that it is there" {
   local n
   for n in {1..10}; do
-    run -0 "$PERL/at-once" 50 semset create -q --value 6 "$key" 5
+    run -0 "$HELPERS/at-once" 50 semset create -q --value 6 "$key" 5
     [ "$output" = $'0 1\n1 49' ]
     [ "$(value 0) $(value 4)" = "6 6" ]
     semset rm "$key"

@@ -207,7 +207,7 @@ waiting() {
   semset create "$key"
   background killed "$PERL/kill-at-random" 100 15 semtake "$key" sh -c 'mkdir alone && rmdir alone'
   background perls "$PERL/semaphore" "$key" count counter 20
-  run -0 "$PERL/at-once" 30 semtake -t 100 "$key" "$PERL/add-one" counter
+  run -0 "$HELPERS/at-once" 30 semtake -t 100 "$key" "$PERL/add-one" counter
   [ "$output" = "0 30" ]
   ends_with 0 "$killed"
   ends_with 0 "$perls"

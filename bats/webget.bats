@@ -193,7 +193,7 @@ b' ]
 @test "a terminal is told the head by its lines, and nothing else of it" {
   answers
   says 'HTTP/1.1 200 \0033]0;title\0007\r\nX: \0033[31mred\0302\0233m \0177\rover\r\nContent-Length: 3\r\n\r\nend'
-  run -0 timeout --foreground 60 "$PERL/at-terminal" -- webget "http://127.0.0.1:$server_at/"
+  run -0 timeout --foreground 60 "$HELPERS/at-terminal" -- webget "http://127.0.0.1:$server_at/"
   [[ $output == *'HTTP/1.1 200 \x1b]0;title\x07
 X: \x1b[31mred'*'m \x7f
 over
@@ -453,7 +453,7 @@ end'* ]]
   answers
   says 'HTTP/1.1 200 OK\r\nX: a\0b\r\n\0\r\n\r\nend'
   refused 'its head makes no sense'
-  run -111 timeout --foreground 60 "$PERL/at-terminal" -- webget "http://127.0.0.1:$server_at/"
+  run -111 timeout --foreground 60 "$HELPERS/at-terminal" -- webget "http://127.0.0.1:$server_at/"
 }
 
 @test "interim answers without end, as fast as they can be sent, are given up" {

@@ -118,16 +118,16 @@ teardown() {
 }
 
 @test "SERVER's descendants end, too, wherever they are" {
-  run -0 with_server -k 0.5 "$PERL/descendants" log plain session orphan session-orphan stopped deaf deaf-session-orphan -- \
+  run -0 with_server -k 0.5 "$HELPERS/descendants" log plain session orphan session-orphan stopped deaf deaf-session-orphan -- \
     sh -c 'echo 7; exec sleep infinity' ::: test -s log
   all_gone log
   [ "$(grep -c TERM log)" -eq 5 ]
 }
 
 @test "SERVER looks after its children first; CLIENT's descendants end like SERVER's" {
-  run -0 with_server "$PERL/descendants" log child -- perl -e '$| = 1; open my $log, "<", "log"; my ($pid) = <$log> =~ /(\d+)/;
+  run -0 with_server "$HELPERS/descendants" log child -- perl -e '$| = 1; open my $log, "<", "log"; my ($pid) = <$log> =~ /(\d+)/;
     $SIG{TERM} = sub { kill USR1 => $pid; wait; exit }; print "7\n"; sleep 100 while 1' ::: \
-    "$PERL/descendants" client.log left orphan
+    "$HELPERS/descendants" client.log left orphan
   [ "$(tail -n 1 log)" = "child USR1" ]
   all_gone log
   all_gone client.log
@@ -140,8 +140,8 @@ teardown() {
 }
 
 @test "-t: a CLIENT that hangs is ended with SERVER and all descendants: 124 and one line" {
-  run -124 with_server -t 0.5 sh -c "$forever" ::: "$PERL/descendants" log plain session-orphan -- sleep infinity
-  [ "$output" = "withserver: run $PERL/descendants: CLIENT did not end in time" ]
+  run -124 with_server -t 0.5 sh -c "$forever" ::: "$HELPERS/descendants" log plain session-orphan -- sleep infinity
+  [ "$output" = "withserver: run $HELPERS/descendants: CLIENT did not end in time" ]
   all_gone log
   run -124 with_server -t 0.3 -k 0.1 ./deaf ::: ./deaf
   all_gone log
@@ -164,7 +164,7 @@ teardown() {
 }
 
 @test "a signal that a process sends us is CLIENT's" {
-  cp "$PERL/signals" signals
+  cp "$HELPERS/signals" signals
   background runner withserver ./noting ::: ./signals
   until_line runner.out 'it ready'
   kill -USR1 "$runner"
@@ -218,7 +218,7 @@ shown() {
 }
 
 @test "Ctrl-C that CLIENT catches is its own business" {
-  cp "$PERL/signals" signals
+  cp "$HELPERS/signals" signals
   at_terminal 'ready> ' "withserver ./noting ::: ./signals reader; echo s=\\\$?\n" 'reader ready' '\cC' 'reader 2' \
     '\x1c' 'reader 3' 'x\n' 'reader read' '' 's=0' '' 'ready> ' 'exit 0\n'
   [ "$(shown 'reader 2$')" -eq 1 ]
@@ -245,7 +245,7 @@ shown() {
 }
 
 @test "Ctrl-Z stops us with CLIENT, fg goes on" {
-  cp "$PERL/signals" signals
+  cp "$HELPERS/signals" signals
   at_terminal 'ready> ' "withserver ./noting ::: ./signals reader; echo s=\\\$?\n" 'reader ready' '\cZ' \
     'Stopped.*\r\n(.*\r\n)?ready> ' 'fg\n' 'reader 18' 'a line\n' 'reader read' '' 'ready> ' 'jobs; echo s=end; exit\n'
   [ "$(shown '^s=end')" -eq 1 ]

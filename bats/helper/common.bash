@@ -11,13 +11,14 @@ elif command -v pkill ps >/dev/null; then
 fi
 IPCBOX=${IPCBOX:-$BATS_TEST_DIRNAME/../build/ipcbox}
 IPCBOX=$(readlink -f "$IPCBOX")
+HELPERS=${IPCBOX%/*}/helper # programs of helper/NAME.c
 export IPCBOX LC_ALL=C TZ=UTC
 
 common_setup() {
   cd "$BATS_TEST_TMPDIR" || return
   mkdir bin
   "$IPCBOX" --install -s bin
-  export PATH=$BATS_TEST_TMPDIR/bin:${IPCBOX%/*}/helper:$PATH
+  export PATH=$BATS_TEST_TMPDIR/bin:$HELPERS:$PATH
   started=()
 }
 

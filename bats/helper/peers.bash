@@ -1,4 +1,4 @@
-# The other side of a conversation, for tests of clients and servers: perl programs, and questions about processes.
+# The other side of a conversation, for tests of clients and servers, and questions about processes.
 
 PERL=$BATS_TEST_DIRNAME/helper/perl
 
@@ -17,9 +17,9 @@ with_tcp() {
   with_server tcpserver -1 127.0.0.1 0 "$@"
 }
 
-# free_port: a TCP port of 127.0.0.1 that nobody listens on, as the kernel chooses it.
+# free_port [udp] [IP]: a port of 127.0.0.1 (or IP) that nobody has, as the kernel chooses it.
 free_port() {
-  perl -MIO::Socket::INET -e 'print IO::Socket::INET->new(LocalAddr => "127.0.0.1", Listen => 1)->sockport'
+  free-port "$@"
 }
 
 # asleep PID NAME: it has become NAME, and waits for something.
@@ -53,7 +53,7 @@ need_root() {
 }
 
 need_ipv6() {
-  perl -MIO::Socket::IP -e 'exit !IO::Socket::IP->new(LocalHost => "::1", Listen => 1)' || skip "needs IPv6 on loopback"
+  free-port ::1 >/dev/null || skip "needs IPv6 on loopback"
 }
 
 # with_hosts FILE COMMAND...: COMMAND sees FILE as /etc/hosts. For root only.
