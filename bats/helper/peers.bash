@@ -69,16 +69,15 @@ need_own_hosts() {
 # In a network of its own, with a name server on its loopback: DNS says "liar.test" for 127.0.0.7 and 127.0.0.99 for
 # liar.test, "honest.test" for 127.0.0.8 and back; it never answers for 127.0.0.9.
 with_dns() {
-  unshare --mount --net sh -c 'ip link set lo up || exit
+  unshare --mount --net sh -c 'lo-up || exit
     echo "nameserver 127.0.0.1" >resolv; mount --bind resolv /etc/resolv.conf
     mkfifo dns.ready; "$1" >dns.ready & dns=$!; read -r line <dns.ready; shift
-    "$@"; status=$?; kill $dns; exit $status' '' "$PERL/dns" "$@"
+    "$@"; status=$?; kill $dns; exit $status' '' "$HELPERS/dns" "$@"
 }
 
 need_dns() {
-  need ip iproute2
   need_root
-  unshare --mount --net ip link set lo up || skip "needs a network namespace of its own"
+  unshare --mount --net lo-up || skip "needs a network namespace of its own"
 }
 
 # random_bytes COUNT
