@@ -55,10 +55,15 @@ $(B)/registry.h: $(wildcard applets/*.c) Makefile
 	@mkdir -p $(@D)
 	$(Q)printf 'APPLET(applet_%s)\n' $(subst -,_,$(APPLETS)) >$@
 
-# a change of compiler or flags rebuilds everything
+# a change of compiler or flags rebuilds everything; then it is also seen whether there is a compiler with its headers
 $(B)/flags: FORCE
 	@mkdir -p $(@D)
-	@echo '$(COMPILE) $(LINK) $(LDFLAGS)' | cmp -s - $@ || echo '$(COMPILE) $(LINK) $(LDFLAGS)' >$@
+	@echo '$(COMPILE) $(LINK) $(LDFLAGS)' | cmp -s - $@ || { $(PROBE) && echo '$(COMPILE) $(LINK) $(LDFLAGS)' >$@; }
+
+PROBE = { command -v $(firstword $(CC)) >/dev/null || \
+    { echo 'make: there is no $(firstword $(CC)): a C compiler is needed (Debian: apt-get install gcc libc6-dev)' >&2; false; }; } && \
+  { $(CC) -include stdio.h -E -x c /dev/null >/dev/null 2>&1 || \
+    { echo 'make: $(firstword $(CC)) finds no <stdio.h>: the headers of the C library are needed (Debian: apt-get install libc6-dev)' >&2; false; }; }
 
 # one applet alone: build/one/NAME
 one/%: FORCE

@@ -4,8 +4,6 @@
 load helper/common
 load helper/peers
 
-# the long test takes its time
-[ "${IPCBOX_LONG:-}" != 1 ] || export BATS_TEST_TIMEOUT=1800
 
 setup() {
   common_setup

@@ -3,7 +3,6 @@
 
 load helper/launch
 
-[ "${IPCBOX_LONG:-}" != 1 ] || export BATS_TEST_TIMEOUT=3600
 
 setup() {
   launch_setup

@@ -7,7 +7,8 @@ bats_require_minimum_version 1.5.0
 if [ -n "${IPCBOX_WATCHDOG:-}" ]; then
   trap 'echo "the test has been running for $IPCBOX_WATCHDOG s: ended" >&2; exit 1' ABRT
 elif command -v pkill ps >/dev/null; then
-  export BATS_TEST_TIMEOUT=${BATS_TEST_TIMEOUT:-120}
+  [ "${IPCBOX_LONG:-}" != 1 ] || BATS_TEST_TIMEOUT=3600
+  export BATS_TEST_TIMEOUT=${BATS_TEST_TIMEOUT:-300}
 fi
 IPCBOX=${IPCBOX:-$BATS_TEST_DIRNAME/../build/ipcbox}
 IPCBOX=$(readlink -f "$IPCBOX")

@@ -60,7 +60,8 @@ fi
 
 IPCBOX=$(readlink -f "$build/ipcbox")
 # The watchdog does what BATS_TEST_TIMEOUT would need ps or pkill for.
-IPCBOX_WATCHDOG=${BATS_TEST_TIMEOUT:-120}
+[ "${IPCBOX_LONG:-}" != 1 ] || BATS_TEST_TIMEOUT=3600
+IPCBOX_WATCHDOG=${BATS_TEST_TIMEOUT:-300}
 export IPCBOX IPCBOX_WATCHDOG
 JOBS=${JOBS:-$((2 * $(getconf _NPROCESSORS_ONLN)))}
 unset BATS_TEST_TIMEOUT
