@@ -4,7 +4,6 @@
 load helper/common
 load helper/peers
 
-
 setup() {
   common_setup
   set -o pipefail

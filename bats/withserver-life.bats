@@ -3,7 +3,6 @@
 
 load helper/launch
 
-
 setup() {
   launch_setup
   # a SERVER that is ready at once, and notes its pid
