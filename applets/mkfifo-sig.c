@@ -22,15 +22,15 @@
 #include "relay.h"
 #include "sigs.h"
 
-#define MKFIFO_SIG_OPTIONS(X)                                                                      \
-    MSG_OPTIONS(X)                                                                                 \
-    X(MODE, 'm', "mode", "MODE", "mode of a FIFO that is made (0666 and the umask)")               \
-    X(COUNT, 'n', "count", "COUNT", "end after COUNT answers")                                     \
-    X(DELAY, 'd', "delay", "DELAY", "wait DELAY after each answer")                                \
-    X(TIMEOUT, 't', "timeout", "TIME", "end PROG and its descendants after TIME")                  \
-    X(FILE, 'f', "file", "FILE", "answer with what FILE holds then, in place of PROG")             \
-    X(LINGER, 0, "linger", "TIME", "wait TIME at most for a reader to close, once it has all (2)") \
-    READY_OPTIONS(X, "path")                                                                       \
+#define MKFIFO_SIG_OPTIONS(X)                                                                              \
+    MSG_OPTIONS(X)                                                                                         \
+    X(MODE, 'm', "mode", "MODE", "create the FIFO with MODE, whatever the umask (0666 less the umask)")    \
+    X(COUNT, 'n', "count", "COUNT", "exit after COUNT answers")                                            \
+    X(DELAY, 'd', "delay", "TIME", "wait for TIME after each answer")                                      \
+    X(TIMEOUT, 't', "timeout", "TIME", "terminate PROG and its descendants after TIME")                    \
+    X(FILE, 'f', "file", "FILE", "answer with the current contents of FILE, instead of running PROG")      \
+    X(LINGER, 0, "linger", "TIME", "wait at most TIME for a reader that has read everything to close (2)") \
+    READY_OPTIONS(X, "path")                                                                               \
     LOG_OPTIONS(X)
 
 enum mkfifo_sig_option { MKFIFO_SIG_OPTIONS(OPT_ENUM) };
@@ -218,9 +218,9 @@ static void say_prog_status(const struct mkfifo_sig *s)
     if (s->late)
         buf_text(&why, "the deadline passed");
     else if (status > EXIT_SIGNAL && job_died_of(&s->job, 0, status - EXIT_SIGNAL))
-        buf_fmt(&why, "signal %d", status - EXIT_SIGNAL);
+        buf_fmt(&why, "killed by signal %d", status - EXIT_SIGNAL);
     else
-        buf_fmt(&why, "exit %d", status);
+        buf_fmt(&why, "exit status %d", status);
     if (s->late || status)
         msg_error_why(s->msg, "run", *s->job.progs->argv, buf_str(&why));
 }
@@ -253,7 +253,7 @@ static void say_answered(const struct mkfifo_sig *s, bool whole)
     event_num(&e, "number", (long long)s->served);
     event_str(&e, "outcome", s->late ? "cut" : whole ? "read" : "left");
     if (s->late)
-        event_text(&e, "answer %llu: cut at the deadline", (unsigned long long)s->served);
+        event_text(&e, "answer %llu: cut off at the deadline", (unsigned long long)s->served);
     else if (whole)
         event_text(&e, "answer %llu: read", (unsigned long long)s->served);
     else
@@ -296,9 +296,9 @@ static bool is_hopeless(int err)
 
 static const char *open_error(int err)
 {
-    return err == EEXIST       ? "it is no FIFO, and is left alone"
-           : err == EADDRINUSE ? "another server has it"
-           : err == ETIMEDOUT  ? "somebody keeps its directory locked"
+    return err == EEXIST       ? "it is not a FIFO; it is left alone"
+           : err == EADDRINUSE ? "another mkfifo-sig serves it"
+           : err == ETIMEDOUT  ? "another process holds a lock on its directory"
                                : strerror(err);
 }
 
@@ -433,7 +433,7 @@ static const struct cli cli = {
     .summary = "serve fresh output of a program to each reader of a FIFO",
     .usage = "[OPTION]... FIFO PROG [ARG]...\n"
              "[OPTION]... -f FILE FIFO",
-    .notes = "Makes FIFO if it is not there, and removes it at the end then.",
+    .notes = "Creates FIFO if it does not exist, and removes it on exit if so.",
     .options = options,
     .count = sizeof options / sizeof *options,
 };
@@ -448,9 +448,9 @@ static int mkfifo_sig_main(struct msg *m, int argc, char **argv)
         take_option(&s, row, &o);
     argv += o.first;
     if (!*argv)
-        msg_usage(m, "want FIFO");
+        msg_usage(m, "missing FIFO");
     if (!s.file == !argv[1])
-        msg_usage(m, s.file ? "PROG or -f FILE, not both" : "want PROG, or -f FILE");
+        msg_usage(m, s.file ? "PROG and -f FILE cannot be combined" : "missing PROG, or -f FILE");
     s.path = *argv;
     job_init(&s.job, m);
     job_single(&s.job, argv + 1);

@@ -1,5 +1,5 @@
 /*
- * open2 - joins two programs both ways, or relays our stdin and stdout to one.
+ * open2 - connects two programs in both directions, or our stdin and stdout to one.
  *
  * perlipc's bidirectional communication with another process, without its deadlocks.
  */
@@ -11,11 +11,13 @@ static const struct opt options[] = {COPROC_OPTIONS(OPT_ROW)};
 
 static const struct cli cli = {
     .name = "open2",
-    .summary = "join two programs both ways, or relay to one",
+    .summary = "connect two programs in both directions, or relay to one",
     .usage = "[OPTION]... SERVER [ARG]... ::: CLIENT [ARG]...\n"
              "[OPTION]... PROG [ARG]...",
-    .notes = "CLIENT reads SERVER from fd 6 and writes to it on fd 7. The exit status is CLIENT's if it is\n"
-             "not 0, else SERVER's. Alone, PROG is SERVER, and we are its client.",
+    .notes =
+        "CLIENT reads SERVER's stdout on fd 6 and writes to SERVER's stdin on fd 7. With PROG alone, stdin\n"
+        "and stdout of open2 take the place of CLIENT. The exit status is CLIENT's unless that is 0, then\n"
+        "SERVER's.",
     .options = options,
     .count = sizeof options / sizeof *options,
 };

@@ -1,6 +1,6 @@
 /*
- * open3 - open2 with the program's stderr apart: on a pipe of its own for a client, or line by line with
- * stdout, each line with its time and where it came from.
+ * open3 - open2 with the program's stderr separate: on a pipe of its own for a client, or merged with stdout
+ * line by line, each line with its time and the stream that it came from.
  */
 #include "applet.h"
 
@@ -8,17 +8,17 @@
 
 #define OPEN3_OPTIONS(X) \
     COPROC_OPTIONS(X)    \
-    X(TAG, 0, "tag", NULL, "write all output of PROG to stdout, by line, with time and name")
+    X(TAG, 0, "tag", NULL, "merge PROG's stdout and stderr line by line, each line with its time")
 
 enum open3_option { OPEN3_OPTIONS(OPT_ENUM) };
 static const struct opt options[] = {OPEN3_OPTIONS(OPT_ROW)};
 
 static const struct cli cli = {
     .name = "open3",
-    .summary = "join two programs both ways, stderr apart, or relay to one",
+    .summary = "connect two programs in both directions, with stderr separate",
     .usage = "[OPTION]... SERVER [ARG]... ::: CLIENT [ARG]...\n"
              "[OPTION]... PROG [ARG]...",
-    .notes = "As open2, and CLIENT reads SERVER's stderr from fd 8.",
+    .notes = "As open2, except that CLIENT reads SERVER's stderr on fd 8.",
     .options = options,
     .count = sizeof options / sizeof *options,
 };

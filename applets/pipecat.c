@@ -2,7 +2,7 @@
  * pipecat - reads files, stdin and the output of commands as one stream.
  *
  * perl's magic ARGV, `program f1 "cmd1|" - f2 "cmd2|" f3`, without its magic: a command is run without a
- * shell, a name is a name, and what fails is said and shown by the exit status.
+ * shell, a name is a name, and each failure is reported and reflected in the exit status.
  */
 #include "applet.h"
 
@@ -21,10 +21,10 @@
 #include "sigs.h"
 #include "words.h"
 
-#define PIPECAT_OPTIONS(X)                                                     \
-    MSG_OPTIONS(X)                                                             \
-    X(NAMES, 'n', "names", NULL, "every word is a file's name, even with a |") \
-    X(SHELL, 0, "shell", NULL, "run commands by sh -c")
+#define PIPECAT_OPTIONS(X)                                                                        \
+    MSG_OPTIONS(X)                                                                                \
+    X(NAMES, 'n', "names", NULL, "treat every operand as a file name, even one that ends with |") \
+    X(SHELL, 0, "shell", NULL, "run each command with sh -c")
 
 enum pipecat_option { PIPECAT_OPTIONS(OPT_ENUM) };
 static const struct opt options[] = {PIPECAT_OPTIONS(OPT_ROW)};
@@ -111,7 +111,7 @@ static int cat_fd(struct pipecat *p, int fd, const char *name)
 {
     if (!is_output(fd))
         return copy(p, fd, name);
-    msg_error_why(p->msg, "read", name, "it is the output, too");
+    msg_error_why(p->msg, "read", name, "it is the output as well");
     note_failure(p, EXIT_SYSTEM);
     return 0;
 }
@@ -169,9 +169,9 @@ static void say_command_failed(const struct pipecat *p, const char *name, int st
     char mem[64];
     struct buf why = BUF(mem);
     if (status > EXIT_SIGNAL && job_died_of(&p->job, 0, status - EXIT_SIGNAL))
-        buf_fmt(&why, "signal %d", status - EXIT_SIGNAL);
+        buf_fmt(&why, "killed by signal %d", status - EXIT_SIGNAL);
     else
-        buf_fmt(&why, "exit %d", status);
+        buf_fmt(&why, "exit status %d", status);
     msg_error_why(p->msg, "run", name, buf_str(&why));
 }
 
@@ -225,8 +225,9 @@ static const struct cli cli = {
     .summary = "read files, stdin and commands' output as one stream",
     .usage = "[OPTION]... [FILE | - | 'CMD [WORD]... |']...",
     .notes =
-        "A word that ends with | is a command, split at blanks and run without a shell; - is stdin, as is\n"
-        "no word at all. The exit status is that of the last part that failed.",
+        "An operand that ends with | is a command, split at blanks and run without a shell. - is standard\n"
+        "input, which is also read if there are no operands. The exit status is that of the last operand\n"
+        "that failed.",
     .options = options,
     .count = sizeof options / sizeof *options,
 };
@@ -237,7 +238,7 @@ static void check_words(const struct pipecat *p, char **words)
     for (char **w = words; *w; w++) {
         size_t n = strlen(*w);
         if (!p->names && n && (*w)[n - 1] == '|' && strspn(*w, WORDS_BLANKS) >= n - 1)
-            msg_usage(p->msg, "'%s': a command without a word", *w);
+            msg_usage(p->msg, "operand '%s': missing CMD before the |", *w);
     }
 }
 

@@ -17,8 +17,7 @@
 #include "sigs.h"
 #include "spawn.h"
 
-#define PIPEDEMO_OPTIONS(X) \
-    X(SOCKETPAIR, 0, "socketpair", NULL, "talk over one socketpair, not over two pipes")
+#define PIPEDEMO_OPTIONS(X) X(SOCKETPAIR, 0, "socketpair", NULL, "use one socket pair instead of two pipes")
 
 enum pipedemo_option { PIPEDEMO_OPTIONS(OPT_ENUM) };
 static const struct opt options[] = {PIPEDEMO_OPTIONS(OPT_ROW)};
@@ -76,12 +75,12 @@ static int talk(const struct side *s)
 {
     char line[LINE_SIZE];
     if (s->begins && send_line(s) < 0)
-        return msg_fatal(s->msg, EXIT_SYSTEM, "write", "to the other", errno);
+        return msg_fatal(s->msg, EXIT_SYSTEM, "write", "to the other process", errno);
     if (read_line(s, line) < 0)
-        return msg_fatal(s->msg, EXIT_SYSTEM, "read", "from the other", errno);
+        return msg_fatal(s->msg, EXIT_SYSTEM, "read", "from the other process", errno);
     int status = say_what_came(s, line);
     if (!status && !s->begins && send_line(s) < 0)
-        return msg_fatal(s->msg, EXIT_SYSTEM, "write", "to the other", errno);
+        return msg_fatal(s->msg, EXIT_SYSTEM, "write", "to the other process", errno);
     return status;
 }
 
@@ -137,7 +136,7 @@ static int pipedemo_main(struct msg *m, int argc, char **argv)
     while (opts_next(&o) >= 0)
         socketpair_wanted = true;
     if (o.first < argc)
-        msg_usage(m, "'%s': no operand is wanted", argv[o.first]);
+        msg_usage(m, "unexpected operand '%s'", argv[o.first]);
     if (connect_them(&t, socketpair_wanted) < 0)
         msg_die_sys(m, socketpair_wanted ? "socketpair" : "pipe", NULL);
     sigs_catch(SIGCHLD); /* ignored, as we may have found it, there would be no status to wait for */

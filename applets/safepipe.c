@@ -1,8 +1,8 @@
 /*
  * safepipe - a pipeline without a shell: PROG ::: PROG ::: PROG.
  *
- * perlipc's "safe pipe opens", safe: every program is looked up before any is started, an exec that fails is
- * known at once, and the status tells what happened in every stage.
+ * perlipc's "safe pipe opens", safe: every program is looked up before any is started, a failed exec is
+ * reported at once, and the exit status reflects every stage.
  */
 #include "applet.h"
 
@@ -19,23 +19,27 @@
 #include "sigs.h"
 #include "user.h"
 
-#define SAFEPIPE_OPTIONS(X)                                                                            \
-    JOB_OPTIONS(X)                                                                                     \
-    X(INPUT, 'i', "input", "FILE", "the first program reads FILE")                                     \
-    X(OUTPUT, 'o', "output", "FILE", "the last program writes to FILE, emptied before")                \
-    X(APPEND, 'a', "append", "FILE", "the last program writes at the end of FILE")                     \
-    USER_OPTIONS(X, "become USER before anything is opened", "become GROUP before anything is opened") \
-    X(TIMEOUT, 't', "timeout", "TIME", "after TIME end all programs and their descendants: 124")       \
-    X(GRACE, 'k', "kill-after", "TIME", "who is asked to end has TIME before it is killed (2)")        \
-    X(RETRY, 0, "retry", "[TIME]", "while there are too many processes, try again for TIME (60)")      \
-    X(PIPE_SIZE, 0, "pipe-size", "SIZE", "let every pipe hold SIZE bytes")                             \
-    X(STATUS, 0, "status", "WHICH", "first, last or any: whose failure counts (any)")                  \
-    X(SIGPIPE_RULE, 0, "sigpipe", "RULE", "ignore or count: a death by SIGPIPE (ignore)")
+#define SAFEPIPE_OPTIONS(X)                                                                                  \
+    JOB_OPTIONS(X)                                                                                           \
+    X(INPUT, 'i', "input", "FILE", "connect the first program's stdin to FILE")                              \
+    X(OUTPUT, 'o', "output", "FILE", "truncate FILE and write the last program's stdout to it")              \
+    X(APPEND, 'a', "append", "FILE", "append the last program's stdout to FILE")                             \
+    USER_OPTIONS(X, "change to USER before anything is opened", "change to GROUP before anything is opened") \
+    X(TIMEOUT, 't', "timeout", "TIME", "terminate all programs and their descendants after TIME; exit 124")  \
+    X(GRACE, 'k', "kill-after", "TIME", "send SIGKILL to what is left TIME after SIGTERM (2)")               \
+    X(RETRY, 0, "retry", "[TIME]", "retry for TIME while the system is out of processes (60)")               \
+    X(PIPE_SIZE, 0, "pipe-size", "SIZE", "set the capacity of every pipe to SIZE bytes")                     \
+    X(STATUS, 0, "status", "any|first|last",                                                                 \
+        "choose the program whose failure counts; any: the rightmost (any)")                                 \
+    X(SIGPIPE_RULE, 0, "sigpipe", "ignore|count",                                                            \
+        "ignore a death by SIGPIPE, or count it as a failure (ignore)")
 
 enum safepipe_option { SAFEPIPE_OPTIONS(OPT_ENUM) };
 static const struct opt options[] = {SAFEPIPE_OPTIONS(OPT_ROW)};
 
 enum { GRACE_SECONDS = 2, RETRY_SECONDS = 60, BACKOFF_MS = 10, BACKOFF_MAX_MS = 1000, STDIO = 3 };
+
+enum status_rule { STATUS_ANY, STATUS_FIRST, STATUS_LAST }; /* in the order of the option's words */
 
 struct safepipe {
     struct msg *msg;
@@ -43,7 +47,7 @@ struct safepipe {
     struct user user;
     const char *input, *output;
     bool append, has_timeout, retry, count_sigpipe;
-    enum { STATUS_ANY, STATUS_FIRST, STATUS_LAST } which;
+    enum status_rule which;
     int64_t timeout, grace, retry_time, deadline;
     int pipe_size; /* bytes; 0: the kernel's choice */
 };
@@ -76,7 +80,7 @@ static int prepare_output(const struct safepipe *s)
     if (!S_ISREG(out.st_mode))
         return 0;
     if (fstat(STDIN_FILENO, &in) == 0 && in.st_dev == out.st_dev && in.st_ino == out.st_ino)
-        return msg_fatal_why(s->msg, EXIT_USAGE, "open", s->output, "it is the input, too");
+        return msg_fatal_why(s->msg, EXIT_USAGE, "open", s->output, "it is the input as well");
     if (!s->append && ftruncate(STDOUT_FILENO, 0) < 0)
         return msg_fatal(s->msg, EXIT_SYSTEM, "empty", s->output, errno);
     return 0;
@@ -95,7 +99,7 @@ static int open_files(struct safepipe *s)
 
 static int say_late(const struct safepipe *s)
 {
-    return msg_fatal_why(s->msg, EXIT_DEADLINE, "end the pipeline", NULL, "the deadline passed");
+    return msg_fatal_why(s->msg, EXIT_DEADLINE, "wait for the pipeline", NULL, "the deadline passed");
 }
 
 /* Starts stage i; with --retry, waits and tries again while there is no process to be had. */
@@ -199,18 +203,6 @@ static int run(struct safepipe *s)
 
 /* ---- the command line ---- */
 
-static void take_which(struct safepipe *s, const struct opts *o)
-{
-    if (strcmp(o->arg, "first") == 0)
-        s->which = STATUS_FIRST;
-    else if (strcmp(o->arg, "last") == 0)
-        s->which = STATUS_LAST;
-    else if (strcmp(o->arg, "any") == 0)
-        s->which = STATUS_ANY;
-    else
-        opts_wrong(o, "want first, last or any");
-}
-
 static void take_option(struct safepipe *s, int row, const struct opts *o)
 {
     switch ((enum safepipe_option)row) {
@@ -244,12 +236,10 @@ static void take_option(struct safepipe *s, int row, const struct opts *o)
         s->pipe_size = (int)opts_size(o, 1, 1U << 30);
         break;
     case OPT_STATUS:
-        take_which(s, o);
+        s->which = (enum status_rule)opts_choice(o);
         break;
     case OPT_SIGPIPE_RULE:
-        s->count_sigpipe = strcmp(o->arg, "count") == 0;
-        if (!s->count_sigpipe && strcmp(o->arg, "ignore") != 0)
-            opts_wrong(o, "want ignore or count");
+        s->count_sigpipe = opts_choice(o) == 1;
         break;
     }
 }
@@ -258,8 +248,9 @@ static const struct cli cli = {
     .name = "safepipe",
     .summary = "run a pipeline of programs without a shell",
     .usage = "[OPTION]... PROG [ARG]... [::: PROG [ARG]...]...",
-    .notes = "The exit status is that of the rightmost program that failed; a death by SIGPIPE before the\n"
-             "last program is no failure.",
+    .notes =
+        "The exit status is that of the rightmost program that failed. A program before the last that is\n"
+        "killed by SIGPIPE has not failed.",
     .options = options,
     .count = sizeof options / sizeof *options,
 };

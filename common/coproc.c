@@ -38,16 +38,14 @@ void coproc_init(struct coproc *c, struct msg *m)
 
 static void take_pty(struct coproc *c, const struct opts *o)
 {
-    c->pty = !o->arg || strcmp(o->arg, "out") == 0 ? PTY_OUT : PTY_BOTH;
-    if (c->pty == PTY_BOTH && strcmp(o->arg, "both") != 0)
-        opts_wrong(o, "want out or both");
+    c->pty = opts_choice(o) == 0 ? PTY_OUT : PTY_BOTH;
 }
 
 static void take_until(struct coproc *c, const struct opts *o)
 {
     size_t n = strlen(o->arg);
     if (!n || n > UNTIL_MAX)
-        opts_wrong(o, "want a text of 1 to 4096 bytes");
+        opts_wrong(o, "expected a text of 1 to 4096 bytes");
     c->until = o->arg;
 }
 
@@ -97,17 +95,17 @@ static void check(const struct coproc *c)
     const struct msg *m = c->job.msg;
     bool one = c->job.n == 1;
     if (c->pty && c->socketpair)
-        msg_usage(m, "--pty and --socketpair are two ways for one thing");
+        msg_usage(m, "--pty and --socketpair cannot be combined");
     if (!c->lock_step && (c->until || c->has_lines || c->greeting || c->has_timeout))
-        msg_usage(m, "--lines, --until, --greeting and --timeout are for --lock-step");
+        msg_usage(m, "--lines, --until, --greeting and --timeout need --lock-step");
     if (!one && c->lock_step)
-        msg_usage(m, "--lock-step is for one program");
+        msg_usage(m, "--lock-step takes one program, without '%s' and CLIENT", c->job.separator);
     if (!one && c->tag)
-        msg_usage(m, "--tag is for one program");
+        msg_usage(m, "--tag takes one program, without '%s' and CLIENT", c->job.separator);
     if (c->tag && c->lock_step)
-        msg_usage(m, "--tag and --lock-step don't go together");
+        msg_usage(m, "--tag and --lock-step cannot be combined");
     if (one && c->cross)
-        msg_usage(m, "--cross is for two programs");
+        msg_usage(m, "--cross needs two programs, SERVER %s CLIENT", c->job.separator);
 }
 
 /* ---- channels ---- */
@@ -281,7 +279,7 @@ static int end_status(const struct coproc *c)
         return status;
     if (c->job.progs[SERVER].timed_out)
         return msg_fatal_why(
-            c->job.msg, EXIT_DEADLINE, "end", *c->job.progs[SERVER].argv, "it did not end by itself");
+            c->job.msg, EXIT_DEADLINE, "end", *c->job.progs[SERVER].argv, "it did not exit by itself");
     /* CLIENT had heard enough, and a terminal that is gone is a hang-up */
     if (!one && (job_died_of(&c->job, SERVER, SIGPIPE) ||
                     (c->pty == PTY_BOTH && job_died_of(&c->job, SERVER, SIGHUP))))

@@ -10,17 +10,17 @@
 
 #include "job.h"
 
-#define COPROC_OPTIONS(X)                                                                         \
-    JOB_OPTIONS(X)                                                                                \
-    X(PTY, 0, "pty", "[WHICH]", "out: SERVER's stdout is a terminal (default); both: stdin, too") \
-    X(SOCKETPAIR, 0, "socketpair", NULL, "join stdin and stdout by one socket, not by two pipes") \
-    X(CROSS, 'x', "cross", NULL, "CLIENT has SERVER on its stdin and stdout")                     \
-    X(LOCK_STEP, 'l', "lock-step", NULL, "a line in, its answer out, and only then the next")     \
-    X(LINES, 0, "lines", "N", "with -l: an answer is N lines (1)")                                \
-    X(UNTIL, 0, "until", "TEXT", "with -l: an answer ends with TEXT")                             \
-    X(GREETING, 0, "greeting", NULL, "with -l: before the first line an answer comes by itself")  \
-    X(TIMEOUT, 't', "timeout", "TIME", "with -l: an answer takes TIME at most (60), else 124")    \
-    X(GRACE, 'k', "kill-after", "TIME", "at the end SERVER has TIME to end by itself (10)")
+#define COPROC_OPTIONS(X)                                                                             \
+    JOB_OPTIONS(X)                                                                                    \
+    X(PTY, 0, "pty", "[out|both]", "give SERVER a terminal as stdout, or as stdin and stdout (out)")  \
+    X(SOCKETPAIR, 0, "socketpair", NULL, "connect to SERVER by one socket, not by two pipes")         \
+    X(CROSS, 'x', "cross", NULL, "connect SERVER to CLIENT's stdin and stdout, not to fds 6 and 7")   \
+    X(LOCK_STEP, 'l', "lock-step", NULL, "send a line only after the answer to the one before it")    \
+    X(LINES, 0, "lines", "N", "expect N lines as each answer; needs -l (1)")                          \
+    X(UNTIL, 0, "until", "TEXT", "expect each answer to end with TEXT; needs -l")                     \
+    X(GREETING, 0, "greeting", NULL, "expect an answer before the first line is sent; needs -l")      \
+    X(TIMEOUT, 't', "timeout", "TIME", "exit 124 if an answer takes longer than TIME; needs -l (60)") \
+    X(GRACE, 'k', "kill-after", "TIME", "send SIGTERM if SERVER has not exited TIME after CLIENT (10)")
 
 struct coproc {
     struct job job; /* 0 is SERVER, 1 is CLIENT */

@@ -3,6 +3,7 @@
  * see coproc.h.
  */
 #include <errno.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -129,7 +130,7 @@ static int step_in(struct talk *t, bool *again)
     if (!target_failed(&t->in))
         return say(t, "read", is_one_program(t) ? "stdin" : "CLIENT's output");
     if (errno != EPIPE && errno != ECONNRESET && errno != EIO)
-        return say(t, "write", "to the program");
+        return say(t, "write", "the program's input");
     close_input(t); /* it has stopped reading, which is its own affair */
     return 0;
 }
@@ -163,7 +164,7 @@ static int step_out(struct talk *t, struct lane *l, bool *again)
         return 0;
     }
     if (!target_failed(l))
-        return say(t, "read", "from the program");
+        return say(t, "read", "the program's output");
     if (!is_one_program(t) || (l == &t->err && !l->sink)) { /* CLIENT, or who read our stderr, has gone */
         close_lane(t, l);
         return 0;
@@ -233,8 +234,8 @@ static void stop_listening(const struct talk *t)
 {
     const struct job *j = &t->c->job;
     if (!j->running && is_one_program(t))
-        msg_error_why(
-            j->msg, "read from", *j->progs->argv, "it has ended, but not its output: not waited for");
+        msg_error_why(j->msg, "read from", *j->progs->argv,
+            "it has exited, but another process still holds its output open");
 }
 
 /* What the deadline means that has passed. -1: nothing; 0: only that nothing more will come. */
@@ -249,7 +250,10 @@ static int be_late(struct talk *t)
         t->last_output = clock_now();
         return -1;
     }
-    return msg_fatal_why(t->c->job.msg, EXIT_DEADLINE, "wait for an answer", NULL, "the deadline passed");
+    char mem[PATH_MAX];
+    struct buf what = BUF(mem);
+    talk_describe_late(t, &what);
+    return msg_fatal_why(t->c->job.msg, EXIT_DEADLINE, NULL, buf_str(&what), NULL);
 }
 
 static int converse(struct talk *t)
@@ -342,6 +346,7 @@ int coproc_relay(struct coproc *c)
     if (t.lost_output)
         sigs_die(SIGPIPE);
     if (!failed && unanswered && !c->job.running && !job_status(&c->job, 0))
-        failed = msg_fatal_why(c->job.msg, EXIT_NO, "wait for an answer", NULL, "the program ended before");
+        failed =
+            msg_fatal_why(c->job.msg, EXIT_NO, "read an answer from", *c->job.progs->argv, "it exited first");
     return failed;
 }

@@ -123,7 +123,7 @@ static void expect_answer(struct talk *t)
     t->answer_whole = false;
     t->lines = 0;
     t->matched = 0;
-    t->answer_in_line = false;
+    t->answer_begun = t->answer_in_line = false;
     t->deadline = clock_in(t->c->timeout);
 }
 
@@ -191,6 +191,35 @@ bool talk_is_unanswered(const struct talk *t)
     return t->c->lock_step && !t->answer_whole && !last_line;
 }
 
+/* "5", "0.25" */
+static void put_seconds(struct buf *text, int64_t ns)
+{
+    char mem[32];
+    struct buf number = BUF(mem);
+    long long ms = ns % CLOCK_SECOND / CLOCK_MS;
+    buf_fmt(&number, "%lld.%03lld", (long long)(ns / CLOCK_SECOND), ms);
+    while (number.mem[number.len - 1] == '0')
+        number.len--;
+    number.len -= number.mem[number.len - 1] == '.';
+    buf_text(text, buf_str(&number));
+}
+
+void talk_describe_late(const struct talk *t, struct buf *text)
+{
+    const char *server = *t->c->job.progs->argv;
+    bool owes = talk_is_unanswered(t), reads = !t->in_sink.len;
+    if (!reads)
+        buf_fmt(text, "%s has not read its input for ", server);
+    else if (owes)
+        buf_fmt(text, "no %sanswer from %s within ", t->answer_begun ? "whole " : "", server);
+    else
+        buf_fmt(text, "%s did not exit within ", server);
+    put_seconds(text, t->c->timeout);
+    buf_text(text, reads && !owes ? " s of the end of its input" : " s");
+    if (reads && owes && !t->heard && t->c->pty == PTY_NONE)
+        buf_text(text, "; a program that buffers its output at a pipe answers at once under --pty");
+}
+
 bool talk_answer(struct talk *t, struct lane *l, bool ended)
 {
     l->pump.held = t->answer_whole && !t->free_running && !ended && t->c->job.running;
@@ -198,6 +227,7 @@ bool talk_answer(struct talk *t, struct lane *l, bool ended)
         return false;
     size_t n = l->pump.len;
     const char *bytes = l->pump.buffer + l->pump.start;
+    t->heard = t->answer_begun = true;
     if (!t->answer_whole)
         n = measure_answer(t, bytes, n);
     l->sink->start = 0;

@@ -35,8 +35,10 @@ struct talk {
     bool request_whole, answer_whole;
     bool answer_in_line; /* the answer's last line has not ended */
     bool input_ended;
-    bool free_running;         /* stdin has ended, and lock-step with it */
-    uint64_t lines;            /* of the present answer */
+    bool free_running; /* stdin has ended, and lock-step with it */
+    uint64_t lines;    /* of the present answer */
+    bool heard;        /* SERVER has said something, ever */
+    bool answer_begun;
     size_t matched, *fallback; /* --until: bytes of the text that match, and what to go back to */
     bool lost_output;          /* stdout is gone */
     int64_t last_output;
@@ -54,6 +56,9 @@ int talk_start_steps(struct talk *t);
 
 /* Whether SERVER, which has ended, still owes an answer. A last line without its newline is a line. */
 bool talk_is_unanswered(const struct talk *t);
+
+/* Adds what SERVER has not done by its deadline, and what helps if it may only be buffering its output. */
+void talk_describe_late(const struct talk *t, struct buf *text);
 
 /* The deadline of the answer that SERVER owes, CLOCK_NEVER if it owes none. */
 int64_t talk_deadline(const struct talk *t);
