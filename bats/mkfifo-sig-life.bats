@@ -27,8 +27,7 @@ teardown() {
 }
 
 @test "readiness: NOTIFY_SOCKET gets READY=1 and STOPPING=1, and is hidden from PROG" {
-  background manager perl -MSocket -e '$| = 1; socket my $s, AF_UNIX, SOCK_DGRAM, 0 or die;
-    bind $s, pack_sockaddr_un("notify") or die; print "up\n"; print "$got\n" while defined recv $s, $got, 4096, 0'
+  background manager "$HELPERS/tell" -l notify
   until_line manager.out '^up$'
   script managed 'exec env NOTIFY_SOCKET="$PWD/notify" mkfifo-sig "$@"'
   start server ./managed sig sh -c 'echo "${NOTIFY_SOCKET-none}"'
@@ -51,7 +50,7 @@ stopped_by() {
   kill -"$1" "$server"
   ends_with "$2" "$server"
   [ ! -e sig ]
-  start server mkfifo-sig sig sh -c 'echo said; echo "pid $$" >&2; exec perl -e sleep'
+  start server mkfifo-sig sig sh -c 'echo said; echo "pid $$" >&2; exec sleep infinity'
   background reader cat sig
   until_line server.err '^pid'
   pid=$(sed -n 's/^pid //p' server.err)
@@ -115,6 +114,7 @@ events() {
 }
 
 @test "--log-format=json: every line is an object" {
+  need_perl JSON::PP
   script prog 'exit 3'
   start server mkfifo-sig -v --log-format=json sig ./prog
   answers ""
@@ -125,7 +125,7 @@ events() {
   finish "$server"
   run -0 events server.err
   [[ $output == *"mkfifo-sig answer number=1 outcome=read"* ]]
-  [[ $output == *"mkfifo-sig error action=run object=./prog reason=exit 3"* ]]
+  [[ $output == *"mkfifo-sig error action=run object=./prog reason=exit status 3"* ]]
   [[ $output == *"mkfifo-sig error action=exec object=./prog reason=No such file or directory"* ]]
   run -111 --separate-stderr timeout --foreground 60 mkfifo-sig --log-format=json $'no\n"dir"\xff/sig' ./away
   [ "${#stderr_lines[@]}" -eq 1 ]
@@ -143,7 +143,7 @@ switches() {
 idle() {
   local before
   before=$(switches "$1")
-  perl -e 'select undef, undef, undef, .5'
+  read -rt 0.5 <> <(:) || :
   [ "$(switches "$1")" = "$before" ]
 }
 
@@ -152,8 +152,7 @@ idle() {
   mkfifo go go2
   start server mkfifo-sig --linger 1h sig sh -c './counter; read -r line <go; echo "$line"'
   until_true idle "$server"
-  background reader perl -e 'open my $f, "<", "sig"; open my $go, "<", "go2"; <$go>;
-    1 while sysread $f, $_, 65536; print STDERR "end\n"; sleep'
+  background reader sh -c 'exec 5<sig; read -r line <go2; cat <&5 >/dev/null; echo end >&2; exec sleep infinity'
   until_true test -s count
   until_true idle "$server"
   echo line >go

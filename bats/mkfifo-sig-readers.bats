@@ -13,17 +13,21 @@ teardown() {
 
 # ---- answers, whole ----
 
+# What one read(2) gives.
+read_once() {
+  timeout --foreground 60 dd if=sig bs=65536 count=1 status=none
+}
+
 @test "an answer up to PIPE_BUF is one write, though PROG writes it in pieces" {
-  start server mkfifo-sig sig perl -e '$| = 1; for (1 .. 10) { print "x" x 399, "\n"; select undef, undef, undef, .01 }'
-  run -0 timeout --foreground 60 perl -e 'open my $f, "<", "sig"; print sysread($f, $_, 65536), " ", tr/\n//'
-  [ "$output" = "4000 10" ]
+  start server mkfifo-sig sig bash -c 'for n in {1..10}; do printf "%0399d\n" 0; sleep 0.01; done'
+  read_once >got
+  [ "$(wc -lc <got | xargs)" = "10 4000" ]
 }
 
 @test "exactly PIPE_BUF bytes are one write; one more is whole, too" {
   start server mkfifo-sig -v sig sh -c 'for n in 1 2 3 4; do head -c 1024 /dev/zero; done; cat rest'
   : >rest
-  run -0 timeout --foreground 60 perl -e 'open my $f, "<", "sig"; print sysread $f, $_, 65536'
-  [ "$output" = 4096 ]
+  [ "$(read_once | wc -c)" -eq 4096 ]
   printf x >rest
   [ "$(ask | wc -c)" -eq 4097 ]
 }
@@ -49,38 +53,20 @@ teardown() {
 }
 
 @test "200 readers at once: whole answers or a clean end each, no answer twice" {
-  start server mkfifo-sig sig perl -e 'open my $f, "+<", "n"; my $n = <$f>; seek $f, 0, 0; print $f ++$n, "\n";
-    print "$n ", "x" x 2000, "\n"'
+  # shellcheck disable=SC2016
+  script prog 'read -r n <n; echo $((n + 1)) >n; printf "%d %02000d\n" $((n + 1)) 0'
+  start server mkfifo-sig sig ./prog
   echo 0 >n
-  cat >readers.pl <<'PERL'
-# each of 200 children reads to the end of file, and tells in one line what it got: the answers' numbers
-$SIG{ALRM} = sub { die "hangs\n" };
-pipe my $go, my $barrier;
-for my $reader (1 .. 200) {
-  next if fork;
-  close $barrier;
-  alarm 90;
-  sysread $go, my $byte, 1; # the end of file, for all at once
-  open my $f, '<', 'sig' or die "sig: $!";
-  my $got = '';
-  while (sysread $f, my $piece, 65536) { $got .= $piece }
-  my @numbers;
-  push @numbers, $1 while $got =~ s/\A(\d+) x{2000}\n//;
-  syswrite STDOUT, length $got ? "torn\n" : "got @numbers\n";
-  exit;
-}
-close $barrier;
-1 while wait > 0;
-PERL
-  timeout --foreground 100 perl readers.pl >got 2>err
-  [ ! -s err ]
-  [ "$(wc -l <got)" -eq 200 ]
-  [ "$(grep -c '^got' got)" -eq 200 ]
-  cut -c5- got | tr ' ' '\n' | grep . >numbers
+  # each of them reads to the end of file
+  run -0 timeout --foreground 100 at-once 200 sh -c 'exec cat sig >got.$$'
+  [ "$output" = "0 200" ]
+  cat got.* >got
+  run ! grep -qvE '^[0-9]+ 0{2000}$' got
+  cut -d ' ' -f 1 got >numbers
   [ -s numbers ]
   [ -z "$(sort numbers | uniq -d)" ]
-  # and the next one gets his own
-  timeout --foreground 60 head -n 1 sig | grep -qE '^[0-9]+ x{2000}$'
+  # and the next one gets its own
+  timeout --foreground 60 head -n 1 sig | grep -qE '^[0-9]+ 0{2000}$'
 }
 
 # ---- readers that leave ----
@@ -101,7 +87,7 @@ PERL
   run ! grep -qE 'write|Broken' server.err
 }
 
-@test "who leaves is not counted by -n" {
+@test "a reader that leaves early is not counted by -n" {
   start server mkfifo-sig -v -n 1 sig sh -c './counter; yes | head -c 3000000'
   [ "$(timeout --foreground 60 head -n 1 sig)" = "answer 1" ]
   until_line server.err 'the reader left early'
@@ -120,12 +106,11 @@ PERL
   kill -0 "$server"
 }
 
-@test "who leaves while a long answer's PROG is silent: PROG is ended, the next one has a whole new answer" {
+@test "a reader leaves while a long answer is made: PROG is terminated, the next one has a whole new answer" {
   mkfifo go
   script prog './counter; head -c 100000 /dev/zero; read -r line <go; echo end'
   start server mkfifo-sig -v sig ./prog
-  background reader perl -e 'open my $f, "<", "sig"; my $n = 0; $n += sysread $f, $_, 65536 while $n < 100009;
-    print STDERR "got\n"; sleep'
+  background reader sh -c 'exec 5<sig; head -c 100009 <&5 >/dev/null; echo got >&2; exec sleep infinity'
   until_line reader.err got
   kill -KILL "$reader"
   ends_with 137 "$reader"
@@ -139,7 +124,7 @@ PERL
   { echo "answer 2"; head -c 100000 /dev/zero; echo end; } | cmp - reader.out
 }
 
-@test "who leaves while PROG has said nothing yet: the next one has a whole answer" {
+@test "a reader leaves before PROG has written anything: the next one has a whole answer" {
   mkfifo go
   start server mkfifo-sig -v sig sh -c './counter; read -r line <go; echo "$line"'
   background reader cat sig
@@ -159,8 +144,7 @@ PERL
 
 # holder VAR: reads all, says so, and then neither reads nor closes.
 holder() {
-  background "$1" perl -e 'open my $f, "<", "sig"; my $all = ""; $all .= $_ while sysread $f, $_, 65536;
-    print STDERR $all, "end\n"; sleep'
+  background "$1" sh -c 'exec 5<sig; cat <&5 >&2; echo end >&2; exec sleep infinity'
   until_line "$1.err" end
 }
 
@@ -193,11 +177,13 @@ in_open() {
 @test "a slow reader gets all, in its own time" {
   start server mkfifo-sig -v sig sh -c 'head -c 1000000 /dev/zero; ./counter'
   mkfifo go
-  background slow perl -e 'open my $f, "<", "sig"; open my $go, "<", "go"; my $all = "";
-    while (sysread $f, $all, 100000, length $all) { <$go> } print length $all, substr $all, -10'
-  perl -e 'open my $go, ">", "go"; $| = 1; $SIG{PIPE} = "IGNORE"; select $go; print "\n" x 1000'
+  background slow bash -c 'exec 5<sig 6<go
+    while dd bs=100000 count=1 status=none <&5 >piece && [ -s piece ]; do cat piece; read -r <&6; done'
+  exec 8>go
+  yes '' | head -n 1000 >&8 # a piece for each; what is left over is lost
   ends_with 0 "$slow"
-  [ "$(tr -d '\0' <slow.out)" = "1000009answer 1" ]
+  [ "$(wc -c <slow.out)" -eq 1000009 ]
+  [ "$(tr -d '\0' <slow.out)" = "answer 1" ]
 }
 
 # ---- PROG ----
@@ -225,14 +211,14 @@ none none" ]
   grep -qx 'to stderr' server.err
 }
 
-@test "a PROG that fails is logged; its reader has what it said, and a clean end" {
+@test "a PROG that fails is logged; its reader has what it wrote, and a clean end" {
   start server mkfifo-sig sig sh -c './counter; exit 3'
   answers "answer 1"
-  until_line server.err '^mkfifo-sig: run sh: exit 3$'
+  until_line server.err '^mkfifo-sig: run sh: exit status 3$'
   answers "answer 2"
   start killed mkfifo-sig killed sh -c 'kill -SEGV $$'
   [ -z "$(ask killed)" ]
-  until_line killed.err '^mkfifo-sig: run sh: signal 11$'
+  until_line killed.err '^mkfifo-sig: run sh: killed by signal 11$'
   start quiet mkfifo-sig -q quiet sh -c './counter; exit 3'
   [ "$(ask quiet)" = "answer 3" ]
   [ "$(ask quiet)" = "answer 4" ]
@@ -249,8 +235,8 @@ none none" ]
 }
 
 # bats test_tags=long
-@test "-t: PROG and its descendants are ended, the reader gets what there was" {
-  script slow './counter; perl -MPOSIX=setsid -e "setsid; print STDERR qq(pid \$\$\\n); sleep" & exec perl -e sleep'
+@test "-t: PROG and its descendants are terminated, the reader gets what there was" {
+  script slow './counter; setsid sh -c "echo pid \$\$ >&2; exec sleep infinity" & exec sleep infinity'
   start server mkfifo-sig -t 4 sig ./slow
   answers "answer 1"
   until_line server.err '^mkfifo-sig: run ./slow: the deadline passed$'
@@ -274,7 +260,7 @@ said_twice() {
 
 # bats test_tags=long
 @test "-t in the middle of a long answer: the reader gets what there was" {
-  start server mkfifo-sig -t 4 sig sh -c 'head -c 200000 /dev/zero; exec perl -e sleep'
+  start server mkfifo-sig -t 4 sig sh -c 'head -c 200000 /dev/zero; exec sleep infinity'
   [ "$(ask | wc -c)" -eq 200000 ]
   until_line server.err 'the deadline passed$'
   [ "$(ask | wc -c)" -eq 200000 ]
@@ -282,9 +268,9 @@ said_twice() {
 }
 
 @test "-d DELAY: the next answer comes no sooner" {
-  start server mkfifo-sig -d 400ms sig perl -MTime::HiRes=time -e 'print time, "\n"'
+  start server mkfifo-sig -d 400ms sig date +%s.%N
   ask >moments
   ask >>moments
   ask >>moments
-  perl -e 'my @t = <>; exit !($t[1] - $t[0] >= .4 && $t[2] - $t[1] >= .4)' moments
+  awk 'NR > 1 && $1 - last < 0.4 { exit 1 } { last = $1 } END { exit NR != 3 }' moments
 }

@@ -14,12 +14,10 @@ teardown() {
 
 # bats test_tags=long
 @test "a thousand readers, one after the other, get an answer each, all different" {
-  start server mkfifo-sig sig perl -e 'open my $f, "+<", "n"; my $n = <$f> // 0; seek $f, 0, 0;
-    print $f ++$n, "\n"; print "answer $n\n"'
+  start server mkfifo-sig sig sh counter
   [ "$server_at" = sig ]
-  : >n
-  timeout --foreground 100 perl -e 'for (1 .. 1000) {
-    open my $f, "<", "sig" or die "sig: $!"; local $/; print scalar(<$f>) // "none\n" }' >got
+  # shellcheck disable=SC2016
+  timeout --foreground 100 sh -c 'n=0; while [ $n -lt 1000 ]; do n=$((n + 1)); cat sig; done' >got
   seq -f 'answer %g' 1000 | cmp - got
   finish "$server"
   [ "$status" -eq 0 ]
@@ -138,13 +136,13 @@ teardown() {
   [ "$(stat -c '%F %a' sig)" = "fifo 606" ]
 }
 
-# refused FIFO: the server in $server, or a new one, finds that this is no FIFO.
+# refused FIFO: the server in $server, or a new one, finds that this is not a FIFO.
 refused() {
   ends_with 111 "$server"
-  [ "$(cat server.err)" = "mkfifo-sig: serve $1: it is no FIFO, and is left alone" ]
+  [ "$(cat server.err)" = "mkfifo-sig: serve $1: it is not a FIFO; it is left alone" ]
 }
 
-@test "what is no FIFO at start is refused, neither followed nor deleted" {
+@test "what is not a FIFO at start is refused, neither followed nor deleted" {
   local what
   mkfifo real
   for what in file link dangling socket; do
@@ -152,13 +150,13 @@ refused() {
     file) echo precious >file ;;
     link) ln -s real link ;;
     dangling) ln -s nowhere dangling ;;
-    socket) perl -MIO::Socket::UNIX -e 'IO::Socket::UNIX->new(Local => "socket", Listen => 1) or die' ;;
+    socket) start listener peer socket wait ;;
     esac
     run -111 --separate-stderr timeout --foreground 60 mkfifo-sig "$what" ./counter
-    [ "$stderr" = "mkfifo-sig: serve $what: it is no FIFO, and is left alone" ]
+    [ "$stderr" = "mkfifo-sig: serve $what: it is not a FIFO; it is left alone" ]
   done
   run -111 --separate-stderr timeout --foreground 60 mkfifo-sig bin ./counter
-  [ "$stderr" = "mkfifo-sig: serve bin: it is no FIFO, and is left alone" ]
+  [ "$stderr" = "mkfifo-sig: serve bin: it is not a FIFO; it is left alone" ]
   [ "$(cat file)" = precious ]
   [ "$(readlink link)" = real ]
   [ "$(readlink dangling)" = nowhere ]
@@ -231,7 +229,7 @@ refused() {
   ln -s . here
   for name in sig ./sig "$PWD/sig" hard here/sig; do
     run -111 --separate-stderr timeout --foreground 60 mkfifo-sig "$name" echo other
-    [ "$stderr" = "mkfifo-sig: serve $name: another server has it" ]
+    [ "$stderr" = "mkfifo-sig: serve $name: another mkfifo-sig serves it" ]
   done
   answers "answer 1"
   finish "$server"
@@ -300,9 +298,9 @@ refused() {
   [ "$stderr" = "mkfifo-sig: serve closed/sig: Permission denied" ]
 }
 
-# ---- wrong calls ----
+# ---- usage errors ----
 
-@test "wrong calls" {
+@test "usage errors" {
   wrong_call mkfifo-sig
   wrong_call mkfifo-sig sig
   wrong_call mkfifo-sig -f file

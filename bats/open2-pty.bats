@@ -1,7 +1,6 @@
 # open2 --pty: a terminal for programs that answer line by line only there, and what must not be seen of it.
 
-load helper/common
-load helper/peers
+load helper/coproc
 
 setup() {
   common_setup
@@ -12,41 +11,44 @@ teardown() {
 }
 
 # Which of a program's fds 0 to 2 are terminals.
-ttys='print STDERR map { -t $_ ? 1 : 0 } *STDIN, *STDOUT, *STDERR'
+# shellcheck disable=SC2016
+ttys='for fd in 0 1 2; do if [ -t $fd ]; then all=${all}1; else all=${all}0; fi; done; echo "$all" >&2'
 
 @test "--pty: stdout is a terminal, stdin and stderr are not" {
   local way
   for way in --pty --pty=out; do
-    run -0 --separate-stderr timeout --foreground 60 open2 "$way" perl -e "$ttys" </dev/null
+    run -0 --separate-stderr timeout --foreground 60 open2 "$way" sh -c "$ttys" </dev/null
     [ "$stderr" = 010 ]
-    run -0 --separate-stderr timeout --foreground 60 open2 "$way" perl -e "$ttys" ::: true
+    run -0 --separate-stderr timeout --foreground 60 open2 "$way" sh -c "$ttys" ::: true
     [ "$stderr" = 010 ]
   done
-  run -0 --separate-stderr timeout --foreground 60 open2 perl -e "$ttys" </dev/null
+  run -0 --separate-stderr timeout --foreground 60 open2 sh -c "$ttys" </dev/null
   [ "$stderr" = 000 ]
 }
 
 @test "--pty=both: stdin is the terminal, too" {
-  run -0 --separate-stderr timeout --foreground 60 open2 --pty=both perl -e "$ttys" </dev/null
+  run -0 --separate-stderr timeout --foreground 60 open2 --pty=both sh -c "$ttys" </dev/null
   [ "$stderr" = 110 ]
-  run -0 --separate-stderr timeout --foreground 60 open2 --pty=both perl -e "$ttys" ::: true
+  run -0 --separate-stderr timeout --foreground 60 open2 --pty=both sh -c "$ttys" ::: true
   [ "$stderr" = 110 ]
 }
 
 @test "--pty=both: the terminal is the program's controlling one, of a session of its own" {
   # shellcheck disable=SC2016
-  run -0 timeout --foreground 60 open2 --pty=both perl -MPOSIX -e 'open my $tty, "+<", "/dev/tty" or die "open: $!";
-    printf "%s %s %s\n", POSIX::getpgrp() == $$ ? "leader" : "member",
-      POSIX::tcgetpgrp(0) == $$ ? "foreground" : "background", ttyname(0) eq ttyname(1) ? "one" : "two";
-    print {$tty} "by its name\n"' </dev/null
-  [ "$output" = $'leader foreground one\nby its name' ]
+  run -0 timeout --foreground 60 open2 --pty=both bash -c 'read -ra stat </proc/$$/stat
+    for field in 4 5 7; do # process group, session, foreground group
+      [ "${stat[field]}" = $$ ] && echo mine
+    done
+    [ /proc/self/fd/0 -ef /proc/self/fd/1 ] && echo one; echo "by its name" >/dev/tty' </dev/null
+  [ "$output" = $'mine\nmine\nmine\none\nby its name' ]
 }
 
 @test "--pty: the program stays in our session and process group" {
   # shellcheck disable=SC2016
-  run -0 perl -e 'my $group = getpgrp; exec @ARGV, $group' open2 --pty \
-    perl -e 'print getpgrp == shift ? 1 : 0' </dev/null
-  [ "$output" = 1 ]
+  local look='read -ra stat </proc/$$/stat; echo "${stat[*]:4:2}"'
+  run -0 bash -c "$look"'; exec open2 --pty bash -c "$1"' '' "$look" </dev/null
+  [ "${#lines[@]}" -eq 2 ]
+  [ "${lines[0]}" = "${lines[1]}" ]
 }
 
 @test "the output has no CR, whatever the input" {
@@ -63,9 +65,7 @@ ttys='print STDERR map { -t $_ ? 1 : 0 } *STDIN, *STDOUT, *STDERR'
   for way in --pty --pty=both; do
     run -0 timeout --foreground 60 open2 "$way" sort <<<$'b\na'
     [ "$output" = $'a\nb' ]
-    # shellcheck disable=SC2016
-    run -0 timeout --foreground 60 open2 "$way" sort ::: perl -e 'open my $in, "<&=6"; open my $out, ">&=7";
-      print {$out} "b\na\n"; close $out; print <$in>'
+    run -0 timeout --foreground 60 open2 "$way" sort ::: sh -c 'printf "b\na\n" >&7; exec 7>&-; cat <&6'
     [ "$output" = $'a\nb' ]
   done
 }
@@ -73,9 +73,7 @@ ttys='print STDERR map { -t $_ ? 1 : 0 } *STDIN, *STDOUT, *STDERR'
 @test "the terminal's hang-up is the end of CLIENT's input, not an error" {
   local way
   for way in --pty --pty=both; do
-    # shellcheck disable=SC2016
-    run -0 timeout --foreground 60 open2 "$way" echo hello ::: perl -e 'open my $in, "<&=6"; my ($n, $text, $b);
-      $text .= $b while $n = sysread $in, $b, 999; printf "%s%s\n", $text, defined $n ? "end" : "error $!"'
+    run -0 timeout --foreground 60 open2 "$way" echo hello ::: sh -c 'cat <&6 && echo end'
     [ "$output" = $'hello\nend' ]
   done
 }
@@ -89,11 +87,8 @@ ttys='print STDERR map { -t $_ ? 1 : 0 } *STDIN, *STDOUT, *STDERR'
 }
 
 @test "programs that buffer on pipes answer line by line" {
-  # shellcheck disable=SC2016
-  local way buffers='print uc while <STDIN>'
+  local way
   for way in --pty --pty=both; do
-    run -0 timeout --foreground 60 open2 -l "$way" perl -e "$buffers" <<<$'a\nb\nc'
-    [ "$output" = $'A\nB\nC' ]
     run -0 timeout --foreground 60 open2 -l "$way" tr a-z A-Z <<<$'a\nb\nc'
     [ "$output" = $'A\nB\nC' ]
     run -0 timeout --foreground 60 open2 -l "$way" sed 's/^/> /' <<<$'a\nb'
@@ -102,24 +97,31 @@ ttys='print STDERR map { -t $_ ? 1 : 0 } *STDIN, *STDOUT, *STDERR'
   mkfifo open
   exec 9<>open
   printf 'a\nb\n' >&9
-  run -124 timeout --foreground 60 open2 -l -t 0.3 perl -e "$buffers" <open
+  run -124 timeout --foreground 60 open2 -l -t 0.3 tr a-z A-Z <open
 }
 
 @test "a CLIENT talks with a program that buffers on pipes" {
   # shellcheck disable=SC2016
-  local asks='open my $in, "<&=6"; open my $out, ">&=7"; 
-    for (qw(one two)) { syswrite $out, "$_\n"; print scalar <$in> }'
-  run -0 timeout --foreground 60 open2 --pty tr a-z A-Z ::: perl -e "$asks"
+  local asks='for word in one two; do echo $word >&7; read -r answer <&6; echo "$answer"; done'
+  run -0 timeout --foreground 60 open2 --pty tr a-z A-Z ::: sh -c "$asks"
   [ "$output" = $'ONE\nTWO' ]
-  run -0 timeout --foreground 60 open2 --pty=both tr a-z A-Z ::: perl -e "$asks"
+  run -0 timeout --foreground 60 open2 --pty=both tr a-z A-Z ::: sh -c "$asks"
   [ "$output" = $'ONE\nTWO' ]
 }
 
 @test "--pty=both: every byte arrives, special ones and NUL too, in lines of any length" {
-  # shellcheck disable=SC2016
-  perl -e 'binmode STDOUT; print map(chr, 0 .. 255), "\n", "\4\26\3\177\0\32\34\21\23\r\b\25\27\22\17" x 999,
-    "\n\4\n\26\n\0\n";
-    print "x" x $_, "\n" for 1 .. 20, 2046 .. 2050, 4093 .. 4099, 8192, 10000, 0, 1, 65536' >data
+  local n
+  {
+    all_bytes
+    echo
+    for n in {1..999}; do
+      printf '\4\26\3\177\0\32\34\21\23\r\b\25\27\22\17'
+    done
+    printf '\n\4\n\26\n\0\n'
+    for n in {1..20} {2046..2050} {4093..4099} 8192 10000 0 1 65536; do
+      printf '%*s\n' "$n" '' | tr ' ' x
+    done
+  } >data
   timeout --foreground 60 open2 --pty=both cat <data >back
   cmp data back
   timeout --foreground 60 open2 --pty=both sh -c 'cat >got' ::: sh -c 'cat data >&7' <data
@@ -130,9 +132,7 @@ ttys='print STDERR map { -t $_ ? 1 : 0 } *STDIN, *STDOUT, *STDERR'
   local size
   random_bytes 1048576 >data
   for size in 1000 2047 2048 2049 4096 65536; do
-    # shellcheck disable=SC2016
-    timeout --foreground 60 open2 --pty=both perl -e 'my ($size, $b) = @ARGV; open STDOUT, ">", "got";
-      syswrite STDOUT, $b while sysread STDIN, $b, $size' "$size" <data
+    timeout --foreground 60 open2 --pty=both dd bs="$size" of=got status=none <data
     cmp data got
   done
   [ "$(timeout --foreground 60 open2 --pty=both cat <data | cksum)" = "$(cksum <data)" ]
@@ -140,16 +140,14 @@ ttys='print STDERR map { -t $_ ? 1 : 0 } *STDIN, *STDOUT, *STDERR'
 
 @test "--pty=both: byte by byte" {
   random_bytes 20000 >data
-  # shellcheck disable=SC2016
-  timeout --foreground 60 open2 --pty=both perl -e 'print $b while sysread STDIN, $b, 1' <data >back
+  timeout --foreground 60 open2 --pty=both dd bs=1 status=none <data >back
   cmp data back
 }
 
 @test "--pty=both: a program that is slow to read loses nothing" {
   random_bytes 100000 >data
-  # shellcheck disable=SC2016
-  timeout --foreground 60 open2 --pty=both perl -e 'open STDOUT, ">", "got";
-    while (sysread STDIN, my $b, 4096) { syswrite STDOUT, $b; select undef, undef, undef, 0.005 }' <data
+  timeout --foreground 60 open2 --pty=both sh -c ': >got
+    while [ "$(dd bs=4096 count=1 status=none | tee -a got | wc -c)" -gt 0 ]; do sleep 0.005; done' <data
   cmp data got
 }
 
@@ -171,22 +169,18 @@ ttys='print STDERR map { -t $_ ? 1 : 0 } *STDIN, *STDOUT, *STDERR'
 
 # bats test_tags=long
 @test "--pty=both: at the end of input a program that goes on costs no CPU" {
-  # shellcheck disable=SC2016
-  local own='my @before = times; system @ARGV; my @after = times; open my $log, ">", "log";
-    print {$log} $after[2] + $after[3] - $before[2] - $before[3] < 0.5 ? "idle" : "busy @after"'
-  local lives='$SIG{HUP} = "IGNORE"; MORE select undef, undef, undef, 1.5'
-  perl -e "$own" open2 --pty=both perl -e "${lives/MORE/}" </dev/null
-  [ "$(cat log)" = idle ]
-  perl -e "$own" open2 --pty=both perl -e "${lives/MORE/close STDIN; close STDOUT;}" </dev/null
-  [ "$(cat log)" = idle ]
+  local TIMEFORMAT='%U %S' closes
+  for closes in '' '<&- >&-'; do
+    { time open2 --pty=both sh -c "trap '' HUP; exec sleep 1.5 $closes" </dev/null; } 2>spent
+    awk '{ exit !($1 + $2 < 0.5) }' spent
+  done
 }
 
 @test "--pty=both -l: the end of input does not put off the deadline" {
-  # shellcheck disable=SC2016
-  local closes='$SIG{HUP} = "IGNORE"; <STDIN>; close STDIN; close STDOUT; sleep while 1'
-  run -124 timeout --foreground 20 open2 -l -t 0.3 -k 0.1 --pty=both perl -e 'sleep while 1' <<<question
-  [ "$output" = "open2: wait for an answer: the deadline passed" ]
-  run -124 timeout --foreground 20 open2 -l -t 0.3 -k 0.1 --pty=both perl -e "$closes" <<<question
+  run -124 timeout --foreground 20 open2 -l -t 0.3 -k 0.1 --pty=both sleep infinity <<<question
+  [ "$output" = "open2: no answer from sleep within 0.3 s" ]
+  run -124 timeout --foreground 20 open2 -l -t 0.3 -k 0.1 --pty=both \
+    actor ignore HUP line close 0 close 1 sleep <<<question
   [[ $output == "open2: "* ]]
 }
 
@@ -213,26 +207,22 @@ ttys='print STDERR map { -t $_ ? 1 : 0 } *STDIN, *STDOUT, *STDERR'
   done
 }
 
-@test "a CLIENT that leaves: SERVER sees the end, and is ended after -k when it does not" {
+@test "a CLIENT that leaves: SERVER sees the end of its input, and is terminated after -k if it does not exit" {
   local way
+  mkfifo up
   for way in --pty --pty=both; do
     timeout --foreground 60 open2 "$way" sh -c 'cat; echo end >seen' ::: true
     [ "$(cat seen)" = end ]
     rm seen
-    # shellcheck disable=SC2016
-    run -124 timeout --foreground 60 open2 -k 0.2 "$way" perl -e '$SIG{HUP} = "IGNORE";
-      open F, ">pid"; print F $$; close F; sleep while 1' ::: perl -e 'select undef, undef, undef, 0.01 until -s "pid"'
+    run -124 timeout --foreground 60 open2 -k 0.2 "$way" actor ignore HUP pid up sleep ::: sh -c 'cat up >pid'
     gone "$(cat pid)"
-    rm pid
   done
 }
 
 @test "--pty=both: signals reach a program in its own session" {
   local sig
   for sig in TERM INT; do
-    # shellcheck disable=SC2016
-    background relay open2 --pty=both perl -e "\$SIG{$sig} = sub { print \"got it\n\"; exit 7 };
-      print \"ready\n\"; sleep while 1"
+    background relay open2 --pty=both actor put 'ready\n' await "$sig" put 'got it\n' exit 7
     until_line relay.out ready
     kill -"$sig" "$relay"
     ends_with 7 "$relay"
@@ -242,15 +232,10 @@ ttys='print STDERR map { -t $_ ? 1 : 0 } *STDIN, *STDOUT, *STDERR'
 
 @test "--pty=both: a program that makes its terminal raw gets the bytes as they are" {
   # shellcheck disable=SC2016
-  local raw='my $t = POSIX::Termios->new; $t->getattr(0); $t->setlflag($t->getlflag & ~&POSIX::ICANON);
-    MORE; $t->setattr(0, &POSIX::TCSANOW); print "ready\n";
-    my $got = ""; while (length $got < 8) { my $n = sysread STDIN, my $b, 99; die "end" unless $n; $got .= $b }
-    print unpack("H*", $got), "\n"'
-  run -0 timeout --foreground 60 open2 -l --greeting --pty=both perl -MPOSIX= \
-    -e "${raw/MORE/\$t->setcc(POSIX::VMIN(), 1)}" <<<$'a\x04b\x16\x03cd'
-  [ "$output" = $'ready\n610462160363640a' ]
+  run -0 timeout --foreground 60 open2 -l --greeting --pty=both \
+    sh -c 'stty -icanon min 1; echo ready; dd bs=1 count=8 status=none | od -An -tx1' <<<$'a\x04b\x16\x03cd'
+  [ "$output" = $'ready\n 61 04 62 16 03 63 64 0a' ]
   # as at any terminal, reads wait in a program that only leaves the mode of lines
-  run -0 timeout --foreground 60 open2 --pty=both perl -MPOSIX= -e 'my $t = POSIX::Termios->new; $t->getattr(0);
-    print $t->getcc(POSIX::VMIN()), $t->getcc(POSIX::VTIME())' </dev/null
-  [ "$output" = 10 ]
+  run -0 timeout --foreground 60 open2 --pty=both stty -a </dev/null
+  [[ $output == *"min = 1; time = 0;"* ]]
 }

@@ -81,13 +81,12 @@ lines_of_size() {
   [ "$output" = 200000 ]
 }
 
-@test "a program that closes both and does not end is ended after -k: 124" {
+@test "a program that closes both and does not exit is terminated after -k: 124" {
   local way
   for way in '' --socketpair --pty --pty=both; do
-    # shellcheck disable=SC2016,SC2086 # none, or one
-    run -124 timeout --foreground 20 open2 -k 0.1 $way perl -e '$SIG{HUP} = "IGNORE"; open F, ">pid"; print F $$;
-      close F; close STDIN; close STDOUT; sleep while 1' </dev/null
-    [ "$output" = "open2: end perl: it did not end by itself" ]
+    # shellcheck disable=SC2086 # none, or one
+    run -124 timeout --foreground 20 open2 -k 0.1 $way actor ignore HUP pid pid close 0 close 1 sleep </dev/null
+    [ "$output" = "open2: end actor: it did not exit by itself" ]
     gone "$(cat pid)"
   done
 }
@@ -96,15 +95,15 @@ lines_of_size() {
   mkfifo open
   exec 9<>open
   # shellcheck disable=SC2016
-  run -5 timeout --foreground 60 open2 -k 0.1 sh -c 'perl -e "sleep while 1" 2>/dev/null 3>&- 9>&- &
+  run -5 timeout --foreground 60 open2 -k 0.1 sh -c 'sleep infinity 2>/dev/null 3>&- 9>&- &
     echo $! >pid; echo answer; exit 5' <open
   [ "${lines[0]}" = answer ]
-  [ "${lines[1]}" = "open2: read from sh: it has ended, but not its output: not waited for" ]
+  [ "${lines[1]}" = "open2: read from sh: it has exited, but another process still holds its output open" ]
   kill -KILL "$(cat pid)" # it is none of ours
   until_true gone "$(cat pid)"
 }
 
-@test "what a child left behind still says arrives" {
+@test "the later output of a child left behind arrives" {
   # shellcheck disable=SC2016
   run -0 timeout --foreground 60 open2 sh -c '(while [ -e /proc/$$ ]; do sleep 0.01; done; seq 100000) & ' </dev/null
   [ "${lines[-1]}" = 100000 ]
@@ -137,8 +136,8 @@ lines_of_size() {
   local sig
   for sig in TERM KILL USR1 PIPE SEGV; do
     # shellcheck disable=SC2016
-    run -0 perl -e 'system @ARGV; printf "%d %d\n", $? & 127, $? >> 8' open2 sh -c "kill -$sig \$\$" </dev/null
-    [ "$output" = "$(kill -l "$sig") 0" ]
+    run -0 how-it-ends open2 sh -c "kill -$sig \$\$" </dev/null
+    [ "$output" = "exit 0 signal $(kill -l "$sig")" ]
   done
   [ -z "$(find . -name 'core*')" ]
 }
@@ -146,9 +145,7 @@ lines_of_size() {
 @test "TERM, HUP and INT sent to us reach the program" {
   local sig
   for sig in TERM HUP INT; do
-    # shellcheck disable=SC2016
-    background relay open2 perl -e "\$SIG{$sig} = sub { print \"got it\n\"; exit 7 }; \$| = 1;
-      print \"ready\n\"; sleep while 1"
+    background relay open2 actor put 'ready\n' await "$sig" put 'got it\n' exit 7
     until_line relay.out ready
     kill -"$sig" "$relay"
     ends_with 7 "$relay"
@@ -158,19 +155,23 @@ lines_of_size() {
 
 @test "TERM where the program does not catch it: both are gone, killed by it" {
   # shellcheck disable=SC2016
-  background relay open2 sh -c 'echo $$; exec perl -e sleep'
+  background relay open2 sh -c 'echo $$; exec sleep infinity'
   until_line relay.out .
-  until_true asleep "$(cat relay.out)" perl
+  until_true asleep "$(cat relay.out)" sleep
   kill -TERM "$relay"
   ends_with 143 "$relay"
   gone "$(cat relay.out)"
 }
 
 @test "O_NONBLOCK is never set on the caller's stdin and stdout" {
-  # shellcheck disable=SC2016
-  local flags='use Fcntl; printf STDERR "%d", $_ & O_NONBLOCK for fcntl(STDIN, F_GETFL, 0), fcntl(STDOUT, F_GETFL, 0)'
-  run -0 timeout --foreground 60 bash -c 'yes | head -n 100000 | (open2 cat; perl -e "$1") | cat >/dev/null' '' "$flags"
-  [ "$output" = 00 ]
+  # shellcheck disable=SC2016 # flags: proc_pid_fdinfo(5); O_NONBLOCK is 04000
+  run -0 timeout --foreground 60 bash -c 'yes | head -n 100000 | (open2 cat
+    for fd in 0 1; do
+      while read -r key value; do
+        [ "$key" != flags: ] || echo "$((8#$value & 8#4000))" >&2
+      done </proc/$BASHPID/fdinfo/$fd
+    done) | cat >/dev/null'
+  [ "$output" = $'0\n0' ]
 }
 
 @test "started with fds 0 to 2 closed: what needs none of them works, a stdin that can't be read is 111" {
@@ -179,13 +180,13 @@ lines_of_size() {
   run -111 timeout --foreground 60 sh -c 'exec open2 sh -c "cat; echo ended >ended" <&- >&- 2>&-'
   [ "$(cat ended)" = ended ]
   # shellcheck disable=SC2016
-  run -4 timeout --foreground 60 sh -c 'exec open2 tr a-z A-Z ::: perl -e "$1" <&- >&- 2>&-' '' \
-    'open my $in, "<&=6"; open my $out, ">&=7"; print $out "hello\n"; close $out; open my $f, ">", "heard";
-     print {$f} <$in>; exit 4'
+  run -4 timeout --foreground 60 sh -c 'exec open2 tr a-z A-Z ::: sh -c "$1" <&- >&- 2>&-' '' \
+    'echo hello >&7; exec 7>&-; cat <&6 >heard; exit 4'
   [ "$(cat heard)" = HELLO ]
 }
 
 @test "perl's IPC::Open2 drives open2, through which its lines come back" {
+  need_perl IPC::Open2
   # shellcheck disable=SC2016
   run -0 timeout --foreground 60 perl -MIPC::Open2 -e '
     my $pid = open2(my $from, my $to, qw(open2 cat)); $to->autoflush(1);

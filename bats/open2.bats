@@ -13,24 +13,22 @@ teardown() {
 
 # A client in the UCSPI manner: it asks on fd 7 and has its answers from fd 6.
 # shellcheck disable=SC2016
-asks='use IO::Handle; open my $in, "<&=6" or die; open my $out, ">&=7" or die; $out->autoflush(1); $| = 1;
-  for my $word (qw(one two three)) { print $out "$word\n"; print scalar <$in> }'
+asks=(sh -c 'for word in one two three; do echo $word >&7; read -r answer <&6; echo "$answer"; done')
 
 # What it talks to: a line in, a line out.
-# shellcheck disable=SC2016
-upper='$| = 1; print uc while <STDIN>'
+upper=(sed -u 's/.*/\U&/')
 
 @test "CLIENT reads SERVER from fd 6 and writes to it on fd 7" {
-  run -0 timeout --foreground 60 open2 perl -e "$upper" ::: perl -e "$asks"
+  run -0 timeout --foreground 60 open2 "${upper[@]}" ::: "${asks[@]}"
   [ "$output" = $'ONE\nTWO\nTHREE' ]
 }
 
 @test "the same CLIENT works under open2, tcpclient and unixclient" {
-  start server unixserver sock perl -e "$upper"
-  unixclient sock perl -e "$asks" >by.unixclient
-  start tcp tcpserver 127.0.0.1 0 perl -e "$upper"
-  tcpclient 127.0.0.1 "$tcp_at" perl -e "$asks" >by.tcpclient
-  open2 perl -e "$upper" ::: perl -e "$asks" >by.open2
+  start server unixserver sock "${upper[@]}"
+  unixclient sock "${asks[@]}" >by.unixclient
+  start tcp tcpserver 127.0.0.1 0 "${upper[@]}"
+  tcpclient 127.0.0.1 "$tcp_at" "${asks[@]}" >by.tcpclient
+  open2 "${upper[@]}" ::: "${asks[@]}" >by.open2
   [ "$(cat by.open2)" = $'ONE\nTWO\nTHREE' ]
   cmp by.open2 by.unixclient
   cmp by.open2 by.tcpclient
@@ -43,27 +41,22 @@ upper='$| = 1; print uc while <STDIN>'
 }
 
 @test "-x crosses stdin and stdout of both" {
-  # shellcheck disable=SC2016
-  run -0 --separate-stderr timeout --foreground 60 open2 -x perl -e "$upper" ::: \
-    perl -e '$| = 1; print "hello\n"; print STDERR scalar <STDIN>'
+  run -0 --separate-stderr timeout --foreground 60 open2 -x "${upper[@]}" ::: sh -c 'echo hello; head -n 1 >&2'
   [ -z "$output" ]
   [ "$stderr" = HELLO ]
   # shellcheck disable=SC2016
-  run -0 timeout --foreground 60 open2 --cross cat ::: perl -e 'print STDERR grep { -l "/proc/self/fd/$_" } 6, 7'
-  [ -z "$output" ]
+  run -0 timeout --foreground 60 open2 --cross cat ::: sh -c '[ ! -e /proc/$$/fd/6 ] && [ ! -e /proc/$$/fd/7 ]'
 }
 
 @test "--socketpair: one socket in place of two pipes, and each direction still ends by itself" {
-  # shellcheck disable=SC2016
-  local kinds='printf STDERR "%s %s\n", -S STDIN ? "socket" : "other", -S STDOUT ? "socket" : "other"'
-  run -0 timeout --foreground 60 open2 --socketpair perl -e "$kinds" </dev/null
-  [ "$output" = "socket socket" ]
-  run -0 timeout --foreground 60 open2 perl -e "$kinds; print -p STDIN" </dev/null
-  [[ $output == "other other"* ]]
+  local kinds=(stat -L -c %F /proc/self/fd/0 /proc/self/fd/1)
+  run -0 timeout --foreground 60 open2 --socketpair "${kinds[@]}" </dev/null
+  [ "$output" = $'socket\nsocket' ]
+  run -0 timeout --foreground 60 open2 "${kinds[@]}" </dev/null
+  [ "$output" = $'fifo\nfifo' ]
   run -0 timeout --foreground 60 open2 --socketpair sort <<<$'b\na'
   [ "$output" = $'a\nb' ]
-  run -0 timeout --foreground 60 open2 --socketpair sort ::: perl -e 'open my $in, "<&=6"; open my $out, ">&=7";
-    syswrite $out, "b\na\n"; shutdown $out, 1; print <$in>'
+  run -0 timeout --foreground 60 open2 --socketpair sort ::: sh -c 'printf "b\na\n" >&7; actor half-close 7; cat <&6'
   [ "$output" = $'a\nb' ]
 }
 
@@ -99,7 +92,7 @@ upper='$| = 1; print uc while <STDIN>'
   done
 }
 
-@test "SERVER's death of SIGPIPE after CLIENT has left is no failure" {
+@test "SERVER's death by SIGPIPE after CLIENT has exited is not a failure" {
   run -0 timeout --foreground 60 open2 yes ::: sh -c 'head -n 1 <&6'
   [ "$output" = y ]
 }
@@ -116,19 +109,16 @@ upper='$| = 1; print uc while <STDIN>'
   [ "$output" = $'hello\nend' ]
 }
 
-@test "-k: SERVER that does not end after CLIENT is ended: 124" {
-  # shellcheck disable=SC2016
-  run -124 timeout --foreground 60 open2 -k 0.1 perl -e 'open F, ">pid"; print F $$; close F; sleep' ::: \
-    perl -e 'select undef, undef, undef, 0.01 until -s "pid"'
-  [ "$output" = "open2: end perl: it did not end by itself" ]
+@test "-k: SERVER that does not exit after CLIENT is terminated: 124" {
+  mkfifo up
+  run -124 timeout --foreground 60 open2 -k 0.1 actor pid up sleep ::: sh -c 'cat up >pid'
+  [ "$output" = "open2: end actor: it did not exit by itself" ]
   gone "$(cat pid)"
 }
 
-@test "-k: SERVER that does not hear SIGTERM, either, is killed" {
-  # shellcheck disable=SC2016
-  run -124 timeout --foreground 60 open2 --kill-after 100ms \
-    perl -e '$SIG{TERM} = "IGNORE"; open F, ">pid"; print F $$; close F; sleep while 1' ::: \
-    perl -e 'select undef, undef, undef, 0.01 until -s "pid"'
+@test "-k: SERVER that ignores SIGTERM, too, is killed" {
+  mkfifo up
+  run -124 timeout --foreground 60 open2 --kill-after 100ms actor ignore TERM pid up sleep ::: sh -c 'cat up >pid'
   gone "$(cat pid)"
 }
 
@@ -137,9 +127,10 @@ upper='$| = 1; print uc while <STDIN>'
   run sed -E 's/ pid=[1-9][0-9]* / /; s/ seconds=[0-9]+\.[0-9]{3}$//' <(sort status)
   [ "$output" = "stage=0 exec_errno=0 exit=3 signal=0 core=0 timed_out=0
 stage=1 exec_errno=0 exit=4 signal=0 core=0 timed_out=0" ]
-  run -124 timeout --foreground 60 open2 -k 0 --status-fd 9 perl -e sleep ::: true 9>status
+  run -124 timeout --foreground 60 open2 -k 0 --status-fd 9 sleep infinity ::: true 9>status
   run -0 grep -cE '^stage=0 .* signal=15 .* timed_out=1' status
-  run -137 timeout --foreground 60 open2 --status-fd 9 perl -e 'kill KILL => $$' </dev/null 9>status
+  # shellcheck disable=SC2016
+  run -137 timeout --foreground 60 open2 --status-fd 9 sh -c 'kill -KILL $$' </dev/null 9>status
   run -0 grep -cE '^stage=0 .* exit=0 signal=9 .* timed_out=0' status
 }
 
@@ -164,9 +155,7 @@ stage=1 exec_errno=0 exit=4 signal=0 core=0 timed_out=0" ]
 }
 
 @test "TERM reaches both programs" {
-  # shellcheck disable=SC2016
-  local waits='$SIG{TERM} = sub { exit 7 }; open F, ">", shift; print F "$$\n"; close F; sleep while 1'
-  background joined open2 perl -e "$waits" server ::: perl -e "$waits" client
+  background joined open2 actor pid server await TERM exit 7 ::: actor pid client await TERM exit 7
   until_true test -s server -a -s client
   kill -TERM "$joined"
   ends_with 7 "$joined"
@@ -174,7 +163,7 @@ stage=1 exec_errno=0 exit=4 signal=0 core=0 timed_out=0" ]
   gone "$(cat client)"
 }
 
-@test "every wrong call is refused" {
+@test "every usage error is reported" {
   local long
   printf -v long '%04097d' 0
   wrong_call open2

@@ -13,7 +13,7 @@ teardown() {
 # tagged PROG...: what open3 --tag makes of it, in the file tagged; the streams again in again.out and again.err.
 tagged() {
   timeout --foreground 100 open3 --tag "$@" </dev/null >tagged
-  "$PERL/untag" again <tagged
+  untag again <tagged
 }
 
 @test "CLIENT reads SERVER's stderr from fd 8, its stdout from 6, and writes to it on 7" {
@@ -37,9 +37,8 @@ tagged() {
 @test "stderr is a pipe of its own also beside a terminal or a socket" {
   local way
   for way in --pty --pty=both --socketpair; do
-    # shellcheck disable=SC2016
-    run -0 timeout --foreground 60 open3 "$way" perl -e 'print STDERR -p STDERR ? "pipe" : "other"' ::: sh -c 'cat <&8'
-    [ "$output" = pipe ]
+    run -0 timeout --foreground 60 open3 "$way" sh -c 'stat -L -c %F /proc/self/fd/2 >&2' ::: sh -c 'cat <&8'
+    [ "$output" = fifo ]
   done
 }
 
@@ -48,7 +47,7 @@ tagged() {
   random_bytes 10485760 >data
   for way in '' --socketpair --pty; do
     # shellcheck disable=SC2086 # none, or one
-    run -0 timeout --foreground 100 open3 $way tee /dev/stderr ::: "$PERL/three-streams" data
+    run -0 timeout --foreground 100 open3 $way tee /dev/stderr ::: three-streams data
     [ "$output" = $'6 same\n8 same' ]
   done
 }
@@ -77,10 +76,9 @@ tagged() {
   [ "$(head -n 1000 <&9 | cksum)" = "$(seq 1000 | cksum)" ]
 }
 
-@test "who read our stderr has gone: the program's stdout still arrives" {
-  # shellcheck disable=SC2016
-  run -0 timeout --foreground 60 bash -c '{ open3 perl -e "\$SIG{PIPE} = q(IGNORE); print STDERR qq(x\n) x 100000;
-    print qq(done\n)" </dev/null 2>&1 >&3 | head -n 1; } 3>&1'
+@test "the reader of our stderr has gone: the program's stdout still arrives" {
+  run -0 timeout --foreground 60 bash -c '{ open3 sh -c "trap \"\" PIPE; seq 100000 >&2; echo done" \
+    </dev/null 2>&1 >&3 | head -n 1; } 3>&1'
   [[ $output == *done* ]]
 }
 
@@ -89,16 +87,16 @@ tagged() {
   [ "$stderr" = error ]
   [ -z "$output" ]
   # shellcheck disable=SC2016
-  run -0 perl -e 'system @ARGV; print $? & 127' open3 --tag sh -c 'kill -TERM $$' </dev/null
-  [ "$output" = 15 ]
+  run -0 how-it-ends open3 --tag sh -c 'kill -TERM $$' </dev/null
+  [ "$output" = "exit 0 signal 15" ]
   run -3 timeout --foreground 60 open3 sh -c 'exit 3' ::: true
   run -4 timeout --foreground 60 open3 sh -c 'exit 3' ::: sh -c 'exit 4'
 }
 
 @test "-l: answers on stdout, and stderr as it comes" {
   # shellcheck disable=SC2016
-  run -0 --separate-stderr timeout --foreground 60 open3 -l perl -e '$| = 1;
-    while (<STDIN>) { print STDERR "note\n"; print uc }' <<<$'a\nb'
+  run -0 --separate-stderr timeout --foreground 60 open3 -l \
+    bash -c 'while read -r line; do echo note >&2; echo "${line^^}"; done' <<<$'a\nb'
   [ "$output" = $'A\nB' ]
   [ "$stderr" = $'note\nnote' ]
 }
@@ -107,26 +105,39 @@ tagged() {
   tagged sh -c 'echo one; echo two >&2; printf "\n"'
   run cut -d ' ' -f 2- tagged
   [ "$(sort tagged | cut -d ' ' -f 2- | sort)" = $'err: two\nout: \nout: one' ]
-  # shellcheck disable=SC2016
-  run -0 perl -MPOSIX -ne '/^(....)-(..)-(..)T(..):(..):(..)\./ or die; $ENV{TZ} = "UTC";
-    my $age = time - POSIX::mktime($6, $5, $4, $3, $2 - 1, $1 - 1900); die $age if $age < 0 || $age > 120' tagged
+  local now time
+  now=$(date +%s)
+  # shellcheck disable=SC2013 # words
+  for time in $(cut -d ' ' -f 1 tagged); do
+    time=$(date -d "$time" +%s)
+    ((now - 120 <= time && time <= now))
+  done
+}
+
+@test "-l: the message at the deadline is open2's" {
+  mkfifo open
+  exec 9<>open
+  echo question >&9
+  run -124 timeout --foreground 60 open3 -l -t 0.3 tr a b <open
+  [[ $output == "open3: no answer from tr within 0.3 s; "*" --pty" ]]
 }
 
 @test "--tag: the order within each stream is kept" {
-  # shellcheck disable=SC2016
-  tagged perl -e '$| = 1; for (1 .. 20000) { print "out $_\n"; print STDERR "err $_\n" }'
+  tagged bash -c 'for ((n = 1; n <= 20000; n++)); do echo "out $n"; echo "err $n" >&2; done'
   [ "$(cksum <again.out)" = "$(seq -f 'out %.0f' 20000 | cksum)" ]
   [ "$(cksum <again.err)" = "$(seq -f 'err %.0f' 20000 | cksum)" ]
 }
 
 @test "--tag: two writers at once, and in pieces, never share a line" {
   # shellcheck disable=SC2016
-  local writes='my ($word, $n) = @ARGV; for my $line (1 .. $n) {
-    my $text = "$word $line " . $word x ($line % 50) . "\n";
-    while (length $text) { syswrite STDOUT, substr $text, 0, 1 + $line % 17, "" } }'
-  tagged sh -c 'perl -e "$1" err 3000 >&2 & perl -e "$1" out 3000; wait' '' "$writes"
-  perl -e "$writes" out 3000 >expected.out
-  perl -e "$writes" err 3000 >expected.err
+  script pieces 'for ((n = 1; n <= 3000; n++)); do
+    printf -v more "%*s" $((n % 50)) ""
+    text="$1 $n ${more// /$1}"$'"'\\n'"'
+    while [ -n "$text" ]; do printf %s "${text:0:1 + n % 17}"; text=${text:1 + n % 17}; done
+  done'
+  tagged sh -c './pieces err >&2 & ./pieces out; wait'
+  ./pieces out >expected.out
+  ./pieces err >expected.err
   cmp expected.out again.out
   cmp expected.err again.err
   [ "$(grep -cE '^[^ ]+ (out|err): (out|err) [0-9]+ [a-z]*$' tagged)" -eq 6000 ]
@@ -142,19 +153,21 @@ tagged() {
 
 @test "--tag: lines over 64 KiB come in pieces that join to the original" {
   # shellcheck disable=SC2016
-  local writes='my $word = shift; for (1, 65534 .. 65538, 70000, 131070 .. 131074, 0, 262144, 1000000, 200000) {
-    print $word x ($_ / length $word), "\n" } print "tail" x 30000'
-  tagged sh -c 'perl -e "$1" x >&2 & perl -e "$1" yz; wait' '' "$writes"
-  perl -e "$writes" yz | cmp - again.out
-  perl -e "$writes" x | cmp - again.err
+  script long 'for n in 1 {65534..65538} 70000 {131070..131074} 0 262144 1000000 200000; do
+    yes "$1" | tr -d "\n" | head -c $n
+    echo
+  done
+  yes tail | tr -d "\n" | head -c 120000'
+  tagged sh -c './long x >&2 & ./long yz; wait'
+  ./long yz | cmp - again.out
+  ./long x | cmp - again.err
   # no line of the output is longer than a piece and its head
-  run -0 perl -ne 'die length if length > 65536 + 64' tagged
+  [ "$(wc -L <tagged)" -le $((65536 + 64)) ]
   run -0 grep -cE '^[^ ]+ err\+ x' tagged
 }
 
 @test "--tag: any bytes at all, the streams can be had back byte for byte" {
-  # shellcheck disable=SC2016
-  perl -e 'print map(chr, 0 .. 255), "\0\n\0\n\n2026-01-01T00:00:00.000000Z err: not mine\n\r\n\033[31m"' >beginning
+  { all_bytes && printf '\0\n\0\n\n2026-01-01T00:00:00.000000Z err: not mine\n\r\n\033[31m'; } >beginning
   { cat beginning && random_bytes 3000000; } >one
   { random_bytes 3000000 && cat beginning; } >two
   tagged sh -c 'cat two >&2 & cat one; wait'
@@ -165,8 +178,7 @@ tagged() {
 @test "--tag: lines leave when they are whole, not at the end" {
   mkfifo open
   exec 9<>open
-  # shellcheck disable=SC2016
-  background relay open3 --tag perl -e '$| = 1; print "one\n"; print STDERR "two\n"; print "three "; sleep while 1'
+  background relay open3 --tag actor put 'one\n' err 'two\n' put 'three ' sleep
   until_line relay.out 'out: one$'
   until_line relay.out 'err: two$'
   run -1 grep three relay.out
@@ -192,7 +204,7 @@ tagged() {
   [ "$output" = $'out: 1\nout: 2\nout: 3' ]
 }
 
-@test "every wrong call of open3's own is refused" {
+@test "every usage error of open3's own is reported" {
   wrong_call open3
   wrong_call open3 --tag
   wrong_call open3 --tag cat ::: cat
@@ -208,13 +220,13 @@ tagged() {
 
 @test "started with fds 0 to 2 closed, CLIENT still has its three" {
   # shellcheck disable=SC2016
-  run -4 timeout --foreground 60 sh -c 'exec open3 tee /proc/self/fd/2 ::: perl -e "$1" <&- >&- 2>&-' '' \
-    'open my $in, "<&=6"; open my $out, ">&=7"; open my $err, "<&=8"; print {$out} "hello\n"; close $out;
-     open my $f, ">", "heard"; print {$f} <$in>, <$err>; exit 4'
+  run -4 timeout --foreground 60 sh -c 'exec open3 tee /proc/self/fd/2 ::: sh -c "$1" <&- >&- 2>&-' '' \
+    'echo hello >&7; exec 7>&-; cat <&6 >heard; cat <&8 >>heard; exit 4'
   [ "$(cat heard)" = $'hello\nhello' ]
 }
 
-@test "perl's IPC::Open3 drives open3, and all three streams are apart" {
+@test "perl's IPC::Open3 drives open3, and all three streams are separate" {
+  need_perl IPC::Open3 Symbol
   # shellcheck disable=SC2016
   run -0 timeout --foreground 60 perl -MIPC::Open3 -MSymbol=gensym -e '
     my $pid = open3(my $to, my $from, my $errors = gensym, qw(open3 perl -e), "\$| = 1; while (<STDIN>) { print uc;

@@ -64,7 +64,7 @@ talked() {
   done
 }
 
-@test "wrong calls" {
+@test "usage errors" {
   wrong_call pipedemo operand
   wrong_call pipedemo --nonsense
   wrong_call pipedemo --socketpair=yes

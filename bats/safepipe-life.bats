@@ -27,19 +27,19 @@ all_gone() {
   done
 }
 
-@test "-t: all programs and their descendants are ended, wherever they hide, and the status is 124" {
+@test "-t: all programs and their descendants are terminated, wherever they are, and the status is 124" {
   mkdir one two
   with_time "$(echo {one,two}/{child,session,orphan,hidden,parent})" -124 --separate-stderr timeout --foreground 60 \
     safepipe -t @T@ -k 50 --status-fd 9 "$HELPERS/brood" one ::: sleep 1000 ::: "$HELPERS/brood" two 9>>told
   ((SECONDS < 30))
-  [ "$stderr" = "safepipe: end the pipeline: the deadline passed" ]
+  [ "$stderr" = "safepipe: wait for the pipeline: the deadline passed" ]
   all_gone one
   all_gone two
   gone "$(told 1 pid)"
   [ "$(told 1 signal)" = 15 ]
 }
 
-@test "-k: who is deaf to TERM is killed after that" {
+@test "-k: a program that ignores TERM is killed after that" {
   mkdir deaf
   with_time "$(echo deaf/{child,session,orphan,hidden,parent})" -124 timeout --foreground 60 \
     safepipe -t @T@ -k 200ms --status-fd 9 "$HELPERS/brood" deaf stay deaf 9>>told
@@ -48,15 +48,14 @@ all_gone() {
   [ "$(told 0 signal)" = 9 ]
 }
 
-@test "-k: who hears TERM has that time to end in its own way, and safepipe does not wait longer than it needs" {
-  with_time ready -124 timeout --foreground 60 safepipe -t @T@ -k 1h perl -e '
-    $SIG{TERM} = sub { select undef, undef, undef, 0.2; open my $f, ">", "tidy"; exit };
-    open my $ready, ">", "ready"; syswrite $ready, "ready"; sleep while 1'
+@test "-k: a program that handles TERM has that time to exit in its own way, and safepipe does not wait longer" {
+  with_time ready -124 timeout --foreground 60 safepipe -t @T@ -k 1h \
+    actor file ready yes await TERM pause 200 file tidy yes
   ((SECONDS < 30))
   [ -e tidy ]
 }
 
-@test "-t: a stopped program is ended, too" {
+@test "-t: a stopped program is terminated, too" {
   with_time ready -124 timeout --foreground 60 safepipe -t @T@ -k 1h --status-fd 9 \
     sh -c 'echo >ready; kill -STOP $$' 9>>told
   ((SECONDS < 30))
@@ -80,7 +79,7 @@ all_gone() {
   done
 }
 
-@test "-t: children that who exec'd safepipe had are not safepipe's to end" {
+@test "-t: children of the process that became safepipe by exec are left alone" {
   run -124 timeout --foreground 60 sh -c 'sleep 1000 3>&- >/dev/null 2>&1 & echo $! >stranger
     exec safepipe -t 300ms sleep 1000'
   kill -0 "$(cat stranger)"
@@ -115,8 +114,7 @@ have_become() {
 }
 
 @test "a program that takes the signal goes on, and its status counts" {
-  background pipe safepipe perl -e '$SIG{TERM} = sub { print STDERR "heard\n"; exit 7 }; print STDERR "up\n";
-    sleep while 1'
+  background pipe safepipe actor err 'up\n' await TERM err 'heard\n' exit 7
   until_line pipe.err up
   kill -TERM "$pipe"
   ends_with 7 "$pipe"
@@ -124,8 +122,7 @@ have_become() {
 }
 
 @test "a signal that comes twice reaches the program twice" {
-  background pipe safepipe perl -e '$SIG{USR1} = sub { print STDERR "heard ", ++$n, "\n" }; print STDERR "up\n";
-    select undef, undef, undef, 0.01 until $n == 2'
+  background pipe safepipe actor err 'up\n' await USR1 err 'heard 1\n' await USR1 err 'heard 2\n'
   until_line pipe.err up
   kill -USR1 "$pipe"
   until_line pipe.err 'heard 1'
@@ -181,11 +178,6 @@ signals_in() {
 # ---- what programs inherit ----
 
 @test "programs have the caller's fds and no more" {
-  cat >bin/fds <<'PROG'
-#!/bin/sh
-exec perl -e 'my @fds = grep { -l "/proc/self/fd/$_" } 0 .. 255; open my $f, ">", $ARGV[0]; print $f "@fds\n"' "$1"
-PROG
-  chmod +x bin/fds
   exec 9</dev/null 40>/dev/null
   fds direct
   timeout --foreground 60 safepipe -t 60 -i /dev/null -o out fds 0 ::: fds 1 ::: fds 2
@@ -234,7 +226,7 @@ PROG
 
 # ---- stdin and stdout belong to the programs ----
 
-@test "who writes to stdin gets SIGPIPE once the first program has ended" {
+@test "a writer to stdin gets SIGPIPE once the first program has ended" {
   mkfifo source hold
   env --default-signal=PIPE yes >source 3>&- &
   started+=("$!")
@@ -250,7 +242,7 @@ PROG
   [ "$output" = "141 0" ]
 }
 
-@test "who reads stdout sees its end once the last program has ended" {
+@test "a reader of stdout sees its end once the last program has ended" {
   mkfifo sink hold
   safepipe cat hold ::: echo last >sink 3>&- </dev/null &
   started+=("$!")

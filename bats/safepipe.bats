@@ -50,7 +50,7 @@ told() {
   [ "$output" = "$(sha256sum <data)" ]
 }
 
-@test "2 and 500 programs run, 501 are a wrong call" {
+@test "2 and 500 programs run, 501 are a usage error" {
   pipe_of 2 cat
   run -0 timeout --foreground 60 safepipe "${stages[@]}" <<<hello
   [ "$output" = hello ]
@@ -113,7 +113,7 @@ told() {
   [ "$output" = "safepipe: unrunnable: Permission denied" ]
 }
 
-@test "an exec that fails after the look-up: 126 or 127, and the others are ended at once" {
+@test "an exec that fails after the lookup: 126 or 127, and the others are terminated at once" {
   local row name status
   for row in no-interpreter:127 bad-interpreter:126 no-script:126; do
     name=${row%:*} status=${row#*:}
@@ -147,7 +147,7 @@ told() {
   gone "$(told 0 pid)"
 }
 
-@test "a program that is removed after the look-up: 127, and the others are ended" {
+@test "a program that is removed after the lookup: 127, and the others are terminated" {
   printf '#!/bin/sh\n' >prog
   chmod +x prog
   mkfifo in
@@ -307,7 +307,7 @@ slept() {
 }
 
 # bats test_tags=long
-@test "--retry=TIME: gives up after that, and those that run are ended" {
+@test "--retry=TIME: gives up after that, and those that run are terminated" {
   need strace strace
   local before after
   before=$(date +%s%N)
@@ -357,7 +357,7 @@ slept() {
   [ ! -e ran ]
 }
 
-@test "without --retry a fork that fails is 111 at once, and the others are ended" {
+@test "without --retry a fork that fails is 111 at once, and the others are terminated" {
   need strace strace
   run -111 --separate-stderr timeout --foreground 60 strace -qq -o trace -e trace=clone \
     -e inject=clone:error=EAGAIN:when=3 safepipe --status-fd 9 sleep 1000 ::: sleep 1000 ::: touch ran 9>told
@@ -368,7 +368,7 @@ slept() {
   [ ! -e ran ]
 }
 
-@test "a pipe that can't be had is 111, and the others are ended" {
+@test "a pipe that can't be had is 111, and the others are terminated" {
   need strace strace
   run -111 --separate-stderr timeout --foreground 60 strace -qq -o trace -e trace=pipe2 \
     -e inject=pipe2:error=EMFILE:when=2 safepipe --status-fd 9 sleep 1000 ::: touch ran ::: cat 9>told
@@ -378,7 +378,7 @@ slept() {
 }
 
 @test "--pipe-size: every pipe holds as much" {
-  local size=(perl -e 'print STDERR fcntl(STDOUT, 1032, 0) . "\n"')
+  local size=(actor capacity)
   run -0 safepipe --pipe-size 256k "${size[@]}" ::: "${size[@]}" ::: cat
   [ "$output" = $'262144\n262144' ]
   run -0 safepipe --pipe-size=1M --pipe-size=4096 "${size[@]}" ::: cat
@@ -399,7 +399,7 @@ slept() {
   [ "$output" = hello ]
 }
 
-@test "every wrong call: 100, and nothing has run" {
+@test "every usage error: 100, and nothing has run" {
   wrong_call safepipe
   wrong_call safepipe -t 5
   wrong_call safepipe --
