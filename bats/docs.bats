@@ -19,6 +19,10 @@ teardown() {
   examples README.md
 }
 
+@test "docs/perlipc.md" {
+  examples docs/perlipc.md
+}
+
 @test "alive(1)" {
   examples man/alive.1
 }

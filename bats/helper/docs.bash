@@ -5,6 +5,9 @@ not_run=(
   'make (demo|test|check|install|help|bench|static|one)|make$ :: this very build and its tests'
   '/dev/ttyS0 :: there is no such device here'
   '^unshare --user :: a namespace of its own, with a shell that waits for its user'
+  '^semtake 1234$ :: it takes two terminals'
+  ' stream tcp nowait :: a line for inetd.conf'
+  'tar c -C / usr :: all of /usr takes minutes'
   'shutdown now :: it would need a machine of its own'
 )
 

@@ -68,11 +68,12 @@ function split_session(base,    n, lines, i, command, in_command, printed) {
   printf "%s", printed >(base ".expected")
 }
 
-# `$ cat FILE` shows a file that the example needs: it is made of what is shown, unless it is there.
+# `$ cat FILE` shows a file that the example needs: it is made of what is shown.
 function make_shown_file(command, lines, from, n, base,    i, file) {
   if (command !~ /^cat [A-Za-z0-9._\/-]+$/) return
   file = substr(command, 5)
-  printf "[ -e %s ] || cat >%s <<'END OF FILE'\n", file, file >(base ".console")
+  if (file ~ /^\/etc\//) return
+  printf "cat >%s <<'END OF FILE'\n", file >(base ".console")
   for (i = from; i < n && lines[i] !~ /^ *\$ /; i++) print lines[i] >(base ".console")
   print "END OF FILE" >(base ".console")
 }
@@ -92,7 +93,7 @@ function more(command,    i, c, quote) {
     sub(/^'/, "", quote)
     return command !~ ("\n" quote "$")
   }
-  if (command ~ /^(for|while|until|if) / && command !~ /(done|fi)( [^;]*)?$/) return 1
+  if (command ~ /^(for|while|until|if) / && command !~ /[; \n](done|fi)([; \n&|]|$)/) return 1
   return 0
 }
 

@@ -39,8 +39,12 @@ END
 
 files() {
   local n
-  mkdir -p src directory /srv/www /srv/data.d
-  echo hello | tee file src/file directory/file /srv/www/hello.txt /srv/www/index.html >/dev/null
+  mkdir -p /srv/www
+  for n in src directory; do
+    if names $n; then mkdir $n && echo hello >$n/file; fi
+  done
+  echo hello | tee file /srv/www/hello.txt /srv/www/index.html >/dev/null
+  export file=words.txt # a variable of examples
   echo data >/srv/data
   cp file head.txt
   cp file body.txt
@@ -71,7 +75,8 @@ process_4711() {
   printf '%s\n' "$text" | grep -qE '(-w|exit) (-t [^ ]+ )?4711' && ! names kill && life=0.5
   echo 4710 >/proc/sys/kernel/ns_last_pid || return
   setsid sleep $life &
-  [ $! = 4711 ]
+  named=$!
+  [ "$named" = 4711 ]
 }
 
 http() {
@@ -83,12 +88,18 @@ http() {
 stand_in() {
   programs && files || return
   if names 4711; then process_4711 || return; fi
+  # shellcheck disable=SC2016 # as it is printed
+  if names '"[$]a" "[$]b"'; then
+    sleep 0.3 & export a=$!
+    sleep 100 & export b=$!
+    named=$b
+  fi
   if names 'talkd.pid' && ! names daemonize; then echo $$ >/run/talkd.pid; fi
   if names 'tcpclient.* 7007|7007' && ! names 'tcpserver|TCP-LISTEN:7007|sockenv'; then
     server tcpserver -1 127.0.0.1 7007 cat
   fi
   if names 'there.example 7000' && ! names tcpserver; then server tcpserver -1 127.0.0.1 7000 cat; fi
-  if names 'unixclient' && names './talk' && ! names unixserver; then server unixserver -1 ./talk cat; fi
+  if names 'unixclient' && names './talk' && ! names unixserver; then server unixserver -1 ./talk sh -c 'read -r line; echo "$line"'; fi
   if names example.com; then http; fi
   if names docker.sock; then
     server unixserver -1 /run/docker.sock sh -c 'while read -r l && [ "${#l}" -gt 1 ]; do :; done

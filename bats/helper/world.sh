@@ -68,10 +68,10 @@ listeners() {
 serves() {
   local last
   last=$(printf '%s\n' "$text" | sed -e ':a' -e '/\\$/N; s/\\\n *//; ta' | grep -v '^ *#' | tail -n 1)
-  case $last in *' &' | *--max* | *--explain* | *' -n 1 '* | *:::* | *' | '*) return 1 ;; esac
+  case $last in *' &' | *--explain* | *' -n 1 '* | *:::* | *' | '*) return 1 ;; esac
   case ${last#exec } in
   'tcpserver '* | 'unixserver '* | timeserver* | 'udpserver '* | 'mkfifo-sig '*) ;;
-  'sudo '* | 'socat TCP-LISTEN'* | 'systemd-socket-activate '*) ;;
+  'socat TCP-LISTEN'* | 'systemd-socket-activate '*) ;;
   *) return 1 ;;
   esac
 }
@@ -89,10 +89,12 @@ run() {
       sed -E 's/(ENTRYPOINT|CMD) \[//g; s/\]//g; s/", *"/" "/g')"
     ;;
   unit)
-    printf '%s\n' "$text" | grep -q '^ExecStart=/[^ ]*/' || { echo "a path is wanted" && return 1; }
+    printf '%s\n' "$text" | sed -n 's/^Exec[A-Z][A-Za-z]*=\([^ ]*\).*/\1/p' | while read -r program; do
+      command -v "$program" >/dev/null || { echo "$program: not found" && exit 1; }
+    done
     ;;
   bats) bats --tap /usr/local/bin/.example ;;
-  *) bash /usr/local/bin/.example ;;
+  *) bash /usr/local/bin/.example start ;; # $1 of an init script
   esac
 }
 
@@ -104,19 +106,22 @@ if serves; then
   server=$!
   while [ "$(listeners)" = "$before" ] && kill -0 $server 2>/dev/null; do sleep 0.02; done
   visit
-  for pid in $(others); do [ "$pid" = "$server" ] || kill -TERM "$pid" 2>/dev/null; done
+  for pid in $(others); do
+    case $(readlink "/proc/$pid/exe") in */bash) ;; *) kill -TERM "$pid" 2>/dev/null ;; esac
+  done
   wait $server || status=$?
-  # bash says 143 where the program was killed by the signal, which a server must not be
+  case $text in socat* | systemd-*) [ "$status" -ne 143 ] || status=0 ;; esac # they have no other end
 else
   run </dev/null 2>&1 || status=$?
 fi
 case $kind in
 sh | console | bats)
-  if printf '%s\n' "$text" | grep -qE '(^| )daemonize |&( *$|;| done| wait)|& *#|unshare|mkfifo-sig'; then
+  if printf '%s\n' "$text" | grep -qE 'daemonize|&( *$|;| done| wait)|& *#|unshare|mkfifo-sig'; then
     for pid in $(others); do kill -TERM "$pid" 2>/dev/null; done
   fi
   ;;
 esac
+[ -z "${named-}" ] || kill -KILL $named 2>/dev/null
 left_soon || {
   for pid in $(others); do echo "left: $pid $(tr '\0' ' ' <"/proc/$pid/cmdline")"; done
   fail "a process is left"
