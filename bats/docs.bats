@@ -163,6 +163,51 @@ teardown() {
   examples man/ipcbox.1
 }
 
+# demo [ARG...]: in a directory of its own for temporary files, of which nothing is left.
+demo() {
+  mkdir tmp
+  TMPDIR=$PWD/tmp run -0 sh "$BATS_TEST_DIRNAME/../contrib/demo.sh" "$@"
+  [ -z "$(ls -A tmp)" ]
+}
+
+@test "the demo shows something of each theme, without escape codes, and leaves nothing" {
+  local theme
+  demo "$IPCBOX"
+  for theme in 'Signals and processes' 'Pipes and FIFOs' 'A coprocess' 'A daemon' Sockets Time 'System V IPC'; do
+    [[ $output == *"$theme: "* ]]
+  done
+  [[ $output == *'20 of 20 answers are right'* ]]
+  [[ $output != *$'\e'* ]]
+}
+
+@test "the demo leaves no System V object and no process" {
+  need_world
+  # shellcheck disable=SC2016,SC2154 # for that shell
+  "${world[@]}" sh -c 'mount -t proc proc /proc; lo-up; sh "$0" "$1" >/dev/null || exit
+    cat /proc/sysvipc/* | grep -v key; set -- /proc/[0-9]*; echo $#' \
+    "$BATS_TEST_DIRNAME/../contrib/demo.sh" "$IPCBOX" >left
+  # that shell is the only one
+  [ "$(cat left)" = 1 ]
+}
+
+@test "the demo takes ipcbox from PATH, wherever it is installed" {
+  mkdir -p share/doc/ipcbox
+  cp "$BATS_TEST_DIRNAME/../contrib/demo.sh" share/doc/ipcbox/demo.sh
+  ln -s "$IPCBOX" bin/ipcbox
+  run -0 sh share/doc/ipcbox/demo.sh
+  [[ $output == *'20 of 20 answers are right'* ]]
+  PATH=/usr/bin:/bin run -100 sh share/doc/ipcbox/demo.sh
+  [[ $output == *'no ipcbox in PATH'* ]]
+}
+
+@test "the demo is in color on a terminal, unless NO_COLOR is set" {
+  TERM=xterm run -0 at-terminal -- sh "$BATS_TEST_DIRNAME/../contrib/demo.sh" "$IPCBOX"
+  [[ $output == *$'\e[1m'* ]]
+  TERM=xterm NO_COLOR=1 run -0 at-terminal -- sh "$BATS_TEST_DIRNAME/../contrib/demo.sh" "$IPCBOX"
+  [[ $output == *'20 of 20 answers are right'* ]]
+  [[ $output != *$'\e'* ]]
+}
+
 @test "every page has its test here, and few examples are not run" {
   local page
   for page in "$BATS_TEST_DIRNAME"/../man/*.1; do
@@ -171,5 +216,6 @@ teardown() {
       return 1
     }
   done
+  # shellcheck disable=SC2154 # helper/docs.bash
   [ "${#not_run[@]}" -le 10 ]
 }

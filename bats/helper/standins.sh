@@ -1,4 +1,4 @@
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2016,SC2154,SC2034
 # standins.sh: what the examples of the documentation name and no machine has: programs, files, hosts and servers. Read by
 # world.sh, in the namespace, with the text of the example in $text.
 
@@ -80,7 +80,6 @@ process_4711() {
 }
 
 http() {
-  # shellcheck disable=SC2016 # it is the handler's
   server tcpserver -1 127.0.0.1 80 sh -c 'while read -r l && [ "${#l}" -gt 1 ]; do :; done
     printf "HTTP/1.0 200 OK\r\nContent-Length: 6\r\n\r\nhello\n"'
 }
@@ -88,7 +87,6 @@ http() {
 stand_in() {
   programs && files || return
   if names 4711; then process_4711 || return; fi
-  # shellcheck disable=SC2016 # as it is printed
   if names '"[$]a" "[$]b"'; then
     sleep 0.3 & export a=$!
     sleep 100 & export b=$!
@@ -99,7 +97,9 @@ stand_in() {
     server tcpserver -1 127.0.0.1 7007 cat
   fi
   if names 'there.example 7000' && ! names tcpserver; then server tcpserver -1 127.0.0.1 7000 cat; fi
-  if names 'unixclient' && names './talk' && ! names unixserver; then server unixserver -1 ./talk sh -c 'read -r line; echo "$line"'; fi
+  if names 'unixclient' && names './talk' && ! names unixserver; then
+    server unixserver -1 ./talk sh -c 'read -r line; echo "$line"'
+  fi
   if names example.com; then http; fi
   if names docker.sock; then
     server unixserver -1 /run/docker.sock sh -c 'while read -r l && [ "${#l}" -gt 1 ]; do :; done

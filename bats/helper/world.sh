@@ -15,7 +15,8 @@ fail() {
 
 mount --make-rprivate / 2>/dev/null
 { mount -t proc proc /proc && mount --bind "$etc" /etc; } || fail "cannot make the namespace"
-"$helpers/lo-up" && "$helpers/lo-address" 192.0.2.1/24 198.51.100.1/24 203.0.113.1/24 || fail "no network"
+"$helpers/lo-up" || fail "no network"
+"$helpers/lo-address" 192.0.2.1/24 198.51.100.1/24 203.0.113.1/24 || fail "no network"
 exec 8</usr/local/bin # programs that were there, such as bats, stay
 mount -t tmpfs none /usr/local/bin || fail "no mount"
 cp "$box" "$helpers/sntp" /usr/local/bin/
@@ -121,7 +122,7 @@ sh | console | bats)
   fi
   ;;
 esac
-[ -z "${named-}" ] || kill -KILL $named 2>/dev/null
+[ -z "${named-}" ] || kill -KILL "$named" 2>/dev/null
 left_soon || {
   for pid in $(others); do echo "left: $pid $(tr '\0' ' ' <"/proc/$pid/cmdline")"; done
   fail "a process is left"
