@@ -4,9 +4,6 @@
 load helper/common
 load helper/peers
 
-# the long test takes its time
-[ "${IPCBOX_LONG:-}" != 1 ] || export BATS_TEST_TIMEOUT=1800
-
 setup() {
   common_setup
   set -o pipefail
@@ -388,6 +385,7 @@ much() {
   [ "$(cat down.sum)" = "$("$HELPERS/stream" down "$1" | sha256sum)" ]
 }
 
+# bats test_tags=long
 @test "256 MiB each way at once arrive whole, in flat memory" {
   much 256
 }

@@ -63,7 +63,8 @@ with_hosts() {
 
 need_own_hosts() {
   need_root
-  unshare --mount true || skip "needs a mount namespace of its own"
+  unshare --mount mount --bind /dev/null /etc/hosts 2>/dev/null ||
+    skip "needs a mount namespace of its own, and a file /etc/hosts in it"
 }
 
 # In a network of its own, with a name server on its loopback: DNS says "liar.test" for 127.0.0.7 and 127.0.0.99 for

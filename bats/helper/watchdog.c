@@ -1,5 +1,5 @@
 // watchdog [-n SECONDS] [-t SECONDS] COMMAND... - runs COMMAND, which runs bats. Names each test on stderr
-// that has been running for -n (20) seconds, and ends the one that has for -t (120): SIGABRT for the test,
+// that has been running for -n (20) seconds, and ends the one that has for -t (300): SIGABRT for the test,
 // which helper/common.bash takes for its failure, and SIGKILL for all that it has started; ten seconds later
 // SIGKILL for the test, too. (What bats has for that needs ps or pkill.) Exits with COMMAND's status. A test
 // is a process whose program is bats-exec-test and whose parent's is not. What it has started is below it, or
@@ -180,7 +180,7 @@ static void nothing(int sig)
 
 int main(int argc, char **argv)
 {
-    int named = 20, limit = 120, status;
+    int named = 20, limit = 300, status;
     for (int option; (option = getopt(argc, argv, "+n:t:")) > 0;)
         if (option == 'n')
             named = atoi(optarg);
