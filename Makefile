@@ -1,7 +1,7 @@
 # ipcbox: one binary, build/ipcbox, whose applets are the files in applets/.
 #
 #   make            build it            make demo      see it at work, live
-#   make test       run all tests       make check     linters, sanitizers, docs against code
+#   make test       run the tests       make check     linters, sanitizers, docs against code
 #   make help       everything else
 
 VERSION := $(shell sed -n 's/.*IPCBOX_VERSION "\(.*\)"/\1/p' common/version.h)
@@ -36,7 +36,7 @@ else
 SAY = @:
 endif
 
-.PHONY: all demo test helpers check bench tools install uninstall static clean help FORCE
+.PHONY: all demo test test-all helpers check bench tools install uninstall static clean help FORCE
 .DELETE_ON_ERROR:
 
 all: $(B)/ipcbox
@@ -64,10 +64,15 @@ $(B)/completion.h: $(SCRIPTS) Makefile
 	  echo "static const char completion_$$(basename $$f .sh)[] =" && \
 	  sed '/^# shellcheck/d; s/[\\"]/\\&/g; s/^/    "/; s/$$/\\n"/; $$s/$$/;/' $$f || exit; done >$@
 
-# a change of compiler or flags rebuilds everything
+# a change of compiler or flags rebuilds everything; then it is also seen whether there is a compiler with its headers
 $(B)/flags: FORCE
 	@mkdir -p $(@D)
-	@echo '$(COMPILE) $(LINK) $(LDFLAGS)' | cmp -s - $@ || echo '$(COMPILE) $(LINK) $(LDFLAGS)' >$@
+	@echo '$(COMPILE) $(LINK) $(LDFLAGS)' | cmp -s - $@ || { $(PROBE) && echo '$(COMPILE) $(LINK) $(LDFLAGS)' >$@; }
+
+PROBE = { command -v $(firstword $(CC)) >/dev/null || \
+    { echo 'make: there is no $(firstword $(CC)): a C compiler is needed (Debian: apt-get install gcc libc6-dev)' >&2; false; }; } && \
+  { $(CC) -include stdio.h -E -x c /dev/null >/dev/null 2>&1 || \
+    { echo 'make: $(firstword $(CC)) finds no <stdio.h>: the headers of the C library are needed (Debian: apt-get install libc6-dev)' >&2; false; }; }
 
 # one applet alone: build/one/NAME
 one/%: FORCE
@@ -99,14 +104,20 @@ $(B)/helper/%: bats/helper/%.c $(B)/flags
 	$(SAY) CC $@
 	$(Q)$(CC) -std=c11 $(WARN) -D_GNU_SOURCE -O1 -g -o $@ $<
 
+helpers: $(HELPERS)
+
 demo: all
 	sh contrib/demo.sh $(B)/ipcbox
 
-# TESTS=bats/NAME.bats for one file; JOBS=N for N files at once; BATS_FLAGS for bats' own options
-test: all $(HELPERS)
+# without the tests tagged long. TESTS=bats/NAME.bats for some files, in whole; JOBS=N for N files at once; BATS_FLAGS
+# for bats' own options
+test: all helpers
 	sh bats/helper/run.sh $(B) $(TESTS)
 
-check: all
+test-all: all helpers
+	ALL=1 sh bats/helper/run.sh $(B)
+
+check: all helpers
 	sh check/all.sh $(B)
 
 # the programs that the benchmarks load and check with
@@ -140,7 +151,8 @@ clean:
 help:
 	@echo 'make                     build $(B)/ipcbox (version $(VERSION))'
 	@echo 'make demo                build, and see the main job live'
-	@echo 'make test                run all bats tests; TESTS=bats/NAME.bats for one file, JOBS=4 for four at once'
+	@echo 'make test                run the bats tests except the longest; TESTS=bats/NAME.bats for one file'
+	@echo 'make test-all            run all bats tests'
 	@echo 'make check               linters, sanitizers, floors, man pages against --help'
 	@echo 'make bench               benchmarks against the peers that are installed; QUICK=1 for few rounds'
 	@echo 'make install             into PREFIX=$(PREFIX), under DESTDIR; make uninstall takes it away'

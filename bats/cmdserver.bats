@@ -40,6 +40,7 @@ blanks() {
   cmp out expected
 }
 
+# bats test_tags=long
 @test "a client's transcript is the same as that of the manual's server" {
   local lines=('' help 'what is the DATE' '   ' 'tell me the Time' who "somebody's WHO" motd 'my MotD, please' '???' 'who knows the date'
     'datewho' 'I want to eXit now' date)
@@ -175,17 +176,18 @@ $commands nothing plain
   [ "${lines[2]}" = 'TCP' ]
 }
 
+# bats test_tags=long
 @test "a command is ended at its deadline, with all its descendants" {
   printf 'brood\nhelp\n' >asked
   run -0 timeout --foreground 60 cmdserver -w '' -p '' -t 2 \
-    brood="$PERL/descendants log orphan session+orphan deaf -- sleep 1000" <asked
+    brood="$HELPERS/descendants log orphan session+orphan deaf -- sleep 1000" <asked
   [ "${lines[0]}" = 'brood: took too long' ]
   [ "${lines[1]}" = "$commands brood" ]
   all_gone log
 }
 
 @test "what a command leaves behind is ended with it" {
-  asked 'brood\nhelp' brood="$PERL/descendants log plain orphan session+orphan"
+  asked 'brood\nhelp' brood="$HELPERS/descendants log plain orphan session+orphan"
   [ "$output" = ">
 >
 $commands brood
@@ -263,7 +265,7 @@ $commands" ]
   need busybox busybox
   busybox --list | grep -qx telnet || skip "this busybox has no telnet"
   start server tcpserver 127.0.0.1 0 cmdserver
-  run -0 timeout --foreground 60 "$PERL/at-terminal" 'Command\? ' 'help\n' 'motd\r?\nCommand\? ' 'quit\n' -- \
+  run -0 timeout --foreground 60 "$HELPERS/at-terminal" 'Command\? ' 'help\n' 'motd\r?\nCommand\? ' 'quit\n' -- \
     sh -c "busybox telnet 127.0.0.1 $server_at || :"
   [[ $output == *"$welcome"*"$commands"*"Command? "* ]]
 }
@@ -328,7 +330,7 @@ Command? Command? " ]
 }
 
 @test "a client that hangs up in the middle of a command leaves nothing behind at the command's deadline" {
-  start server tcpserver -v 127.0.0.1 0 cmdserver -t 1 brood="$PERL/descendants $PWD/log orphan session -- sleep 1000"
+  start server tcpserver -v 127.0.0.1 0 cmdserver -t 1 brood="$HELPERS/descendants $PWD/log orphan session -- sleep 1000"
   exec 8<>/dev/tcp/127.0.0.1/"$server_at"
   echo brood >&8
   until_line log session
@@ -340,13 +342,13 @@ Command? Command? " ]
 @test "SIGTERM ends it, and a command that runs with all its descendants" {
   mkfifo in
   exec 8<>in
-  background server bash -c 'exec cmdserver brood="$1 log orphan session -- sleep 1000" <in' '' "$PERL/descendants"
+  background server bash -c 'exec cmdserver brood="$1 log orphan session -- sleep 1000" <in' '' "$HELPERS/descendants"
   until_line server.out "^$welcome"
   until_true asleep "$server" cmdserver
   finish "$server"
   [ "$status" -eq 143 ]
   echo brood >&8
-  background server bash -c 'exec cmdserver brood="$1 log orphan session -- sleep 1000" <in' '' "$PERL/descendants"
+  background server bash -c 'exec cmdserver brood="$1 log orphan session -- sleep 1000" <in' '' "$HELPERS/descendants"
   until_line log orphan
   until_line log session
   finish "$server"
@@ -427,7 +429,7 @@ deaf_client() {
 }
 
 @test "a reset, or a Unix client's end, in the middle of a command ends the command" {
-  local brood="$PERL/descendants $PWD/log orphan session -- sleep 1000"
+  local brood="$HELPERS/descendants $PWD/log orphan session -- sleep 1000"
   start server tcpserver -v 127.0.0.1 0 cmdserver -t 1h brood="$brood"
   peer_resets() {
     perl -MIO::Socket -MSocket=:all -e '$s = IO::Socket::INET->new(PeerAddr => "127.0.0.1", PeerPort => shift) or die $@;

@@ -12,7 +12,7 @@ teardown() {
 
 # manager NAME: a service manager's end of NOTIFY_SOCKET; what it receives goes to manager.out, a line each.
 manager() {
-  background manager "$PERL/tell" -l "$1"
+  background manager "$HELPERS/tell" -l "$1"
   until_line manager.out '^up$'
 }
 
@@ -288,7 +288,7 @@ $pid HUP" ]
   run -3 env NOTIFY_SOCKET="$here/notify" timeout 60 daemonize --foreground --settle 1h sh -c 'exit 3'
   run -124 env NOTIFY_SOCKET="$here/notify" timeout 60 daemonize --foreground --ready fd -t 100ms sleep 6054s
   run -127 env NOTIFY_SOCKET="$here/notify" timeout 60 daemonize --foreground ./nothing
-  NOTIFY_SOCKET=$here/notify "$PERL/tell" last
+  NOTIFY_SOCKET=$here/notify "$HELPERS/tell" last
   until_line manager.out last
   heard last
 }
@@ -297,8 +297,8 @@ $pid HUP" ]
   manager "$here/notify"
   mkfifo go
   background service env NOTIFY_SOCKET="$here/notify" daemonize --foreground --ready notify sh -c "
-    echo \$NOTIFY_SOCKET; '$PERL/tell' READY=1; read -r line <$here/go
-    '$PERL/tell' 'STATUS=at work
+    echo \$NOTIFY_SOCKET; '$HELPERS/tell' READY=1; read -r line <$here/go
+    '$HELPERS/tell' 'STATUS=at work
 WATCHDOG=1' RELOADING=1 STATUS=again; exec sleep 6055s"
   until_line manager.out '^READY=1$'
   heard READY=1
@@ -316,7 +316,7 @@ WATCHDOG=1' RELOADING=1 STATUS=again; exec sleep 6055s"
   need_root
   manager "$here/notify"
   background service env NOTIFY_SOCKET="$here/notify" daemonize --foreground --ready notify sh -c "
-    '$PERL/tell' READY=1; '$PERL/tell' -u $(id -u nobody) STATUS=false && '$PERL/tell' STATUS=true; exec sleep 6056s"
+    '$HELPERS/tell' READY=1; '$HELPERS/tell' -u $(id -u nobody) STATUS=false && '$HELPERS/tell' STATUS=true; exec sleep 6056s"
   until_line manager.out STATUS=true
   heard READY=1 STATUS=true
 }
@@ -358,7 +358,7 @@ WATCHDOG=1' RELOADING=1 STATUS=again; exec sleep 6055s"
 @test "Type=forking: NOTIFY_SOCKET is told as well, before the starter ends" {
   manager "$here/notify"
   NOTIFY_SOCKET=$here/notify daemonized -P pidfile sleep 6061s
-  NOTIFY_SOCKET=$here/notify "$PERL/tell" returned
+  NOTIFY_SOCKET=$here/notify "$HELPERS/tell" returned
   until_line manager.out returned
   heard READY=1 returned
   refused 0 --stop -P pidfile

@@ -317,6 +317,7 @@ PERL
   [ ! -e pid ]
 }
 
+# bats test_tags=long
 @test "--ready fd: the end of PROG before its newline is its status" {
   local round
   # many times: its end and the end of its pipe are two events, in either order
@@ -342,8 +343,8 @@ PERL
 @test "--ready notify: READY=1 on a line of a message to NOTIFY_SOCKET" {
   mkfifo go
   background caller sh -c 'daemonize "$@"; echo "returned $?" >>order' '' --ready notify sh -c "
-    '$PERL/tell' STATUS=starting READY=11 XREADY=1 'READY=1 '; echo said >$here/said
-    read -r line <$here/go; echo ready >>$here/order; '$PERL/tell' 'STATUS=up
+    '$HELPERS/tell' STATUS=starting READY=11 XREADY=1 'READY=1 '; echo said >$here/said
+    read -r line <$here/go; echo ready >>$here/order; '$HELPERS/tell' 'STATUS=up
 READY=1'; exec sleep 6011s"
   until_line said said
   kill -0 "$caller"
@@ -354,7 +355,7 @@ READY=1'; exec sleep 6011s"
 
 @test "--ready notify -t: no word until then is 124, and PROG is dead" {
   with_time 'was told' -124 timeout --foreground 60 daemonize --ready notify -t @T@ -P pid sh -c "
-    echo \$\$ >$here/was; '$PERL/tell' STATUS=slow; echo >$here/told; exec sleep 6012s"
+    echo \$\$ >$here/was; '$HELPERS/tell' STATUS=slow; echo >$here/told; exec sleep 6012s"
   [ "$output" = "daemonize: bring up sh: it was not ready at the deadline" ]
   ended "$(cat was)"
   [ ! -e pid ]
@@ -363,9 +364,11 @@ READY=1'; exec sleep 6011s"
 @test "--ready notify: a message from another user is not believed" {
   need_root
   with_time sent -124 timeout --foreground 60 daemonize --ready notify -t @T@ sh -c "
-    '$PERL/tell' -u $(id -u nobody) READY=1 && echo sent >$here/sent; exec sleep 6013s"
+    '$HELPERS/tell' -u $(id -u nobody) READY=1 && echo sent >$here/sent; exec sleep 6013s"
   # but PROG's own user is
-  daemonized --ready notify -u nobody perl -e "$(cat "$PERL/tell"); sleep" READY=1
+  need_perl Socket
+  daemonized --ready notify -u nobody perl -MSocket -e 'socket my $s, AF_UNIX, SOCK_DGRAM, 0 or die;
+    send $s, "READY=1", 0, pack "S a*", AF_UNIX, $ENV{NOTIFY_SOCKET} =~ s/^@/\0/r; sleep'
 }
 
 @test "a signal to the waiting caller undoes what was begun" {

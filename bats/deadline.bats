@@ -31,7 +31,7 @@ teardown() {
 
 @test "in time: descendants are left alone" {
   run -3 timeout --foreground 60 deadline 1h \
-    "$PERL/descendants" log plain session orphan session-orphan deaf -- sh -c 'exit 3'
+    "$HELPERS/descendants" log plain session orphan session-orphan deaf -- sh -c 'exit 3'
   [ "$(wc -l <log)" -eq 5 ]
   local pid
   for pid in $(grep -oE ' [0-9]+$' log); do
@@ -85,7 +85,7 @@ teardown() {
 
 @test "too late: all descendants end, and no zombie is left" {
   with_time 'ready log' -124 timeout --foreground 60 deadline -k 50 @T@ \
-    "$PERL/descendants" log plain session orphan session-orphan stopped -- ./ready-then-sleep
+    "$HELPERS/descendants" log plain session orphan session-orphan stopped -- ./ready-then-sleep
   ((SECONDS < 30))
   run sort log
   [ "$(grep TERM <<<"$output")" = 'orphan TERM
@@ -96,10 +96,11 @@ stopped TERM' ]
   all_gone log
 }
 
+# bats test_tags=long
 @test "too late: who ignores TERM is killed after -k, the others are not" {
   local began=${EPOCHREALTIME/./}
   with_time 'prog log' -124 timeout --foreground 60 deadline -k 3 @T@ \
-    "$PERL/descendants" log deaf session-orphan-deaf session -- \
+    "$HELPERS/descendants" log deaf session-orphan-deaf session -- \
     perl -e '$SIG{TERM} = "IGNORE"; open my $f, ">", "prog"; print $f "prog $$\n"; close $f; sleep 60 while 1'
   ((${EPOCHREALTIME/./} - began >= 3300000))
   [ "$(grep TERM log)" = "session TERM" ]
@@ -141,13 +142,13 @@ stopped TERM' ]
   local signal
   for signal in USR1 SIGHUP 10; do
     with_time 'ready log' -124 timeout --foreground 60 deadline -s "$signal" -k 20 @T@ \
-      "$PERL/descendants" log session -- ./ready-then-sleep
+      "$HELPERS/descendants" log session -- ./ready-then-sleep
     run grep -oE '(USR1|HUP)$' log
     [ -n "$output" ]
     all_gone log
   done
   with_time 'ready log' -124 timeout --foreground 60 deadline --signal KILL @T@ \
-    "$PERL/descendants" log session-orphan-deaf -- ./ready-then-sleep
+    "$HELPERS/descendants" log session-orphan-deaf -- ./ready-then-sleep
   all_gone log
 }
 
@@ -168,7 +169,7 @@ stopped TERM' ]
 }
 
 @test "a child that was there before deadline is left alone" {
-  with_time 'ready log' -124 with_stranger deadline @T@ "$PERL/descendants" log session -- ./ready-then-sleep
+  with_time 'ready log' -124 with_stranger deadline @T@ "$HELPERS/descendants" log session -- ./ready-then-sleep
   all_gone log
   kill -0 "$(cat stranger)"
   kill "$(cat stranger)"
@@ -177,7 +178,7 @@ stopped TERM' ]
 # ---- signals ----
 
 @test "TERM is passed on, and PROG's end is ours" {
-  background late deadline 1h "$PERL/signals"
+  background late deadline 1h "$HELPERS/signals"
   until_line late.out ready
   kill -USR1 "$late"
   until_line late.out 'it 10'
@@ -193,7 +194,7 @@ stopped TERM' ]
 
 @test "a signal while it waits for -k ends the waiting" {
   # blocked until somebody is there to handle it
-  background late env --block-signal=USR1 deadline -s USR1 -k 1h 0.5 "$PERL/descendants" log deaf -- \
+  background late env --block-signal=USR1 deadline -s USR1 -k 1h 0.5 "$HELPERS/descendants" log deaf -- \
     perl -MPOSIX -e '$SIG{USR1} = sub { syswrite STDOUT, "asked\n" };
     sigprocmask(SIG_UNBLOCK, POSIX::SigSet->new(SIGUSR1)); sleep 60 while 1'
   until_line late.out asked
@@ -281,7 +282,7 @@ shown() {
 }
 
 @test "at a terminal: PROG reads it, Ctrl-C comes once, Ctrl-Z stops us both, fg goes on" {
-  cp "$PERL/signals" signals
+  cp "$HELPERS/signals" signals
   at_terminal 'ready> ' 'deadline 1h ./signals reader; echo s=\$?\n' 'reader ready' '\cC' 'reader 2' '\x1c' \
     'reader 3' '\cZ' \
     'Stopped' '' 'ready> ' 'fg; echo s=\$?\n' 'reader 18' 'a line\n' 'reader read' '' '^s=0' 'exit\n'
@@ -295,6 +296,7 @@ shown() {
   [ "$(shown '^s=130')" -eq 1 ]
 }
 
+# bats test_tags=long
 @test "at a terminal: the deadline passes while we are stopped" {
   script prog 'echo running; exec cat'
   at_terminal 'ready> ' 'deadline 4 ./prog\n' 'running\r' '\cZ' 'Stopped' '' 'ready> ' \

@@ -225,7 +225,7 @@ fcntl_perl='use Fcntl qw(:DEFAULT :flock :seek); $| = 1; open my $f, "+>>", "loc
 }
 
 @test "TERM is passed on to PROG" {
-  background holder lockrun lock "$PERL/signals"
+  background holder lockrun lock "$HELPERS/signals"
   until_line holder.out ready
   kill -USR1 "$holder"
   until_line holder.out 'it 10'

@@ -248,8 +248,9 @@ fails() {
 
 # ---- how much, and how ----
 
+# bats test_tags=long
 @test "100 MiB, from file to file, to a pipe, from a command, appended" {
-  "$PERL/stream" word 100 >file
+  "$HELPERS/stream" word 100 >file
   local sum
   sum=$(sha256sum <file)
   cat_all file >out

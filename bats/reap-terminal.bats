@@ -4,7 +4,7 @@ load helper/launch
 
 setup() {
   launch_setup
-  cp "$PERL/signals" signals
+  cp "$HELPERS/signals" signals
 }
 
 teardown() {
@@ -71,7 +71,7 @@ shown() {
 @test "the terminal's end is PROG's end, and nobody stays" {
   local group
   for group in "" -g; do
-    run perl -e 'alarm 60; exec @ARGV' "$PERL/at-terminal" -- reap $group perl -e \
+    run perl -e 'alarm 60; exec @ARGV' "$HELPERS/at-terminal" -- reap $group perl -e \
       '$SIG{HUP} = sub { exit 3 }; kill HUP => getppid;
       sleep 60'
     [ "$status" -eq 3 ]
@@ -83,7 +83,7 @@ shown() {
   unshare --pid --fork --mount-proc true || skip "needs a pid namespace of its own"
   local group again=(reader.2 'u\n' reader.12 '\cC')
   for group in "" -g; do
-    run -0 timeout --foreground 60 "$PERL/at-terminal" 'reader ready' '\cC' \
+    run -0 timeout --foreground 60 "$HELPERS/at-terminal" 'reader ready' '\cC' \
       "${again[@]}" "${again[@]}" "${again[@]}" "${again[@]}" \
       reader.2 'u\n' reader.12 'x\n' -- \
       unshare --pid --fork --kill-child --mount-proc reap $group ./signals reader

@@ -144,11 +144,13 @@ leave_orphans='
   select undef, undef, undef, 0.01 while others() ne "";
   exit 7'
 
+# bats test_tags=long
 @test "10000 orphans are reaped" {
   run -7 as_subreaper reap perl -MPOSIX -e "$leave_orphans"
   [ -z "$output" ]
 }
 
+# bats test_tags=long
 @test "as process 1: 10000 orphans are reaped" {
   need_namespace
   run -7 as_process_1 reap perl -MPOSIX -e "$leave_orphans"
@@ -183,7 +185,7 @@ orphan_gets_parent() {
 
 leftovers_are_asked() {
   SECONDS=0
-  run -3 "$1" reap --grace 60 "$PERL/descendants" log plain session orphan session-orphan stopped -- sh -c 'exit 3'
+  run -3 "$1" reap --grace 60 "$HELPERS/descendants" log plain session orphan session-orphan stopped -- sh -c 'exit 3'
   ((SECONDS < 30))
   run sort log
   [ "$(grep TERM <<<"$output")" = 'orphan TERM
@@ -206,13 +208,14 @@ stopped TERM' ]
 # deaf_are_killed WAY MILLISECONDS: the grace.
 deaf_are_killed() {
   local began=${EPOCHREALTIME/./}
-  run -4 "$1" reap --grace "$2ms" "$PERL/descendants" log deaf session-orphan-deaf polite -- sh -c 'exit 4'
+  run -4 "$1" reap --grace "$2ms" "$HELPERS/descendants" log deaf session-orphan-deaf polite -- sh -c 'exit 4'
   ((${EPOCHREALTIME/./} - began >= $2 * 1000))
   ((${EPOCHREALTIME/./} - began < 30000000))
   [ "$(grep TERM log)" = "polite TERM" ]
   [ "$(wc -l <log)" -eq 4 ]
 }
 
+# bats test_tags=long
 @test "who does not end is killed after --grace, which is not the default" {
   deaf_are_killed as_subreaper 5500
   all_gone log
@@ -225,14 +228,14 @@ deaf_are_killed() {
 
 @test "--grace 0 kills at once" {
   SECONDS=0
-  run -0 as_subreaper reap --grace 0 "$PERL/descendants" log deaf session-orphan-deaf
+  run -0 as_subreaper reap --grace 0 "$HELPERS/descendants" log deaf session-orphan-deaf
   # or it was the default
   ((SECONDS < 5))
   all_gone log
 }
 
 @test "a signal while it waits for who is left ends the waiting" {
-  background reap reap --grace 1h "$PERL/descendants" log deaf -- sh -c 'echo $$ >prog; exit 6'
+  background reap reap --grace 1h "$HELPERS/descendants" log deaf -- sh -c 'echo $$ >prog; exit 6'
   until_true test -s prog
   until_true gone "$(cat prog)"
   kill -TERM "$reap"
@@ -241,7 +244,7 @@ deaf_are_killed() {
 }
 
 @test "a child that was there before reap is left alone" {
-  run -0 with_stranger reap "$PERL/descendants" log plain
+  run -0 with_stranger reap "$HELPERS/descendants" log plain
   all_gone log
   kill -0 "$(cat stranger)"
   kill "$(cat stranger)"
@@ -260,7 +263,7 @@ passes_all() {
 }
 
 @test "signals are passed on" {
-  background reap reap "$PERL/signals"
+  background reap reap "$HELPERS/signals"
   passes_all "$reap"
   ends_with 0 "$reap"
   [ "$(wc -l <reap.out)" -eq 13 ]
@@ -268,7 +271,7 @@ passes_all() {
 
 @test "as process 1: signals are passed on, once each" {
   need_namespace
-  background_1 reap reap "$PERL/signals"
+  background_1 reap reap "$HELPERS/signals"
   passes_all "$reap"
   ends_with 0 "$outside"
   [ "$(wc -l <reap.out)" -eq 13 ]
@@ -289,7 +292,7 @@ passes_all() {
 }
 
 @test "signals that have queued up are passed on one by one" {
-  background reap reap "$PERL/signals"
+  background reap reap "$HELPERS/signals"
   until_line reap.out 'it ready'
   kill -STOP "$reap"
   until_true grep -q "^State:.T" "/proc/$reap/status"
@@ -326,7 +329,7 @@ passes_all() {
 @test "without -g a signal is PROG's only, with it all of the group's" {
   local group
   for group in "" -g; do
-    background reap reap $group sh -c '"$0" child & exec "$0"' "$PERL/signals"
+    background reap reap $group sh -c '"$0" child & exec "$0"' "$HELPERS/signals"
     until_line reap.out 'it ready'
     until_line reap.out 'child ready'
     kill -USR1 "$reap"
@@ -348,7 +351,7 @@ passes_all() {
 }
 
 @test "--rewrite A:B passes another signal on, A:0 none" {
-  background reap reap --rewrite HUP:USR1 --rewrite SIGQUIT:0 --rewrite RTMIN:35 --rewrite 28:2 "$PERL/signals"
+  background reap reap --rewrite HUP:USR1 --rewrite SIGQUIT:0 --rewrite RTMIN:35 --rewrite 28:2 "$HELPERS/signals"
   until_line reap.out ready
   kill -QUIT "$reap"
   kill -HUP "$reap"
@@ -364,7 +367,7 @@ passes_all() {
 
 @test "as process 1: --rewrite, also of job control" {
   need_namespace
-  background_1 reap reap --rewrite TERM:QUIT --rewrite TSTP:HUP --rewrite USR1:0 "$PERL/signals"
+  background_1 reap reap --rewrite TERM:QUIT --rewrite TSTP:HUP --rewrite USR1:0 "$HELPERS/signals"
   until_line reap.out ready
   kill -TSTP "$reap"
   until_line reap.out 'it 1$'
@@ -377,7 +380,7 @@ passes_all() {
 }
 
 @test "--rewrite of job control's signals counts without -g, too" {
-  background reap reap --rewrite TSTP:HUP "$PERL/signals"
+  background reap reap --rewrite TSTP:HUP "$HELPERS/signals"
   until_line reap.out ready
   kill -TSTP "$reap"
   until_line reap.out 'it 1$' # a SIGCONT would take it back until it has been heard

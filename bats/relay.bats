@@ -4,9 +4,6 @@
 load helper/common
 load helper/peers
 
-# the long test takes its time
-[ "${IPCBOX_LONG:-}" != 1 ] || export BATS_TEST_TIMEOUT=1800
-
 setup() {
   common_setup
   set -o pipefail
@@ -97,9 +94,7 @@ relay() {
 }
 
 @test "a server that ends its side first and reads on gets all of a file" {
-  peer server 127.0.0.1 'my $c = $listener->accept; print $c "answer\n"; shutdown $c, 1;
-    open my $out, ">", "received"; my $data; syswrite $out, $data while sysread $c, $data, 65536;
-    close $out; print STDERR "done\n"; sleep'
+  peer server 127.0.0.1 accept send 'answer\n' shutdown rest FILE=received say done wait
   random_bytes 20971520 >data
   run -0 relay <data
   [ "$output" = answer ]
@@ -129,7 +124,7 @@ relay() {
 }
 
 @test "a server's reset is an error, and what came before it is on stdout" {
-  peer server 127.0.0.1 'my $c = $listener->accept; syswrite $c, "before\n"; <$c>; reset_connection($c)'
+  peer server 127.0.0.1 accept send 'before\n' read 100 reset
   mkfifo talk
   tcpclient 127.0.0.1 "$server_at" <talk >out 2>err 3>&- &
   local client=$!
@@ -144,8 +139,7 @@ relay() {
 }
 
 @test "a reset in the middle of a large answer is an error too" {
-  peer server 127.0.0.1 'my $c = $listener->accept; syswrite $c, "x" x 300000; sysread $c, my $go, 1;
-    reset_connection($c)'
+  peer server 127.0.0.1 accept flood 300000 read 1 reset
   mkfifo talk
   tcpclient 127.0.0.1 "$server_at" <talk >out 2>err 3>&- &
   local client=$!
@@ -159,9 +153,8 @@ relay() {
 }
 
 @test "a server that ends without reading all: its answer is on stdout, the status tells of the loss" {
-  peer server 127.0.0.1 'my $c = $listener->accept; sysread $c, my $some, 1000; syswrite $c, "enough\n"; close $c;
-    print STDERR "closed\n"; sleep'
-  stream=$PERL/stream
+  peer server 127.0.0.1 accept read 1000 send 'enough\n' close say closed wait
+  stream=$HELPERS/stream
   "$stream" x 4 >data
   run relay <data
   [ "$status" -eq 111 ]
@@ -195,8 +188,7 @@ relay() {
 }
 
 @test "stdin that can't be read, a directory, is 111 and the server sees no orderly end" {
-  peer server 127.0.0.1 'my $c = $listener->accept; my $n = sysread $c, my $data, 1;
-    print STDERR defined $n ? "end\n" : "$!\n"; sleep'
+  peer server 127.0.0.1 accept tell wait
   run -111 relay <.
   [ "$output" = "tcpclient: read stdin: Is a directory" ]
   until_line server.err .
@@ -369,9 +361,9 @@ injected() {
 # much MIB: that much each way at once, checked, in flat memory.
 much() {
   local sum peak
-  start server tcpserver 127.0.0.1 0 sh -c '"$0" down "$1" & sha256sum >up.sum; wait' "$PERL/stream" "$1"
+  start server tcpserver 127.0.0.1 0 sh -c '"$0" down "$1" & sha256sum >up.sum; wait' "$HELPERS/stream" "$1"
   mkfifo up down
-  "$PERL/stream" up "$1" >up 3>&- &
+  "$HELPERS/stream" up "$1" >up 3>&- &
   started+=("$!")
   sha256sum <down >down.sum 3>&- &
   started+=("$!")
@@ -389,10 +381,11 @@ much() {
   echo "peak: $peak kB"
   ((peak < 20480))
   until_true test -s up.sum
-  [ "$(cat up.sum)" = "$("$PERL/stream" up "$1" | sha256sum)" ]
-  [ "$(cat down.sum)" = "$("$PERL/stream" down "$1" | sha256sum)" ]
+  [ "$(cat up.sum)" = "$("$HELPERS/stream" up "$1" | sha256sum)" ]
+  [ "$(cat down.sum)" = "$("$HELPERS/stream" down "$1" | sha256sum)" ]
 }
 
+# bats test_tags=long
 @test "256 MiB each way at once arrive whole, in flat memory" {
   much 256
 }

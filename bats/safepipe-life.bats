@@ -30,7 +30,7 @@ all_gone() {
 @test "-t: all programs and their descendants are ended, wherever they hide, and the status is 124" {
   mkdir one two
   with_time "$(echo {one,two}/{child,session,orphan,hidden,parent})" -124 --separate-stderr timeout --foreground 60 \
-    safepipe -t @T@ -k 50 --status-fd 9 "$PERL/brood" one ::: sleep 1000 ::: "$PERL/brood" two 9>>told
+    safepipe -t @T@ -k 50 --status-fd 9 "$HELPERS/brood" one ::: sleep 1000 ::: "$HELPERS/brood" two 9>>told
   ((SECONDS < 30))
   [ "$stderr" = "safepipe: end the pipeline: the deadline passed" ]
   all_gone one
@@ -42,7 +42,7 @@ all_gone() {
 @test "-k: who is deaf to TERM is killed after that" {
   mkdir deaf
   with_time "$(echo deaf/{child,session,orphan,hidden,parent})" -124 timeout --foreground 60 \
-    safepipe -t @T@ -k 200ms --status-fd 9 "$PERL/brood" deaf stay deaf 9>>told
+    safepipe -t @T@ -k 200ms --status-fd 9 "$HELPERS/brood" deaf stay deaf 9>>told
   ((SECONDS < 30))
   all_gone deaf
   [ "$(told 0 signal)" = 9 ]
@@ -73,7 +73,7 @@ all_gone() {
 @test "-t: a pipeline that ends in time leaves its descendants alone, and has its own status" {
   mkdir left
   local name
-  run -3 timeout --foreground 60 safepipe -t 60 "$PERL/brood" left leave ::: sh -c 'cat; exit 3'
+  run -3 timeout --foreground 60 safepipe -t 60 "$HELPERS/brood" left leave ::: sh -c 'cat; exit 3'
   for name in child session orphan hidden; do
     kill -0 "$(cat left/$name)"
     kill -KILL "$(cat left/$name)"

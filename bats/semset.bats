@@ -158,6 +158,7 @@ exists() {
   [[ $output != *"value 0"* ]]
 }
 
+# bats test_tags=long
 @test "stat of the biggest set" {
   in_namespace '
     semset create --value 1 5 32000
@@ -275,7 +276,7 @@ exists() {
 @test "50 would make it at once: one does, 49 are told that it is there" {
   local n
   for n in {1..10}; do
-    run -0 "$PERL/at-once" 50 semset create -q --value 6 "$key" 5
+    run -0 "$HELPERS/at-once" 50 semset create -q --value 6 "$key" 5
     [ "$output" = $'0 1\n1 49' ]
     [ "$(value 0) $(value 4)" = "6 6" ]
     semset rm "$key"
@@ -312,6 +313,7 @@ exists() {
   [ "$(value)" -eq 2 ]
 }
 
+# bats test_tags=long
 @test "a maker that does not get done: ETIMEDOUT, not a wait without end" {
   run -0 in_namespace 'exec 8</proc/self/ns/ipc; flock 8; timeout 60 semset create 5 || echo $?; flock -u 8
     semset create 5; semset rm 5'

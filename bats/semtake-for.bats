@@ -9,7 +9,7 @@ setup() {
 
 # keepers have left our directory: their environment tells whose they are
 teardown() {
-  env -u OF_TEST "$PERL/end-marked" "OF_TEST=$BATS_TEST_TMPDIR"
+  env -u OF_TEST "$HELPERS/end-marked" "OF_TEST=$BATS_TEST_TMPDIR"
   sysv_teardown
 }
 
@@ -137,7 +137,7 @@ keeper_is_alone() {
 @test "it survives the terminal that it was taken from" {
   living one
   # the shell is the session's leader: at its end the terminal hangs up
-  PS1='ready> ' run -0 timeout --foreground 60 "$PERL/at-terminal" 'ready> ' \
+  PS1='ready> ' run -0 timeout --foreground 60 "$HELPERS/at-terminal" 'ready> ' \
     "semtake --create --for $one $key && echo it' 'is held\\n" '^it is held' 'exit\n' -- bash --norc --noediting -i
   run -1 semtake --try "$key"
   finish "$one"

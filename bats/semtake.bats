@@ -170,7 +170,7 @@ hold() {
 }
 
 @test "counting with PROG: never more than VALUE at a time, and all get through" {
-  run -0 "$PERL/at-once" 40 semtake -c --create=3 "$key" perl -MFcntl -e '
+  run -0 "$HELPERS/at-once" 40 semtake -c --create=3 "$key" perl -MFcntl -e '
     sysopen my $log, "log", O_WRONLY | O_CREAT | O_APPEND or die;
     syswrite $log, "+\n"; select undef, undef, undef, 0.02; syswrite $log, "-\n"'
   [ "$output" = "0 40" ]
@@ -288,22 +288,23 @@ stop_and_go() {
 @test "50 that create and take at once: as many get it as there are" {
   local n
   for n in {1..8}; do
-    run -0 "$PERL/at-once" 50 semtake -q --create --try "$key"
+    run -0 "$HELPERS/at-once" 50 semtake -q --create --try "$key"
     [ "$output" = $'0 1\n1 49' ]
     value_is 1
     semset rm "$key"
-    run -0 "$PERL/at-once" 50 semtake -c --create=51 -t 100 "$key"
+    run -0 "$HELPERS/at-once" 50 semtake -c --create=51 -t 100 "$key"
     [ "$output" = "0 50" ]
     value_is 1
     semset rm "$key"
   done
 }
 
+# bats test_tags=long
 @test "50 that create and take at once, and wait: one after the other" {
   local n
   for n in {1..3}; do
     echo 0 >counter
-    run -0 "$PERL/at-once" 50 semtake --create -t 100 "$key" "$PERL/add-one" counter
+    run -0 "$HELPERS/at-once" 50 semtake --create -t 100 "$key" "$PERL/add-one" counter
     [ "$output" = "0 50" ]
     [ "$(cat counter)" -eq 50 ]
     value_is 0
@@ -311,6 +312,7 @@ stop_and_go() {
   done
 }
 
+# bats test_tags=long
 @test "a set that is made and removed all the time: each finds a whole one, or none" {
   local n
   background remover sh -c 'while :; do semset rm "$0"; done' "$key"

@@ -91,12 +91,13 @@ stat_of() {
   shmdemo rm "$key"
 }
 
+# bats test_tags=long
 @test "64 MiB, or 1 GiB with IPCBOX_LONG=1" {
   local mib=64
   [ "${IPCBOX_LONG:-}" != 1 ] || mib=1024
   shmdemo create "$key" "${mib}M"
-  "$PERL/stream" segment "$mib" | shmdemo write "$key"
-  shmdemo read "$key" | cmp - <("$PERL/stream" segment "$mib")
+  "$HELPERS/stream" segment "$mib" | shmdemo write "$key"
+  shmdemo read "$key" | cmp - <("$HELPERS/stream" segment "$mib")
   # at its far end
   printf end | shmdemo write -o "$((mib * 1048576 - 3))" -l 3 "$key"
   [ "$(shmdemo read -o "$((mib * 1048576 - 3))" "$key")" = end ]

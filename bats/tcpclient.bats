@@ -223,7 +223,7 @@ blocking" ]
 
 @test "-T: a server that does not answer is given up in time, X+Y is the sum" {
   local port
-  peer server -b 0 127.0.0.1 "$never_accept"
+  peer server -b 0 127.0.0.1 full wait
   until_line server.err full
   for time in 0.2 250ms 0.1+100ms 0 0+0; do
     SECONDS=0
@@ -298,7 +298,7 @@ blocking" ]
   need_own_hosts
   need_ipv6
   printf '::1 both.test\n127.0.0.1 both.test\n' >hosts
-  peer silent -b 0 ::1 "$never_accept"
+  peer silent -b 0 ::1 full wait
   until_line silent.err full
   start server tcpserver 127.0.0.1 "$silent_at" echo four
   SECONDS=0

@@ -12,8 +12,8 @@ teardown() {
 
 # flood: connectors that never leave srv without a connection to accept, until it refuses one; each is bounded.
 flood() {
-  background one "$PERL/flood" "$srv_at" 8000 one.served
-  background two "$PERL/flood" "$srv_at" 8000 two.served
+  background one "$HELPERS/flood" "$srv_at" 8000 one.served
+  background two "$HELPERS/flood" "$srv_at" 8000 two.served
   until_true test -e one.served
   until_true test -e two.served
 }

@@ -42,7 +42,7 @@ tcptime: ask 127.0.1.9: Connection refused" ]
 }
 
 @test "a server that never takes the connection is given up in time" {
-  peer server -b 0 127.0.0.1 "$never_accept"
+  peer server -b 0 127.0.0.1 full wait
   until_line server.err full
   run -1 --separate-stderr tcptime -t 0.3 -p "$server_at" 127.0.0.1
   [ "$stderr" = 'tcptime: ask 127.0.0.1: Connection timed out' ]

@@ -226,11 +226,10 @@ has_fds() {
 }
 
 @test "-u: another user once the ports are bound; 37 is the port, 13 that of --daytime" {
-  need ip iproute2
   need_root
   unshare --net true || skip "needs a network namespace of its own"
   # shellcheck disable=SC2016 # for that shell
-  run -0 unshare --net bash -uc 'ip link set lo up; mkfifo ready
+  run -0 unshare --net bash -uc 'lo-up; mkfifo ready
     timeserver -1 -u nobody >ready & read -r port <ready; echo "$port"
     awk "/^Uid/ { print \$2, \$3, \$4, \$5 }" "/proc/$!/status"
     udptime --json 127.0.0.1 >/dev/null && tcptime --json 127.0.0.1 >/dev/null; echo "$?"

@@ -160,10 +160,9 @@ udptime: ask 127.0.1.4: its answer is too long" ]
 }
 
 @test "nobody at that port, and a network that is not there: each has its reason" {
-  need ip iproute2
   need_root
   unshare --net true || skip "needs a network namespace of its own"
-  run -1 --separate-stderr unshare --net sh -c 'ip link set lo up; udptime -t 1 -r 1 127.0.0.1 192.0.2.1'
+  run -1 --separate-stderr unshare --net sh -c 'lo-up; udptime -t 1 -r 1 127.0.0.1 192.0.2.1'
   [ "$stderr" = "udptime: ask 127.0.0.1: no answer
 udptime: ask 192.0.2.1: Network is unreachable" ]
 }
@@ -199,11 +198,11 @@ udptime: ask 192.0.2.1: Network is unreachable" ]
   need tc iproute2
   need_root
   unshare --net true || skip "needs a network namespace of its own"
-  unshare --net sh -c 'ip link set lo up && tc qdisc add dev lo root netem loss 20%' 2>/dev/null ||
+  unshare --net sh -c 'lo-up && tc qdisc add dev lo root netem loss 20%' 2>/dev/null ||
     skip "this kernel has no sch_netem"
   # shellcheck disable=SC2016 # for that shell
   run -0 --separate-stderr unshare --net bash -euc '
-    ip link set lo up; tc qdisc add dev lo root netem loss 20% limit 100000
+    lo-up; tc qdisc add dev lo root netem loss 20% limit 100000
     mkfifo ready; timeserver -1 0 0 >ready & read -r port <ready
     status=0; udptime -r 30 -t 60 -p "$port" 127.4.{0..3}.{1..250} || status=$?
     kill $!; exit $status'
@@ -224,11 +223,10 @@ udptime: ask 192.0.2.1: Network is unreachable" ]
 
 @test "a name of both families that can be reached by one" {
   need_own_hosts
-  need ip iproute2
   unshare --net true || skip "needs a network namespace of its own"
   printf '2001:db8::1 both.test\n127.0.0.1 both.test\n' >hosts
   # shellcheck disable=SC2016 # for that shell
-  run -0 with_hosts hosts unshare --net bash -c 'ip link set lo up; mkfifo ready
+  run -0 with_hosts hosts unshare --net bash -c 'lo-up; mkfifo ready
     timeserver -1 127.0.0.1 0 >ready & read -r port <ready
     udptime -p "$port" both.test; status=$?; kill $!; exit $status'
   [[ $output =~ ^'both.test           0 '$date_regex$ ]]

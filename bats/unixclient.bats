@@ -109,7 +109,7 @@ UNIXREMOTEPATH=sock" ]
 }
 
 @test "-T: a server that does not accept is given up in time" {
-  peer server -b 0 sock "$never_accept"
+  peer server -b 0 sock full wait
   until_line server.err full
   SECONDS=0
   run -111 timeout --foreground 60 unixclient -T 250ms sock </dev/null
@@ -118,7 +118,7 @@ UNIXREMOTEPATH=sock" ]
 }
 
 @test "-T 0 tries once" {
-  peer server -b 0 full "$never_accept"
+  peer server -b 0 full full wait
   until_line server.err full
   SECONDS=0
   run -111 timeout --foreground 60 unixclient -T 0 full </dev/null

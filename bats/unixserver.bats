@@ -201,7 +201,7 @@ SigIgn:	0000000000000000
 }
 
 @test "a live server whose backlog is full is a live server" {
-  peer server -b 0 sock "$never_accept"
+  peer server -b 0 sock full wait
   until_line server.err full
   run -111 timeout 60 unixserver sock true
   [[ $output == *"refuse to replace a live socket: sock: "* ]]
@@ -273,6 +273,7 @@ race() {
   rm s*.out s*.err
 }
 
+# bats test_tags=long
 @test "of two and of ten that start at once on a dead socket, one wins" {
   start server unixserver sock cat
   kill -KILL "$server"

@@ -57,7 +57,7 @@ waits() {
 }
 
 @test "tcp: a server that lets us wait does not hold us up" {
-  peer server -b 0 127.0.0.1 "$never_accept"
+  peer server -b 0 127.0.0.1 full wait
   until_line server.err full
   SECONDS=0
   run -124 waits -t 0.3 tcp 127.0.0.1 "$server_at"
@@ -66,11 +66,10 @@ waits() {
 }
 
 @test "tcp: we are not the one who answers" {
-  need ip iproute2
   need_root
-  unshare --net ip link set lo up || skip "needs a network namespace of its own"
+  unshare --net lo-up || skip "needs a network namespace of its own"
   # the ports for our own end are so few that the wanted one is among them
-  run -0 unshare --net bash -c 'ip link set lo up; echo 40000 40001 >/proc/sys/net/ipv4/ip_local_port_range
+  run -0 unshare --net bash -c 'lo-up; echo 40000 40001 >/proc/sys/net/ipv4/ip_local_port_range
     for try in {1..20}; do timeout 60 waitfor -q -t 0 tcp 127.0.0.1 $((40000 + try % 2)); echo $?; done | sort | uniq -c'
   [[ $output =~ ^' '*'20 1'$ ]]
 }
@@ -115,7 +114,7 @@ waits() {
       "$(perl -MSocket -e "print SOCK_$type")"
     waits unix "sock.$(perl -MSocket -e "print SOCK_$type")"
   done
-  peer full -b 0 full.sock "$never_accept"
+  peer full -b 0 full.sock full wait
   until_line full.err full
   waits -t 0 unix full.sock
 }

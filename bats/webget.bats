@@ -13,7 +13,7 @@ teardown() {
 # http CODE: a server for one client after the other, in $server, its port in $server_at. What they ask is in
 # server.err; CODE answers it, to $c.
 http() {
-  peer server 127.0.0.1 "$(serving "$1")"
+  start server "$PERL/peer" 127.0.0.1 "$(serving "$1")"
 }
 
 serving() {
@@ -82,7 +82,7 @@ refused() {
 
 @test "an IPv6 address stands in brackets in a URL and in the request" {
   need_ipv6
-  peer server ::1 "$(serving 'print $c "HTTP/1.0 200 OK\r\n\r\nsix\n"')"
+  start server "$PERL/peer" ::1 "$(serving 'print $c "HTTP/1.0 200 OK\r\n\r\nsix\n"')"
   run -0 timeout --foreground 60 webget -b "http://[::1]:$server_at/"
   [ "$output" = six ]
   run -0 timeout --foreground 60 webget -b -p "$server_at" ::1 /
@@ -193,7 +193,7 @@ b' ]
 @test "a terminal is told the head by its lines, and nothing else of it" {
   answers
   says 'HTTP/1.1 200 \0033]0;title\0007\r\nX: \0033[31mred\0302\0233m \0177\rover\r\nContent-Length: 3\r\n\r\nend'
-  run -0 timeout --foreground 60 "$PERL/at-terminal" -- webget "http://127.0.0.1:$server_at/"
+  run -0 timeout --foreground 60 "$HELPERS/at-terminal" -- webget "http://127.0.0.1:$server_at/"
   [[ $output == *'HTTP/1.1 200 \x1b]0;title\x07
 X: \x1b[31mred'*'m \x7f
 over
@@ -314,6 +314,7 @@ end'* ]]
   done
 }
 
+# bats test_tags=long
 @test "-t: a head byte by byte, a body that stalls, a server that is silent or does not accept are given up" {
   http 'my ($what) = $asked =~ m{^GET /(\w+)}; if ($what eq "slow") { syswrite $c, "H"; my $head = "TTP/1.1 200 OK\r\n" . "X: y\r\n" x 1000;
     for (split //, $head) { syswrite $c, $_ or last; select undef, undef, undef, 0.05 } } elsif ($what eq "body") {
@@ -324,7 +325,7 @@ end'* ]]
     [ "$stderr" = "webget: get http://127.0.0.1:$server_at$path: the deadline passed" ]
     [ "$path" != /body ] || [ "$output" = half ]
   done
-  peer server -b 0 127.0.0.1 "$never_accept"
+  peer server -b 0 127.0.0.1 full wait
   until_line server.err full
   get -t 0.3 /
   [ "$status" -eq 124 ]
@@ -453,7 +454,7 @@ end'* ]]
   answers
   says 'HTTP/1.1 200 OK\r\nX: a\0b\r\n\0\r\n\r\nend'
   refused 'its head makes no sense'
-  run -111 timeout --foreground 60 "$PERL/at-terminal" -- webget "http://127.0.0.1:$server_at/"
+  run -111 timeout --foreground 60 "$HELPERS/at-terminal" -- webget "http://127.0.0.1:$server_at/"
 }
 
 @test "interim answers without end, as fast as they can be sent, are given up" {

@@ -3,8 +3,6 @@
 
 load helper/launch
 
-[ "${IPCBOX_LONG:-}" != 1 ] || export BATS_TEST_TIMEOUT=3600
-
 setup() {
   launch_setup
   # a SERVER that is ready at once, and notes its pid
@@ -69,6 +67,7 @@ teardown() {
   [ "$(sort <<<"$stderr")" = $'err\nout' ]
 }
 
+# bats test_tags=long
 @test "what SERVER says arrives whole: much of it, and its last words" {
   with_server sh -c 'echo 7; seq 1 300000; : >said; exec sleep infinity' ::: waitfor file said 2>err
   seq 1 300000 | cmp - err
@@ -118,16 +117,16 @@ teardown() {
 }
 
 @test "SERVER's descendants end, too, wherever they are" {
-  run -0 with_server -k 0.5 "$PERL/descendants" log plain session orphan session-orphan stopped deaf deaf-session-orphan -- \
+  run -0 with_server -k 0.5 "$HELPERS/descendants" log plain session orphan session-orphan stopped deaf deaf-session-orphan -- \
     sh -c 'echo 7; exec sleep infinity' ::: test -s log
   all_gone log
   [ "$(grep -c TERM log)" -eq 5 ]
 }
 
 @test "SERVER looks after its children first; CLIENT's descendants end like SERVER's" {
-  run -0 with_server "$PERL/descendants" log child -- perl -e '$| = 1; open my $log, "<", "log"; my ($pid) = <$log> =~ /(\d+)/;
+  run -0 with_server "$HELPERS/descendants" log child -- perl -e '$| = 1; open my $log, "<", "log"; my ($pid) = <$log> =~ /(\d+)/;
     $SIG{TERM} = sub { kill USR1 => $pid; wait; exit }; print "7\n"; sleep 100 while 1' ::: \
-    "$PERL/descendants" client.log left orphan
+    "$HELPERS/descendants" client.log left orphan
   [ "$(tail -n 1 log)" = "child USR1" ]
   all_gone log
   all_gone client.log
@@ -140,8 +139,8 @@ teardown() {
 }
 
 @test "-t: a CLIENT that hangs is ended with SERVER and all descendants: 124 and one line" {
-  run -124 with_server -t 0.5 sh -c "$forever" ::: "$PERL/descendants" log plain session-orphan -- sleep infinity
-  [ "$output" = "withserver: run $PERL/descendants: CLIENT did not end in time" ]
+  run -124 with_server -t 0.5 sh -c "$forever" ::: "$HELPERS/descendants" log plain session-orphan -- sleep infinity
+  [ "$output" = "withserver: run $HELPERS/descendants: CLIENT did not end in time" ]
   all_gone log
   run -124 with_server -t 0.3 -k 0.1 ./deaf ::: ./deaf
   all_gone log
@@ -164,7 +163,7 @@ teardown() {
 }
 
 @test "a signal that a process sends us is CLIENT's" {
-  cp "$PERL/signals" signals
+  cp "$HELPERS/signals" signals
   background runner withserver ./noting ::: ./signals
   until_line runner.out 'it ready'
   kill -USR1 "$runner"
@@ -218,7 +217,7 @@ shown() {
 }
 
 @test "Ctrl-C that CLIENT catches is its own business" {
-  cp "$PERL/signals" signals
+  cp "$HELPERS/signals" signals
   at_terminal 'ready> ' "withserver ./noting ::: ./signals reader; echo s=\\\$?\n" 'reader ready' '\cC' 'reader 2' \
     '\x1c' 'reader 3' 'x\n' 'reader read' '' 's=0' '' 'ready> ' 'exit 0\n'
   [ "$(shown 'reader 2$')" -eq 1 ]
@@ -245,7 +244,7 @@ shown() {
 }
 
 @test "Ctrl-Z stops us with CLIENT, fg goes on" {
-  cp "$PERL/signals" signals
+  cp "$HELPERS/signals" signals
   at_terminal 'ready> ' "withserver ./noting ::: ./signals reader; echo s=\\\$?\n" 'reader ready' '\cZ' \
     'Stopped.*\r\n(.*\r\n)?ready> ' 'fg\n' 'reader 18' 'a line\n' 'reader read' '' 'ready> ' 'jobs; echo s=end; exit\n'
   [ "$(shown '^s=end')" -eq 1 ]
@@ -254,6 +253,7 @@ shown() {
 
 # ---- by the thousand ----
 
+# bats test_tags=long
 @test "100 runs in a row on ports of the kernel's choice, or 10,000 with IPCBOX_LONG=1, without one failure" {
   local n=100 run
   [ "${IPCBOX_LONG:-}" != 1 ] || n=${IPCBOX_RUNS:-10000}

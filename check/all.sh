@@ -33,7 +33,7 @@ must sh check/manpages.sh "$build"
 
 if have clang-format; then
   step "layout of the code"
-  must clang-format --dry-run -Werror applets/*.c common/*.[ch] bench/*.[ch]
+  must clang-format --dry-run -Werror applets/*.c common/*.[ch] bench/*.[ch] bats/helper/*.c
 fi
 if have shellcheck; then
   step "shell scripts"
@@ -63,7 +63,8 @@ if have musl-gcc; then
   must make -s -j "$jobs" B="$build" static
   must test "$(wc -c <"$build/static/ipcbox")" -le 307200
   step "tests of the static build: those with no word of libc's in them, and no signal that is musl's own"
-  must sh bats/helper/run.sh "$build/static" bats/all.bats bats/alive.bats bats/daemonize.bats bats/deadline.bats \
+  ln -sfn ../helper "$build/static/helper"
+  must env BATS_FLAGS='--filter-tags !long' sh bats/helper/run.sh "$build/static" bats/all.bats bats/alive.bats bats/daemonize.bats bats/deadline.bats \
     bats/killpg.bats bats/load.bats bats/lockrun.bats bats/lockrun-slots.bats bats/open2.bats bats/open3.bats \
     bats/pipecat.bats bats/relay.bats bats/safepipe-life.bats bats/safepipe-status.bats bats/shmdemo.bats \
     bats/sigtrap-actions.bats bats/tcpserver-load.bats bats/tcpserver-rules.bats
@@ -73,7 +74,7 @@ if have systemd-analyze; then
   must sh check/units.sh "$build"
 fi
 
-step "tests under AddressSanitizer and UndefinedBehaviorSanitizer"
+step "tests under AddressSanitizer and UndefinedBehaviorSanitizer, without the longest"
 # Leaks: a process that ends gives its memory back by ending, and LeakSanitizer can't run under strace; what a server
 # would lose by the connection shows in load.bats. Some tests run it with no environment, so this is linked in.
 mkdir -p "$build/sanitized"
@@ -81,6 +82,7 @@ echo 'const char *__asan_default_options(void); const char *__asan_default_optio
   ${CC:-cc} -x c -c -o "$build/sanitized/defaults.o" -
 must make -s -j "$jobs" B="$build/sanitized" HARDEN='-fPIE' LDFLAGS="$build/sanitized/defaults.o" \
   CFLAGS='-O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer'
+ln -sfn ../helper "$build/sanitized/helper"
 must env IPCBOX_SANITIZED=1 sh bats/helper/run.sh "$build/sanitized"
 
 [ -z "$bad" ] || {

@@ -12,7 +12,7 @@ daemon_setup() {
 
 daemon_teardown() {
   common_teardown
-  env -u OF_TEST "$PERL/end-marked" "OF_TEST=$BATS_TEST_TMPDIR"
+  env -u OF_TEST "$HELPERS/end-marked" "OF_TEST=$BATS_TEST_TMPDIR"
 }
 
 # state NAME: what a daemon-state has found out, once it has written that to the file `state`.

@@ -15,19 +15,18 @@ launch_teardown() {
 
 # How a command's life has ended, as wait(2) says it.
 how_it_ends() {
-  perl -e 'system {$ARGV[0]} @ARGV; printf "exit %d signal %d\n", $? >> 8, $? & 127' "$@"
+  how-it-ends "$@"
 }
 
 # at_terminal [REGEX KEYS]...: an interactive shell at a terminal; KEYS are typed once REGEX has been
 # shown. What was shown is $output. The shell's prompt is "ready> ".
 at_terminal() {
-  run -0 timeout --foreground 60 "$PERL/at-terminal" "$@" -- bash --norc --noediting -i
+  run -0 timeout --foreground 60 "$HELPERS/at-terminal" "$@" -- bash --norc --noediting -i
 }
 
 # signals_ignored_and_blocked COMMAND...: what a program under COMMAND finds, with some ignored and some blocked.
 signals_ignored_and_blocked() {
-  perl -MPOSIX -e '$SIG{$_} = "IGNORE" for qw(PIPE USR2 CHLD TSTP);
-    sigprocmask(SIG_BLOCK, POSIX::SigSet->new(SIGTERM, SIGUSR1, SIGCHLD, SIGALRM, 40)); exec @ARGV or die' \
+  env --ignore-signal=PIPE,USR2,CHLD,TSTP --block-signal=TERM,USR1,CHLD,ALRM,40 \
     "$@" grep -E '^Sig(Blk|Ign|Cgt)' /proc/self/status
 }
 
@@ -44,7 +43,7 @@ all_gone() {
   done
 }
 
-# pid_of LOG KIND: of perl/descendants.
+# pid_of LOG KIND: of helper/descendants.c.
 pid_of() {
   sed -n "s/^$2 \([0-9]*\)\$/\1/p" "$1"
 }

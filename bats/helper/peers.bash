@@ -1,11 +1,11 @@
-# The other side of a conversation, for tests of clients and servers: perl programs, and questions about processes.
+# The other side of a conversation, for tests of clients and servers, and questions about processes.
 
 PERL=$BATS_TEST_DIRNAME/helper/perl
 
-# peer VAR [-b BACKLOG] [-p PORT] IP|PATH CODE: a perl program that listens there, its port or path in $VAR_at, and
-# runs CODE with the listening socket in $listener.
+# peer VAR [-b BACKLOG] [-p PORT] IP|PATH WORD...: a server that does what the words say (helper/peer.c); its port or
+# path in $VAR_at. "full wait": one that fills its own backlog and never accepts, so that a connect waits.
 peer() {
-  start "$1" "$PERL/peer" "${@:2}"
+  start "$1" peer "${@:2}"
 }
 
 # with_server SERVER... ::: CLIENT...: withserver with a limit; with_tcp PROG... ::: CLIENT...: SERVER is tcpserver.
@@ -17,13 +17,9 @@ with_tcp() {
   with_server tcpserver -1 127.0.0.1 0 "$@"
 }
 
-# A peer's CODE that fills its own backlog and never accepts: who connects now waits.
-# shellcheck disable=SC2034 # for the tests
-never_accept='fill($listener); print STDERR "full\n"; sleep'
-
-# free_port: a TCP port of 127.0.0.1 that nobody listens on, as the kernel chooses it.
+# free_port [udp] [IP]: a port of 127.0.0.1 (or IP) that nobody has, as the kernel chooses it.
 free_port() {
-  perl -MIO::Socket::INET -e 'print IO::Socket::INET->new(LocalAddr => "127.0.0.1", Listen => 1)->sockport'
+  free-port "$@"
 }
 
 # asleep PID NAME: it has become NAME, and waits for something.
@@ -38,17 +34,12 @@ gone() {
   [ ! -e /proc/"$1" ]
 }
 
-# need COMMAND PACKAGE: skips the test where COMMAND is missing.
-need() {
-  command -v "$1" >/dev/null || skip "needs $1 (Debian: $2)"
-}
-
 need_root() {
   [ "$(id -u)" -eq 0 ] || skip "needs root"
 }
 
 need_ipv6() {
-  perl -MIO::Socket::IP -e 'exit !IO::Socket::IP->new(LocalHost => "::1", Listen => 1)' || skip "needs IPv6 on loopback"
+  free-port ::1 >/dev/null || skip "needs IPv6 on loopback"
 }
 
 # with_hosts FILE COMMAND...: COMMAND sees FILE as /etc/hosts. For root only.
@@ -58,22 +49,22 @@ with_hosts() {
 
 need_own_hosts() {
   need_root
-  unshare --mount true || skip "needs a mount namespace of its own"
+  unshare --mount mount --bind /dev/null /etc/hosts 2>/dev/null ||
+    skip "needs a mount namespace of its own, and a file /etc/hosts in it"
 }
 
 # In a network of its own, with a name server on its loopback: DNS says "liar.test" for 127.0.0.7 and 127.0.0.99 for
 # liar.test, "honest.test" for 127.0.0.8 and back; it never answers for 127.0.0.9.
 with_dns() {
-  unshare --mount --net sh -c 'ip link set lo up || exit
+  unshare --mount --net sh -c 'lo-up || exit
     echo "nameserver 127.0.0.1" >resolv; mount --bind resolv /etc/resolv.conf
     mkfifo dns.ready; "$1" >dns.ready & dns=$!; read -r line <dns.ready; shift
-    "$@"; status=$?; kill $dns; exit $status' '' "$PERL/dns" "$@"
+    "$@"; status=$?; kill $dns; exit $status' '' "$HELPERS/dns" "$@"
 }
 
 need_dns() {
-  need ip iproute2
   need_root
-  unshare --mount --net ip link set lo up || skip "needs a network namespace of its own"
+  unshare --mount --net lo-up || skip "needs a network namespace of its own"
 }
 
 # random_bytes COUNT

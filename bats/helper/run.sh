@@ -1,11 +1,16 @@
 #!/bin/sh
-# run.sh BUILD [FILE...]: runs the bats tests (all by default) against BUILD/ipcbox, JOBS (1) files at once. Where bats
-# isn't installed, puts a copy under BUILD/ first, from Debian's package or from npm, without root and without a change
-# to the system.
+# run.sh BUILD [FILE...]: runs bats tests against BUILD/ipcbox: FILEs in whole; without, all files, but without the tests
+# tagged `long` unless ALL is set. JOBS files at once (two a processor: they wait more than they work). What each file
+# has said is in BUILD/test.log/; what failed comes at the end, too. Where bats isn't installed, puts a copy under BUILD/
+# first, from Debian's package or from npm, without root and without a change to the system.
 set -eu
 build=$(readlink -f "$1")
 shift
-[ $# -gt 0 ] || set -- bats/*.bats
+filter=
+if [ $# -eq 0 ]; then
+  set -- bats/*.bats
+  [ -n "${ALL:-}" ] || filter='--filter-tags !long'
+fi
 
 # From Debian's package: downloaded and unpacked only. Lists of packages that this machine may lack are fetched, too,
 # but into our own directory.
@@ -34,11 +39,17 @@ fetch_bats() {
   exit 1
 }
 
-if command -v bats >/dev/null; then
+# bats there is, and knows tags
+have_bats() {
+  command -v bats >/dev/null || return
+  bats --version | awk '{ split($2, v, "."); exit !(v[1] > 1 || v[2] >= 8) }'
+}
+
+if have_bats; then
   bats=bats
 else
   if [ ! -x "$build/bats.copy/bin/bats" ]; then
-    echo "make test: bats is not installed; putting a copy into $build/bats.copy"
+    echo "make test: bats (1.8 or newer) is not installed; putting a copy into $build/bats.copy"
     fetch_bats
     rm -rf "$build/bats.tmp"
   fi
@@ -48,20 +59,94 @@ else
 fi
 
 IPCBOX=$(readlink -f "$build/ipcbox")
-export IPCBOX BATS_TEST_TIMEOUT="${BATS_TEST_TIMEOUT:-120}"
-if [ "${JOBS:-1}" -le 1 ] || [ $# -eq 1 ]; then
+# The watchdog does what BATS_TEST_TIMEOUT would need ps or pkill for.
+[ "${IPCBOX_LONG:-}" != 1 ] || BATS_TEST_TIMEOUT=3600
+IPCBOX_WATCHDOG=${BATS_TEST_TIMEOUT:-300}
+export IPCBOX IPCBOX_WATCHDOG
+JOBS=${JOBS:-$((2 * $(getconf _NPROCESSORS_ONLN)))}
+unset BATS_TEST_TIMEOUT
+watchdog="$build/helper/watchdog -t $IPCBOX_WATCHDOG"
+if [ $# -eq 1 ]; then
   # shellcheck disable=SC2086 # the options are words
-  exec "$bats" ${BATS_FLAGS:-} "$@"
+  exec $watchdog "$bats" ${BATS_FLAGS:-} "$@"
 fi
 
-# Several files at once, the largest first; what they say comes at the end, in their order.
 log=$build/test.log
 rm -rf "$log"
 mkdir -p "$log"
+files=$#
+
+# counts FILE...: of what these logs say: tests, passed, failed, skipped. Whom bats has not heard of any more has failed.
+counts() {
+  awk '
+    function end_file() { total += planned; lost += planned - seen; planned = seen = 0 }
+    FNR == 1 { end_file() }
+    /^1\.\.[0-9]/ { planned = substr($0, 4) }
+    /^(not )?ok [0-9]/ { seen++ }
+    /^not ok [0-9]/ { failed++ }
+    /^ok [0-9]+ .* # skip/ { skipped++ }
+    END { end_file(); printf "%d %d %d %d\n", total, total - lost - failed - skipped, failed + lost, skipped }' "$@" /dev/null
+}
+
+# The names of the logs, which end is no status
+logs() {
+  find "$log" -name '*.tap'
+}
+
+# One line on a terminal, again and again, as long as we live.
+show_progress() {
+  while kill -0 $$ 2>/dev/null; do
+    # shellcheck disable=SC2046 # names, numbers
+    set -- $(find "$log" -name '*.status' | wc -l) $(counts $(logs))
+    failed=$(cat "$log"/*.tap | grep -c '^not ok ')
+    printf '\r\033[K%s of %s files, %s passed, %s failed, %s skipped ' "$1" "$files" "$3" "$failed" "$5"
+    sleep 1
+  done
+}
+
+# Without a terminal: a line when a file is done.
+# shellcheck disable=SC2016 # for that shell
+one_file='log=$4/$(basename "$1" .bats).tap status=0
+  "$2" --formatter tap $3 "$1" >"$log" 2>&1 || status=$?
+  echo $status >"$log.status"
+  [ -t 1 ] || echo "$1: $(grep -cE "^(not )?ok " "$log") tests, $(grep -c "^not ok " "$log") failed, $(grep -c "^ok .* # skip" "$log") skipped"
+  exit $((status != 0))'
+
+if [ -t 1 ]; then
+  show_progress &
+  progress=$!
+  trap 'kill "$progress" 2>/dev/null; printf "\r\033[K"' EXIT
+  trap 'exit 130' INT
+fi
 status=0
-# shellcheck disable=SC2016,SC2011 # our own names
-ls -S "$@" | xargs -P "$JOBS" -I FILE \
-  sh -c 'name=${1##*/} && exec "$2" $3 "$1" >"$4/${name%.bats}" 2>&1' run FILE "$bats" "${BATS_FLAGS:-}" "$log" ||
+# the largest first
+# shellcheck disable=SC2012,SC2086 # our own names; words
+ls -S "$@" | $watchdog xargs -P "$JOBS" -I FILE sh -c "$one_file" run FILE "$bats" "$filter ${BATS_FLAGS:-}" "$log" || status=1
+if [ -t 1 ]; then
+  kill "$progress"
+  trap - EXIT INT
+  printf '\r\033[K'
+fi
+
+# What failed: its lines, below its file's name; of a file that has failed without a failed test, all.
+for file in "$@"; do
+  name=$(basename "$file" .bats)
+  [ "$(cat "$log/$name.tap.status" 2>/dev/null)" != 0 ] || continue
   status=1
-cat "$log"/*
+  echo "== $file"
+  if grep -q '^not ok ' "$log/$name.tap"; then
+    awk '/^(not )?ok / { failed = /^not/ } failed || /^# bats warning/' "$log/$name.tap"
+  else
+    cat "$log/$name.tap"
+  fi
+done
+
+# shellcheck disable=SC2046 # names
+set -- $(counts $(logs))
+skips=$(find "$log" -name '*.tap' -exec sed -n 's/^ok [0-9].* # skip //p' {} + | sort | uniq -c | sort -rn)
+packages=$(echo "$skips" | sed -n 's/.*(Debian: \(.*\))$/\1/p' | tr ', ' '\n' | sed '/^$/d' | sort -u | paste -sd ' ' -)
+echo "$1 tests, $3 failed, $4 skipped${packages:+; to run them: apt-get install $packages}"
+echo "$skips" | sed '/^$/d; /(Debian: /d; s/^/skipped: /'
+# what counts is how often the tag stands in the files
+[ -z "$filter" ] || echo "left out: $(cat bats/*.bats | grep -c '^# bats test_tags=long') long tests; make test-all runs them, too"
 exit $status

@@ -95,11 +95,11 @@ more_than() {
 }
 
 # with_sockets KINDS [NAME=VALUE]...: `activated` is a command that runs tcpserver (or $TCPSERVER) with sockets as systemd
-# passes them, in fd 3 and on (helper/perl/activate).
+# passes them, in fd 3 and on (helper/activate.c).
 with_sockets() {
   local kinds=$1
   shift
-  script bin/activated "exec env ${*@Q} '$PERL/activate' '$kinds' '${TCPSERVER:-tcpserver}' \"\$@\""
+  script bin/activated "exec env ${*@Q} '$HELPERS/activate' '$kinds' '${TCPSERVER:-tcpserver}' \"\$@\""
 }
 
 # ended VAR N: the log of the server in VAR, under -v, has seen N programs end.

@@ -27,7 +27,7 @@ need_slow_names() {
 # timeserver is at port 37.
 with_slow_names() {
   # shellcheck disable=SC2016 # for that shell
-  unshare --mount --net bash -euc 'ip link set lo up
+  unshare --mount --net bash -euc 'lo-up
     echo "nameserver 127.0.0.53
 options timeout:30" >resolv
     echo "127.0.0.1 quick.test" >hosts
@@ -46,6 +46,7 @@ options timeout:30" >resolv
 
 need_inetd() {
   need inetd openbsd-inetd
+  need ip iproute2
   need_dns
 }
 
@@ -55,7 +56,7 @@ with_inetd() {
   printf '%s\n' 'time stream tcp nowait root internal' 'time dgram udp wait root internal' \
     'daytime stream tcp nowait root internal' 'daytime dgram udp wait root internal' >inetd.conf
   # shellcheck disable=SC2016 # for that shell
-  unshare --net bash -uc 'ip link set lo up
+  unshare --net bash -uc 'lo-up
     ip address add 192.0.2.1/32 dev lo
     inetd -i inetd.conf & inetd=$!
     until tcptime -t 60 192.0.2.1 >/dev/null 2>&1; do read -rt 0.01 <> <(:); done
