@@ -22,7 +22,7 @@ APPLETS  = $(sort $(patsubst applets/%.c,%,$(wildcard applets/*.c)))
 SOURCES  = $(wildcard common/*.c applets/*.c)
 else
 APPLETS  = $(ONLY)
-SOURCES  = $(filter-out common/toolbox.c,$(wildcard common/*.c)) applets/$(ONLY).c
+SOURCES  = $(filter-out $(addprefix common/,toolbox.c install.c complete.c kinds.c),$(wildcard common/*.c)) applets/$(ONLY).c
 CPPFLAGS += -DONE_APPLET
 endif
 OBJECTS  = $(SOURCES:%.c=$(B)/%.o)
@@ -45,7 +45,7 @@ $(B)/ipcbox: $(OBJECTS)
 	$(SAY) LD $@
 	$(Q)$(CC) $(CFLAGS) $(LINK) $(LDFLAGS) -o $@ $^
 
-$(B)/%.o: %.c $(B)/flags | $(B)/registry.h
+$(B)/%.o: %.c $(B)/flags | $(B)/registry.h $(B)/completion.h
 	@mkdir -p $(@D)
 	$(SAY) CC $<
 	$(Q)$(COMPILE) -o $@ $<
@@ -54,6 +54,15 @@ $(B)/%.o: %.c $(B)/flags | $(B)/registry.h
 $(B)/registry.h: $(wildcard applets/*.c) Makefile
 	@mkdir -p $(@D)
 	$(Q)printf 'APPLET(applet_%s)\n' $(subst -,_,$(APPLETS)) >$@
+
+# the scripts behind --completion, as strings
+SCRIPTS = $(wildcard common/completion/*.sh)
+
+$(B)/completion.h: $(SCRIPTS) Makefile
+	@mkdir -p $(@D)
+	$(Q)for f in $(SCRIPTS); do \
+	  echo "static const char completion_$$(basename $$f .sh)[] =" && \
+	  sed '/^# shellcheck/d; s/[\\"]/\\&/g; s/^/    "/; s/$$/\\n"/; $$s/$$/;/' $$f || exit; done >$@
 
 # a change of compiler or flags rebuilds everything; then it is also seen whether there is a compiler with its headers
 $(B)/flags: FORCE
