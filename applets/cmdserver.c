@@ -85,7 +85,7 @@ static bool start(struct cmdserver *c, const char *name)
     bool done = null >= 0 && out >= 0 && fd_raise(&null, STDIO) == 0;
     if (done) {
         const int fds[] = {null, -1, out};
-        struct spawn spawn = {.fds = fds, .nfds = STDIO, .legacy = SIGS_CLEAN, .death_signal = SIGKILL};
+        struct spawn spawn = {.fds = fds, .nfds = STDIO, .signals = SIGS_CLEAN, .death_signal = SIGKILL};
         done = job_start(&c->job, 0, &spawn, &failed) == 0;
     }
     if (!done)

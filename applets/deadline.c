@@ -37,7 +37,7 @@ static const struct cli cli = {
 static int run(struct job *j, int64_t duration, int sig, int64_t grace, bool preserve)
 {
     const char *failed;
-    struct spawn spawn = {.legacy = SIGS_INHERITED};
+    struct spawn spawn = {.signals = SIGS_INHERITED};
     job_begin(j, true);
     int64_t until = clock_in(duration);
     if (job_start(j, 0, &spawn, &failed) < 0)

@@ -280,7 +280,7 @@ static int run(struct lockrun *l)
 {
     const char *failed;
     struct job *j = &l->job;
-    struct spawn spawn = {.legacy = SIGS_INHERITED, .death_signal = SIGKILL};
+    struct spawn spawn = {.signals = SIGS_INHERITED, .death_signal = SIGKILL};
     job_begin(j, false);
     l->deadline = l->try_once ? 0 : l->has_timeout ? clock_in(l->timeout) : CLOCK_NEVER;
     int fd = l->slots ? take_slot(l) : lock_path(l->path, &l->kind, l->deadline);

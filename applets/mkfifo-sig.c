@@ -97,7 +97,7 @@ static int start_prog(struct mkfifo_sig *s)
     int done = null < 0 ? -1 : pipe2(fds, O_CLOEXEC);
     if (done == 0) {
         const int stdio[STDIO] = {null, fds[1], STDERR_FILENO};
-        struct spawn spawn = {.fds = stdio, .nfds = STDIO, .legacy = SIGS_CLEAN};
+        struct spawn spawn = {.fds = stdio, .nfds = STDIO, .signals = SIGS_CLEAN};
         done = job_start(&s->job, 0, &spawn, &failed);
     }
     int err = errno;

@@ -20,6 +20,7 @@
 #include "job.h"
 #include "num.h"
 #include "sigs.h"
+#include "tick.h"
 #include "sysv.h"
 
 #define MSGRECV_OPTIONS(X)                                                                        \
@@ -218,7 +219,7 @@ static int deliver_to_prog(struct msgrecv *r)
     int fd = text_file(r);
     if (fd < 0)
         return not_begun(r, "memfd_create", errno);
-    struct spawn spawn = {.legacy = SIGS_INHERITED, .fds = &fd, .nfds = 1};
+    struct spawn spawn = {.signals = SIGS_INHERITED, .fds = &fd, .nfds = 1};
     int done = job_start(j, 0, &spawn, &failed), err = errno;
     fd_close(&fd);
     if (done < 0) {
@@ -265,7 +266,7 @@ static int run(struct msgrecv *r)
     if (make_room(r, FIRST_ROOM) < 0)
         return msg_fatal(r->msg, EXIT_SYSTEM, "malloc", NULL, errno);
     do {
-        if (sigs_open() < 0)
+        if (tick_begin() < 0)
             return msg_fatal(r->msg, EXIT_SYSTEM, "timer_create", NULL, errno);
         int received;
         bool again = false;
@@ -274,7 +275,7 @@ static int run(struct msgrecv *r)
             status = received == 0 && !r->has_prog ? deliver_to_stdout(r) : EXIT_DONE;
             again = true;
         } while (received == 0 && r->follow && !r->has_prog && status == EXIT_DONE);
-        sigs_shut();
+        tick_end();
         if (received < 0)
             return end_without(r);
         if (r->has_prog)

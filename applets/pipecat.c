@@ -155,7 +155,7 @@ static int start(struct pipecat *p)
         return -1;
     }
     const int stdio[STDIO] = {-1, fds[1], -1};
-    struct spawn spawn = {.fds = stdio, .nfds = STDIO, .legacy = SIGS_PIPELINE};
+    struct spawn spawn = {.fds = stdio, .nfds = STDIO, .signals = SIGS_PIPELINE};
     if (job_start(&p->job, 0, &spawn, &failed) < 0) {
         note_failure(p, job_say_failed(&p->job, 0, failed, errno));
         fd_close(&fds[0]);

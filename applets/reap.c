@@ -119,7 +119,7 @@ static int run(struct reap *r)
     j->owner = r;
     job_begin(j, true);
     catch_signals(r);
-    struct spawn spawn = {.legacy = SIGS_INHERITED,
+    struct spawn spawn = {.signals = SIGS_INHERITED,
         .place = r->foreground ? SPAWN_FOREGROUND
                  : r->group    ? SPAWN_GROUP
                                : SPAWN_HERE};

@@ -136,7 +136,7 @@ static int start_stage(struct safepipe *s, size_t i, int *in)
         return job_say_failed(&s->job, i, failed, err);
     }
     const int fds[STDIO] = {*in, next[1], -1};
-    struct spawn spawn = {.fds = fds, .nfds = STDIO, .legacy = SIGS_PIPELINE};
+    struct spawn spawn = {.fds = fds, .nfds = STDIO, .signals = SIGS_PIPELINE};
     int done = start_patiently(s, i, &spawn, &failed), err = errno;
     fd_close(in);
     fd_close(&next[1]);

@@ -88,7 +88,7 @@ static int tell_handler(struct sigtrap *s, int sig)
 static void start_handler(struct sigtrap *s, int sig)
 {
     struct action *a = &s->actions[sig];
-    struct spawn spawn = {.legacy = SIGS_INHERITED};
+    struct spawn spawn = {.signals = SIGS_INHERITED};
     const char *failed = "malloc";
     a->pending = false;
     job_forget(&s->handler);
@@ -109,7 +109,7 @@ static void start_next_handler(struct sigtrap *s)
 
 static int start_prog(struct sigtrap *s)
 {
-    struct spawn spawn = {.legacy = SIGS_INHERITED};
+    struct spawn spawn = {.signals = SIGS_INHERITED};
     const char *failed;
     s->restart = false;
     s->kill_at = CLOCK_NEVER;

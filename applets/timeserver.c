@@ -24,6 +24,7 @@
 #include "num.h"
 #include "rfc868.h"
 #include "sigs.h"
+#include "tick.h"
 #include "udp.h"
 #include "user.h"
 
@@ -199,11 +200,11 @@ static int accept_one(const struct timeserver *t, nfds_t i, struct addr *client)
 {
     int conn = -1;
     client->len = sizeof client->u;
-    if (t->blocking[i] && sigs_open() < 0)
+    if (t->blocking[i] && tick_begin() < 0)
         return -1;
     conn = accept4(t->sockets[i].fd, &client->u.sa, &client->len, SOCK_CLOEXEC);
     if (t->blocking[i])
-        sigs_shut();
+        tick_end();
     return conn;
 }
 

@@ -152,7 +152,7 @@ static int start_server(struct withserver *w)
         const int fds[] = {null, out[1]};
         struct spawn spawn = {.fds = fds,
             .nfds = 2,
-            .legacy = SIGS_INHERITED,
+            .signals = SIGS_INHERITED,
             .place = SPAWN_GROUP, /* the terminal's signals are CLIENT's */
             .death_signal = SIGKILL};
         done = job_start(&w->job, SERVER, &spawn, &failed);
@@ -328,7 +328,7 @@ static int run_client(struct withserver *w)
 {
     const char *failed;
     struct job *j = &w->job;
-    struct spawn spawn = {.legacy = SIGS_INHERITED, .death_signal = SIGKILL};
+    struct spawn spawn = {.signals = SIGS_INHERITED, .death_signal = SIGKILL};
     if (tell_client(w) < 0)
         return msg_fatal(w->msg, EXIT_SYSTEM, "malloc", NULL, errno);
     job_look(j); /* a signal that came before CLIENT is not its own */

@@ -17,6 +17,7 @@
 #include "num.h"
 #include "reap.h"
 #include "sigs.h"
+#include "tick.h"
 
 void job_init(struct job *j, struct msg *m)
 {
@@ -367,12 +368,12 @@ int job_write(struct job *j, struct pump *out, const char *bytes, size_t n, int6
 int job_open(const char *path, int flags, int64_t deadline)
 {
     int fd;
-    if (sigs_open() < 0)
+    if (tick_begin() < 0)
         return -1;
     do
         fd = open(path, flags | O_CLOEXEC | O_NOCTTY, 0666);
     while (fd < 0 && errno == EINTR && clock_left(deadline) && !sigs_ending_came());
-    sigs_shut();
+    tick_end();
     return fd;
 }
 

@@ -257,7 +257,7 @@ int monitor_start_prog(struct monitor *m)
             ready[1] >= 0 || m->ready != READY_FD ? ready[1] : null};
         struct spawn spawn = {.fds = fds,
             .nfds = PROG_FDS,
-            .legacy = SIGS_CLEAN,
+            .signals = SIGS_CLEAN,
             .place = m->foreground ? SPAWN_HERE : SPAWN_GROUP,
             .user = &m->user,
             .death_signal = m->leave ? 0 : SIGKILL};

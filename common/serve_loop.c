@@ -15,6 +15,7 @@
 
 #include "clock.h"
 #include "fd.h"
+#include "tick.h"
 
 enum { ACCEPT_ERRORS_MAX = 16, ACCEPTS_A_ROUND = 64, POLL_FAILED_MS = 50 };
 
@@ -46,12 +47,12 @@ static void count_rate(struct serve *s)
 static int accept_one(const struct serve *s, int i, struct serve_conn *c)
 {
     c->fd = -1;
-    if (s->blocking[i] && sigs_open() < 0)
+    if (s->blocking[i] && tick_begin() < 0)
         return -1;
     c->remote.len = sizeof c->remote.u;
     c->fd = accept4(s->listener[i], &c->remote.u.sa, &c->remote.len, SOCK_CLOEXEC);
     if (s->blocking[i])
-        sigs_shut();
+        tick_end();
     return c->fd;
 }
 

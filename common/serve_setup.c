@@ -189,7 +189,7 @@ static int prepare_environment(struct serve *s)
 /* Looks PROG up again, now that we are who will run it. */
 static int prepare_program(struct serve *s, const char *path, char **argv)
 {
-    s->program = (struct spawn){.argv = argv, .legacy = SIGS_CLEAN};
+    s->program = (struct spawn){.argv = argv, .signals = SIGS_CLEAN};
     if (!s->prog)
         return 0;
     s->program.path = spawn_find(s->prog);

@@ -113,7 +113,7 @@ __attribute__((no_sanitize("address"))) static int child(void *arg)
     const struct spawn *s = shared->spawn;
     if (prepare(shared) == 0) {
         /* last, as a signal must not interrupt all that half-way: what is pending may end the child now */
-        sigs_reset(s->legacy);
+        sigs_reset(s->signals);
         shared->failed = "exec";
         execve(s->path, s->argv, s->envp);
     }
@@ -212,7 +212,7 @@ __attribute__((no_sanitize("address"))) static int child_in_lane(void *arg)
         write_pid(lane->spawn.pid_text);
     if (place_fds(&lane->spawn) == 0) {
         close_apart();
-        sigs_reset(lane->spawn.legacy);
+        sigs_reset(lane->spawn.signals);
         lane->failed = "exec";
         lane->err = exec_in_time(lane);
     } else {
@@ -368,7 +368,6 @@ pid_t spawn_background(int (*work)(void *), void *arg)
     pid_t pid = fork();
     if (pid != 0)
         return pid;
-    sigs_inherit();
     setsid();
     _exit(work(arg));
 }

@@ -21,7 +21,7 @@ struct spawn {
     char *const *argv, *const *envp;
     const int *fds; /* fds[i] becomes fd i of the program; -1: left as it is. Each is above all i, or is i */
     int nfds;
-    enum sigs_legacy legacy;
+    enum sigs_start signals;
     enum spawn_place {
         SPAWN_HERE,       /* in our process group */
         SPAWN_GROUP,      /* in a process group of its own */
