@@ -69,7 +69,7 @@ static void wait_for_event(struct mkfifo_sig *s, struct pollfd more[2], int64_t 
         polls[1].fd = -1; /* that there is none would be an event without an end */
     if (more)
         memcpy(polls + 2, more, 2 * sizeof *more);
-    job_sleep(&s->job, polls, 4, ns);
+    job_sleep(&s->job, polls, 4, clock_first(ns, notify_tend(&s->notify, s->msg)));
     if (more)
         memcpy(more, polls + 2, 2 * sizeof *more);
     fifo_take_events(&s->fifo);
@@ -375,8 +375,8 @@ static int run(struct mkfifo_sig *s)
     int failed = 0;
     if (fifo_init(&s->fifo, s->path, s->has_mode ? &s->mode : NULL) < 0 || fifo_open(&s->fifo) < 0)
         failed = msg_fatal_why(s->msg, EXIT_SYSTEM, "serve", s->path, open_error(errno));
-    else if (notify_ready(&s->notify, s->fifo.path, &object) < 0)
-        failed = msg_fatal(s->msg, EXIT_SYSTEM, "tell readiness to", object, errno);
+    else if (notify_ready(&s->notify, "READY=1", s->fifo.path, &object) < 0)
+        failed = msg_fatal(s->msg, EXIT_SYSTEM, "report readiness to", object, errno);
     else
         failed = serve_all(s);
     if (s->job.came)

@@ -17,6 +17,7 @@
 #include "num.h"
 #include "reap.h"
 #include "sigs.h"
+#include "speak.h"
 #include "tick.h"
 
 void job_init(struct job *j, struct msg *m)
@@ -130,8 +131,8 @@ static void tell_status(const struct job *j, size_t i, pid_t pid)
                        : 0,
         WIFSIGNALED(s) ? WTERMSIG(s) : 0, WIFSIGNALED(s) && WCOREDUMP(s), p->timed_out,
         (long long)(took / CLOCK_SECOND), (long long)(took % CLOCK_SECOND / CLOCK_MS));
-    if (fd_write_all(j->status_fd, b.mem, b.len) < 0)
-        msg_error(j->msg, "write", "status-fd", errno);
+    if (speak_to(j->status_fd, b.mem, b.len) < 0)
+        msg_error_why(j->msg, "write", "status-fd", errno == EAGAIN ? "nobody reads it" : strerror(errno));
 }
 
 static int fail(const struct job *j, size_t i, int status, const char *action, int err)

@@ -345,11 +345,10 @@ static int detach(struct monitor *m)
 static int tell_manager(struct monitor *m)
 {
     const char *object;
-    const struct notify notify = {.fd = -1};
+    const char *state = *m->ready_message ? m->ready_message : "READY=1";
     m->is_up = true;
-    if (*m->ready_message)
-        return notify_pass(m->ready_message) < 0 ? fail(m, "tell readiness to", "NOTIFY_SOCKET") : 0;
-    return notify_ready(&notify, "", &object) < 0 ? fail(m, "tell readiness to", object) : 0;
+    m->readiness = (struct notify){.fd = -1};
+    return notify_ready(&m->readiness, state, "", &object) < 0 ? fail(m, "report readiness to", object) : 0;
 }
 
 /* What PROG gets: nothing that was meant for us. */

@@ -193,7 +193,7 @@ static nfds_t fill_polls(struct serve *s, nfds_t *listeners)
     return n;
 }
 
-static int64_t sleep_time(const struct serve *s)
+static int64_t sleep_time(struct serve *s)
 {
     int64_t until = s->stop ? s->drain_until : CLOCK_NEVER;
     if (s->reap_at)
@@ -202,7 +202,7 @@ static int64_t sleep_time(const struct serve *s)
         until = clock_first(until, s->paused_until);
     for (size_t i = 0; may_read_preambles(s) && i < s->waiting_n; i++)
         until = clock_first(until, s->waiting[i].deadline);
-    return clock_left(until);
+    return clock_first(clock_left(until), notify_tend(&s->notify, s->msg));
 }
 
 static void one_round(struct serve *s)

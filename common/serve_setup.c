@@ -247,7 +247,7 @@ int serve_run(struct serve *s, const char *where, const char *path, char **argv)
     s->lanes = calloc(SERVE_LANES, sizeof *s->lanes);
     if (!s->polls || !s->lanes)
         return msg_fatal(s->msg, EXIT_SYSTEM, "malloc", NULL, errno);
-    if (notify_ready(&s->notify, where, &object) < 0)
-        return msg_fatal(s->msg, EXIT_SYSTEM, "tell readiness to", object, errno);
+    if (notify_ready(&s->notify, "READY=1", where, &object) < 0)
+        return msg_fatal(s->msg, EXIT_SYSTEM, "report readiness to", object, errno);
     return serve_loop(s);
 }

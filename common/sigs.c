@@ -186,16 +186,32 @@ static int next_signal(siginfo_t *info, int64_t ns)
         SYS_rt_sigtimedwait, &state.caught, info, ns == CLOCK_NEVER ? NULL : limit, (size_t)(_NSIG / 8));
 }
 
+static bool have_signalfd(void);
+
+/* The same from the signalfd, for a system that refuses that call (a seccomp filter). */
+static int read_signal(siginfo_t *info)
+{
+    struct signalfd_siginfo s;
+    if (!have_signalfd() || read(state.fd, &s, sizeof s) != (ssize_t)sizeof s)
+        return -1;
+    info->si_signo = (int)s.ssi_signo;
+    info->si_code = s.ssi_code;
+    info->si_pid = (pid_t)s.ssi_pid;
+    return info->si_signo;
+}
+
 /* Takes one that is pending, if there is any: each comes by itself, in its order. Keeps errno. */
 static bool take_pending(void)
 {
     int err = errno;
     siginfo_t info;
-    bool came = next_signal(&info, 0) > 0;
-    if (came)
+    int sig = next_signal(&info, 0);
+    if (sig < 0 && errno != EAGAIN)
+        sig = read_signal(&info);
+    if (sig > 0)
         note(&info);
     errno = err;
-    return came;
+    return sig > 0;
 }
 
 bool sigs_take(int sig)
@@ -230,18 +246,6 @@ bool sigs_ending_came(void)
     while (state.started && tick_came() && take_pending())
         ;
     return find_ending() != 0;
-}
-
-/* Nothing to wait for but signals: 0 at the end of the time, else -1 with errno. */
-static int sleep_for_signals(int64_t ns)
-{
-    siginfo_t info;
-    int sig = next_signal(&info, ns);
-    if (sig < 0)
-        return errno == EAGAIN ? 0 : -1;
-    note(&info);
-    errno = EINTR;
-    return -1;
 }
 
 static int poll_for(struct pollfd *fds, nfds_t n, int64_t ns)
@@ -282,6 +286,18 @@ static bool have_signalfd(void)
     return state.fd >= 0;
 }
 
+/* Nothing to wait for but signals: 0 at the end of the time, else -1 with errno. */
+static int sleep_for_signals(int64_t ns)
+{
+    siginfo_t info;
+    int sig = next_signal(&info, ns);
+    if (sig < 0)
+        return errno == EAGAIN ? 0 : -1;
+    note(&info);
+    errno = EINTR;
+    return -1;
+}
+
 /* Room for n fds and the signalfd: `few`, or memory that is kept. NULL when there is none. */
 static struct pollfd *room_for(nfds_t n, struct pollfd few[static FEW + 1])
 {
@@ -300,12 +316,14 @@ static struct pollfd *room_for(nfds_t n, struct pollfd few[static FEW + 1])
 /* Signals among the fds, as one that can be read. */
 static int poll_with_signals(struct pollfd *all, struct pollfd *fds, nfds_t n, int64_t ns)
 {
-    memcpy(all, fds, n * sizeof *fds);
+    if (n)
+        memcpy(all, fds, n * sizeof *fds);
     all[n] = (struct pollfd){.fd = state.fd, .events = POLLIN};
     int ready = poll_for(all, n + 1, ns);
     if (ready <= 0)
         return ready;
-    memcpy(fds, all, n * sizeof *fds);
+    if (n)
+        memcpy(fds, all, n * sizeof *fds);
     if (!all[n].revents)
         return ready;
     take_pending();
@@ -324,8 +342,9 @@ int sigs_sleep(struct pollfd *fds, nfds_t n, int64_t ns)
         errno = EINTR;
         return -1;
     }
-    if (!n)
-        return sleep_for_signals(ns);
+    int slept = n ? -1 : sleep_for_signals(ns);
+    if (slept == 0 || (!n && errno == EINTR))
+        return slept;
     struct pollfd *all = have_signalfd() ? room_for(n, few) : NULL;
     return all ? poll_with_signals(all, fds, n, ns) : poll_and_look(fds, n, ns);
 }

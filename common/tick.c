@@ -18,7 +18,8 @@ enum { TICK_MS = 50 };
 #define TICK SIGRTMAX
 
 static struct {
-    bool handled, found_ignored, running;
+    bool handled, found_ignored;
+    int depth;      /* of pairs */
     sigset_t outer; /* the mask outside of the pair */
     int timer;
     pid_t owner; /* whose timer it is: a child inherits none (timer_create(2)) */
@@ -77,12 +78,13 @@ static void only_tick(sigset_t *set)
 int tick_begin(void)
 {
     sigset_t tick;
+    if (state.depth++)
+        return 0;
     handle();
     if (make_timer() < 0 || set_timer(TICK_MS * CLOCK_MS) < 0)
-        return -1;
+        return state.depth = 0, -1;
     only_tick(&tick);
     ticked = 0;
-    state.running = true;
     sigprocmask(SIG_UNBLOCK, &tick, &state.outer);
     return 0;
 }
@@ -93,6 +95,8 @@ void tick_end(void)
     sigset_t tick;
     siginfo_t info;
     const struct timespec at_once = {0};
+    if (--state.depth)
+        return;
     only_tick(&tick);
     sigprocmask(SIG_BLOCK, &tick, NULL);
     set_timer(0);
@@ -102,14 +106,13 @@ void tick_end(void)
         tick_undo(); /* nobody catches it: it has its effect below */
     for (; from_others; from_others--)
         kill(getpid(), TICK);
-    state.running = false;
     sigprocmask(SIG_SETMASK, &state.outer, NULL);
     errno = err;
 }
 
 bool tick_came(void)
 {
-    bool came = ticked || !state.running;
+    bool came = ticked || !state.depth;
     ticked = 0;
     return came;
 }

@@ -4,7 +4,8 @@
  * Between tick_begin and tick_end, a blocking call (flock(2), msgrcv(2), open(2) of a FIFO, write(2) to a
  * terminal) fails with EINTR every 50 ms, so that its caller can look at the clock and at the signals that
  * are pending. All other signals stay blocked: nothing but the tick's own signal, SIGRTMAX, is let in. The
- * timer is our own (timer_create(2)); an alarm(2) that was inherited goes on. The pair does not nest.
+ * timer is our own (timer_create(2)); an alarm(2) that was inherited goes on. A pair inside a pair does
+ * nothing.
  */
 #ifndef TICK_H
 #define TICK_H

@@ -14,6 +14,7 @@
 
 #include "applet.h"
 #include "fd.h"
+#include "speak.h"
 #include "version.h"
 
 enum { TEXT_SIZE = 128 * 1024 };
@@ -106,7 +107,7 @@ int toolbox_unknown(const struct msg *m, const char *name)
     else
         buf_text(&b, "; see 'ipcbox --list'");
     buf_char(&b, '\n');
-    fd_write(STDERR_FILENO, b.mem, b.len);
+    speak(b.mem, b.len);
     return EXIT_NOTFOUND;
 }
 
