@@ -20,6 +20,7 @@
 #include "job.h"
 #include "num.h"
 #include "sigs.h"
+#include "speak.h"
 #include "tick.h"
 #include "sysv.h"
 
@@ -129,7 +130,7 @@ static void print_lost(const struct msgrecv *r, int err)
     buf_fmt(&line, ": %s: a message of type %ld: ", strerror(err), r->message->type);
     buf_escaped(&line, r->message->text, r->len);
     buf_char(&line, '\n');
-    fd_write_all(STDERR_FILENO, line.mem, line.len);
+    speak_to(STDERR_FILENO, line.mem, line.len);
 }
 
 /* At the queue's end, without waiting; where that can't be, it is on stderr. */

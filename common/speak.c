@@ -25,11 +25,12 @@ static struct {
     unsigned long lost;
 } state;
 
-static bool has_room(int fd, int64_t ns)
+/* Whether there is room within that time: 1, 0, or -1 with errno. */
+static int wait_for_room(int fd, int64_t ns)
 {
     struct pollfd room = {.fd = fd, .events = POLLOUT};
     const struct timespec limit = {.tv_sec = ns / CLOCK_SECOND, .tv_nsec = ns % CLOCK_SECOND};
-    return ppoll(&room, 1, &limit, NULL) > 0;
+    return ppoll(&room, 1, &limit, NULL);
 }
 
 /* Another writer may take the room that there was. */
@@ -71,7 +72,7 @@ ssize_t speak_now(int fd, const void *bytes, size_t n)
     if (S_ISSOCK(st.st_mode))
         return send(fd, bytes, n, MSG_DONTWAIT);
     errno = EAGAIN;
-    if (err == EAGAIN || !has_room(fd, 0))
+    if (err == EAGAIN || wait_for_room(fd, 0) == 0)
         return -1;
     return write_under_tick(fd, bytes, n < PIPE_BUF ? n : PIPE_BUF);
 }
@@ -88,7 +89,7 @@ static size_t write_within(int fd, const char *bytes, size_t n, int64_t ns)
         if (done >= 0 || errno == EINTR)
             continue;
         deadline = deadline ? deadline : clock_in(ns);
-        if (errno != EAGAIN || !has_room(fd, clock_left(deadline)))
+        if (errno != EAGAIN || wait_for_room(fd, clock_left(deadline)) <= 0)
             break;
     }
     return written;
