@@ -98,7 +98,8 @@ static int start_prog(struct mkfifo_sig *s)
     if (done == 0) {
         const int stdio[STDIO] = {null, fds[1], STDERR_FILENO};
         struct spawn spawn = {.fds = stdio, .nfds = STDIO, .signals = SIGS_CLEAN};
-        done = job_start(&s->job, 0, &spawn, &failed);
+        failed = "fork";
+        done = job_start(&s->job, 0, &spawn);
     }
     int err = errno;
     fd_close(&null);

@@ -211,7 +211,6 @@ static int not_begun(struct msgrecv *r, const char *what, int err)
 static int deliver_to_prog(struct msgrecv *r)
 {
     struct job *j = &r->job;
-    const char *failed;
     struct buf type = BUF(r->type_text);
     buf_fmt(&type, "MSGTYPE=%ld", r->message->type);
     buf_str(&type);
@@ -221,16 +220,20 @@ static int deliver_to_prog(struct msgrecv *r)
     if (fd < 0)
         return not_begun(r, "memfd_create", errno);
     struct spawn spawn = {.signals = SIGS_INHERITED, .fds = &fd, .nfds = 1};
-    int done = job_start(j, 0, &spawn, &failed), err = errno;
+    int done = job_start(j, 0, &spawn), err = errno;
     fd_close(&fd);
     if (done < 0) {
         put_back(r);
-        return job_say_failed(j, 0, failed, err);
+        return job_start_failed(j, 0, "fork", err);
     }
     while (j->running)
         job_sleep(j, NULL, 0, CLOCK_NEVER);
     if (job_status(j, 0) == EXIT_DONE)
         return EXIT_DONE;
+    if (j->start_failed) {
+        put_back(r);
+        return job_status(j, 0);
+    }
     char mem[48];
     struct buf why = BUF(mem);
     buf_text(&why, "it ");

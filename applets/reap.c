@@ -108,7 +108,6 @@ static void catch_signals(struct reap *r)
 
 static int run(struct reap *r)
 {
-    const char *failed;
     struct job *j = &r->job;
     r->foreground = r->group && isatty(STDIN_FILENO) && tcgetpgrp(STDIN_FILENO) == getpgrp();
     int tty = open("/dev/tty", O_RDWR | O_NOCTTY | O_CLOEXEC);
@@ -123,13 +122,14 @@ static int run(struct reap *r)
         .place = r->foreground ? SPAWN_FOREGROUND
                  : r->group    ? SPAWN_GROUP
                                : SPAWN_HERE};
-    int done = job_start(j, 0, &spawn, &failed), err = errno;
+    if (job_start(j, 0, &spawn) < 0)
+        return job_start_failed(j, 0, "fork", errno);
     r->prog_group = j->progs->pid;
     while (j->running)
         job_sleep(j, NULL, 0, CLOCK_NEVER);
     take_terminal_back(r);
-    if (done < 0)
-        return job_say_failed(j, 0, failed, err);
+    if (j->start_failed)
+        return job_status(j, 0);
     job_end(j, SIGTERM, r->grace);
     int status = job_status(j, 0);
     if (r->remap[status] != status)

@@ -89,13 +89,13 @@ static void start_handler(struct sigtrap *s, int sig)
 {
     struct action *a = &s->actions[sig];
     struct spawn spawn = {.signals = SIGS_INHERITED};
-    const char *failed = "malloc";
     a->pending = false;
     job_forget(&s->handler);
     job_single(&s->handler, a->words);
-    if (job_find(&s->handler) == 0 &&
-        (tell_handler(s, sig) < 0 || job_start(&s->handler, 0, &spawn, &failed) < 0))
-        job_say_failed(&s->handler, 0, failed, errno);
+    if (job_find(&s->handler) != 0)
+        return;
+    if (tell_handler(s, sig) < 0 || job_start(&s->handler, 0, &spawn) < 0)
+        job_start_failed(&s->handler, 0, "fork", errno);
 }
 
 static void start_next_handler(struct sigtrap *s)
@@ -110,12 +110,9 @@ static void start_next_handler(struct sigtrap *s)
 static int start_prog(struct sigtrap *s)
 {
     struct spawn spawn = {.signals = SIGS_INHERITED};
-    const char *failed;
     s->restart = false;
     s->kill_at = CLOCK_NEVER;
-    if (job_start(&s->job, 0, &spawn, &failed) == 0)
-        return 0;
-    return job_say_failed(&s->job, 0, failed, errno);
+    return job_start(&s->job, 0, &spawn) < 0 ? job_start_failed(&s->job, 0, "fork", errno) : 0;
 }
 
 /* Asks PROG to end for a restart, and sees to it that it does. */

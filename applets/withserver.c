@@ -155,14 +155,15 @@ static int start_server(struct withserver *w)
             .signals = SIGS_INHERITED,
             .place = SPAWN_GROUP, /* the terminal's signals are CLIENT's */
             .death_signal = SIGKILL};
-        done = job_start(&w->job, SERVER, &spawn, &failed);
+        failed = "fork";
+        done = job_start(&w->job, SERVER, &spawn);
     }
     int err = errno;
     w->out = out[0];
     fd_close(&out[1]);
     fd_close(&null);
     if (done < 0)
-        return job_say_failed(&w->job, SERVER, failed, err);
+        return job_start_failed(&w->job, SERVER, failed, err);
     if (w->out >= 0)
         pump_init(&w->log, w->out, STDERR_FILENO);
     return EXIT_DONE;
@@ -326,7 +327,6 @@ static void note_server_end(struct withserver *w)
 
 static int run_client(struct withserver *w)
 {
-    const char *failed;
     struct job *j = &w->job;
     struct spawn spawn = {.signals = SIGS_INHERITED, .death_signal = SIGKILL};
     if (tell_client(w) < 0)
@@ -334,8 +334,8 @@ static int run_client(struct withserver *w)
     job_look(j); /* a signal that came before CLIENT is not its own */
     if (w->stop)
         return EXIT_SYSTEM;
-    if (job_start(j, CLIENT, &spawn, &failed) < 0)
-        return job_say_failed(j, CLIENT, failed, errno);
+    if (job_start(j, CLIENT, &spawn) < 0)
+        return job_start_failed(j, CLIENT, "fork", errno);
     while (!j->progs[CLIENT].ended) {
         if (!clock_left(w->deadline))
             return give_up(w, CLIENT, EXIT_DEADLINE, "CLIENT did not end in time");

@@ -14,6 +14,7 @@
 
 #include "clock.h"
 #include "fd.h"
+#include "find.h"
 #include "num.h"
 #include "reap.h"
 #include "sigs.h"
@@ -96,8 +97,10 @@ void job_single(struct job *j, char **words)
 
 void job_forget(struct job *j)
 {
-    for (size_t i = 0; i < j->n; i++)
-        spawn_forget(j->progs[i].path, *j->progs[i].argv);
+    for (size_t i = 0; i < j->n; i++) {
+        find_free(j->progs[i].path, *j->progs[i].argv);
+        spawn_free(j->progs[i].start);
+    }
     if (j->progs != j->few)
         free(j->progs);
     j->progs = NULL;
@@ -126,7 +129,7 @@ static void tell_status(const struct job *j, size_t i, pid_t pid)
     buf_fmt(&b,
         "stage=%zu pid=%ld exec_errno=%d exit=%d signal=%d core=%d timed_out=%d seconds=%lld.%03lld\n", i,
         (long)pid, p->exec_errno,
-        p->exec_errno  ? spawn_exit_status(p->exec_errno)
+        p->exec_errno  ? job_status(j, i)
         : WIFEXITED(s) ? WEXITSTATUS(s)
                        : 0,
         WIFSIGNALED(s) ? WTERMSIG(s) : 0, WIFSIGNALED(s) && WCOREDUMP(s), p->timed_out,
@@ -146,14 +149,15 @@ int job_find(struct job *j)
 {
     for (size_t i = 0; i < j->n; i++) {
         struct prog *p = &j->progs[i];
-        p->path = spawn_find(*p->argv);
+        p->path = find_program(*p->argv);
         if (p->path)
             continue;
         p->exec_errno = errno;
+        p->failed = "exec";
         tell_status(j, i, 0);
         char mem[PATH_MAX + 32];
         struct buf name = BUF(mem);
-        return spawn_not_found(j->msg, name_of(j, i, &name), p->exec_errno);
+        return find_failed(j->msg, name_of(j, i, &name), p->exec_errno);
     }
     return 0;
 }
@@ -210,27 +214,20 @@ static void say_end(const struct job *j, size_t i, pid_t pid)
     event_send(&e);
 }
 
-int job_start(struct job *j, size_t i, struct spawn *s, const char **failed)
+int job_start(struct job *j, size_t i, struct spawn *s)
 {
     struct prog *p = &j->progs[i];
     s->path = p->path;
     s->argv = p->argv;
-    s->envp = j->env.v ? j->env.v : environ;
+    s->envp = environ;
     s->pid_text = j->has_listen_pid ? j->listen_pid + strlen("LISTEN_PID=") : NULL;
     p->began = j->status_fd < 0 ? 0 : clock_now();
-    pid_t pid = spawn_program(s, failed);
-    if (pid < 0) {
-        int err = errno;
-        j->start_failed = strcmp(*failed, "fork") != 0 || err != EAGAIN;
-        if (strcmp(*failed, "fork") != 0) {
-            p->exec_errno = err;
-            p->ended = true;
-            tell_status(j, i, 0);
-        }
-        errno = err;
+    if (!p->start && !(p->start = spawn_record()))
         return -1;
-    }
-    j->start_failed = false;
+    pid_t pid = spawn_program(p->start, s, j->env.v ? &j->env : NULL);
+    if (pid < 0)
+        return -1;
+    j->start_failed = j->start_failed && j->running;
     p->exec_errno = p->wait_status = 0;
     p->timed_out = false;
     p->pid = pid;
@@ -240,30 +237,75 @@ int job_start(struct job *j, size_t i, struct spawn *s, const char **failed)
     return 0;
 }
 
-int job_say_failed(struct job *j, size_t i, const char *failed, int err)
+/* A close-on-exec pipe ends when the program has been executed, or its child has exited. */
+static int start_with_pipe(struct job *j, size_t i, struct spawn *s, int *end)
 {
-    if (strcmp(failed, "exec") != 0 && !j->progs[i].exec_errno) {
-        j->progs[i].exec_errno = err;
-        tell_status(j, i, 0);
+    int fds[2];
+    if (pipe2(fds, O_CLOEXEC) < 0)
+        return -1;
+    *end = fds[0];
+    int done = fd_raise(&fds[1], SPAWN_FDS) < 0 ? -1 : job_start(j, i, s);
+    fd_close(&fds[1]);
+    return done;
+}
+
+int job_execute(struct job *j, size_t i, struct spawn *s)
+{
+    int end = -1, done = start_with_pipe(j, i, s, &end), err = errno;
+    struct pollfd exec = {.fd = end, .events = POLLIN};
+    while (done == 0 && !j->progs[i].ended && !exec.revents)
+        if (job_sleep(j, &exec, 1, CLOCK_NEVER) <= 0)
+            exec.revents = 0;
+    fd_close(&end);
+    if (done < 0)
+        return job_start_failed(j, i, "fork", err);
+    while (!j->progs[i].ended && spawn_has_failed(j->progs[i].start))
+        job_sleep(j, NULL, 0, CLOCK_NEVER);
+    return j->progs[i].exec_errno ? job_status(j, i) : 0;
+}
+
+static bool is_of_exec(const char *step)
+{
+    return strcmp(step, "exec") == 0;
+}
+
+int job_start_failed(struct job *j, size_t i, const char *failed, int err)
+{
+    struct prog *p = &j->progs[i];
+    j->start_failed = true;
+    p->exec_errno = err;
+    p->failed = failed;
+    p->ended = true;
+    tell_status(j, i, 0);
+    return fail(j, i, job_status(j, i), failed, err);
+}
+
+static void note_end(struct job *j, size_t i, int status)
+{
+    struct prog *p = &j->progs[i];
+    pid_t pid = p->pid;
+    const char *step;
+    p->pid = 0;
+    p->ended = true;
+    p->wait_status = status;
+    j->running--;
+    int err = spawn_reaped(p->start, &step);
+    if (err) {
+        job_start_failed(j, i, step, err);
+        return;
     }
-    return fail(j, i, strcmp(failed, "exec") == 0 ? spawn_exit_status(err) : EXIT_SYSTEM, failed, err);
+    tell_status(j, i, pid);
+    if (j->msg->level >= MSG_VERBOSE)
+        say_end(j, i, pid);
 }
 
 bool job_note_end(struct job *j, pid_t pid, int status)
 {
-    for (size_t i = 0; i < j->n; i++) {
-        struct prog *p = &j->progs[i];
-        if (p->pid != pid)
-            continue;
-        p->pid = 0;
-        p->ended = true;
-        p->wait_status = status;
-        j->running--;
-        tell_status(j, i, pid);
-        if (j->msg->level >= MSG_VERBOSE)
-            say_end(j, i, pid);
-        return true;
-    }
+    for (size_t i = 0; i < j->n; i++)
+        if (j->progs[i].pid == pid) {
+            note_end(j, i, status);
+            return true;
+        }
     return false;
 }
 
@@ -439,7 +481,9 @@ void job_release_stdio(const struct job *j)
 int job_status(const struct job *j, size_t i)
 {
     const struct prog *p = &j->progs[i];
-    return p->exec_errno ? spawn_exit_status(p->exec_errno) : reap_exit_status(p->wait_status);
+    if (p->exec_errno)
+        return is_of_exec(p->failed) ? find_exit_status(p->exec_errno) : EXIT_SYSTEM;
+    return reap_exit_status(p->wait_status);
 }
 
 int job_end_alike(const struct job *j, size_t i)

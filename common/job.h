@@ -29,10 +29,12 @@ struct prog {
     pid_t pid;        /* while it runs; 0 before and after */
     bool ended;
     bool own_group;
-    bool timed_out;  /* it had to be ended */
-    int exec_errno;  /* it could not be started */
-    int wait_status; /* wait(2)'s, once it has ended by itself */
-    int64_t began;   /* for --status-fd, else 0 */
+    bool timed_out; /* it had to be ended */
+    struct start *start;
+    int exec_errno;     /* it could not be started, */
+    const char *failed; /* for this step */
+    int wait_status;    /* wait(2)'s, once it has ended by itself */
+    int64_t began;      /* for --status-fd, else 0 */
 };
 
 enum { JOB_FEW = 8, JOB_STAGES_MAX = 500 };
@@ -98,13 +100,20 @@ void job_begin(struct job *j, bool family);
 struct env *job_env(struct job *j);
 
 /*
- * Starts program i; s says all but path, argv, envp. 0, or -1 with errno and *failed as spawn_program. A
- * failed exec is noted as the program's end.
+ * Starts program i; s says all but path, argv, envp. Returns at once: 0, or -1 with errno when there is no
+ * process for it. A start that fails later is reported then, sets start_failed, and is the program's end,
+ * with 126, 127 or 111 as its status.
  */
-int job_start(struct job *j, size_t i, struct spawn *s, const char **failed);
+int job_start(struct job *j, size_t i, struct spawn *s);
 
-/* Says why program i could not be started; the exit status for it. */
-int job_say_failed(struct job *j, size_t i, const char *failed, int err);
+/*
+ * The same for those who must know: returns once program i has been executed: 0, or the exit status of a
+ * failure, which has been reported.
+ */
+int job_execute(struct job *j, size_t i, struct spawn *s);
+
+/* Reports why program i could not be started; the exit status for it. */
+int job_start_failed(struct job *j, size_t i, const char *failed, int err);
 
 /*
  * Sleeps as sigs_sleep, then takes the signals that came: notes ends, passes on what a process sent us. What

@@ -242,7 +242,7 @@ static int wait_until_up(struct monitor *m)
 int monitor_start_prog(struct monitor *m)
 {
     int ready[2] = {-1, -1}, null = open("/dev/null", O_RDWR | O_CLOEXEC);
-    const char *failed = "pipe";
+    int failed = 0;
     if (null < 0 || fd_raise(&null, PROG_FDS) < 0)
         return fail(m, "open", "/dev/null");
     int done = m->ready == READY_FD && !m->is_up ? pipe2(ready, O_CLOEXEC) : 0;
@@ -262,13 +262,14 @@ int monitor_start_prog(struct monitor *m)
             .user = &m->user,
             .death_signal = m->leave ? 0 : SIGKILL};
         m->started = clock_now();
-        done = job_start(&m->job, 0, &spawn, &failed);
+        failed = job_execute(&m->job, 0, &spawn);
+    } else {
+        failed = fail(m, "pipe", NULL);
     }
-    int err = errno;
     m->ready_pipe = ready[0];
     fd_close(&ready[1]);
     fd_close(&null);
-    return done < 0 ? job_say_failed(&m->job, 0, failed, err) : 0;
+    return failed;
 }
 
 static int start_and_write_pidfiles(struct monitor *m)

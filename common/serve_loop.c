@@ -252,7 +252,7 @@ int serve_loop(struct serve *s)
     if (!s->stop)
         notify_stopping();
     close_listeners(s);
-    serve_wait_for_lanes(s);
+    serve_wait_for_starts(s);
     if (s->held.fd >= 0)
         msg_error(s->msg, "end: hang up a connection whose program could not be started", NULL, 0);
     if (s->drain_set && s->stop == SIGTERM && serve_active(s)) {

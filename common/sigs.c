@@ -443,6 +443,7 @@ void sigs_reset(enum sigs_start how)
 void sigs_hold(void)
 {
     sigset_t all;
+    start(); /* a child finds out what we were given from us */
     sigfillset(&all);
     sigprocmask(SIG_SETMASK, &all, &state.held_mask);
 }
