@@ -200,6 +200,8 @@ static int end_early(struct withserver *w)
     /* what it has said last, if that can still be had */
     for (int64_t until = clock_in(ENDING_MS * CLOCK_MS); by_line(w) && !w->line_done && clock_left(until);)
         sleep_until(w, until);
+    if (w->job.start_failed) /* which has been reported */
+        return job_status(&w->job, SERVER);
     job_describe_end(&w->job, SERVER, &end);
     int status = give_up(w, SERVER, EXIT_SYSTEM, "SERVER %s before it was ready", buf_str(&end));
     add_line(w);

@@ -194,8 +194,8 @@ blocked() {
   printf '#!/nothing/at/all\n' >prog
   chmod +x prog
   run -127 msgrecv --follow "$key" ./prog
-  says_back "$output"
-  [[ ${lines[1]} == "msgrecv: exec ./prog: "* ]]
+  [[ ${lines[0]} == "msgrecv: exec ./prog: "* ]]
+  says_back "${lines[1]}"
   is_back
   two
   printf 'not a program' >prog

@@ -217,6 +217,8 @@ static int wait_until_up(struct monitor *m)
 {
     int64_t deadline = clock_in(m->timeout), settled = clock_in(m->settle);
     bool asked = m->ready != READY_NONE;
+    if (!asked && !m->settle) /* it has been executed: that was all */
+        return m->stop ? EXIT_SIGNAL + m->stop : 0;
     while (!m->stop && m->job.running) {
         bool waits = asked && !m->is_ready;
         if (!waits && !clock_left(settled))

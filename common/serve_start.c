@@ -159,8 +159,7 @@ void serve_wait_for_starts(const struct serve *s)
     const struct timespec nap = {.tv_nsec = CLOCK_MS};
     int64_t deadline = clock_in(CLOCK_SECOND);
     for (size_t i = 0; i < s->starts_n; i++)
-        while (s->starts[i].pid && spawn_is_on_its_way(s->starts[i].record) &&
-               !spawn_shortage(s->starts[i].record) && clock_left(deadline))
+        while (s->starts[i].pid && spawn_holds_fds(s->starts[i].record) && clock_left(deadline))
             nanosleep(&nap, NULL);
 }
 

@@ -23,17 +23,20 @@
 #include "exitcode.h"
 #include "raw.h"
 
+enum { FEW_WORDS = 32 };
+
 /* Lies in memory that is shared even with a copy of us, above the child's stack and a page that guards it. */
 struct start {
     _Atomic int on_its_way; /* until exec or exit, when the kernel clears it (CLONE_CHILD_CLEARTID) */
     _Atomic int shortage, err;
-    _Atomic bool has_let_go; /* of our fds */
+    _Atomic bool has_let_go;  /* of our fds */
     const char *_Atomic step; /* what the child is about, and what has failed */
     pid_t parent;
     struct spawn spawn;
     struct env_copy env;
-    char **script; /* argv for /bin/sh, should the file be a script without #! */
+    char **script; /* argv for /bin/sh, should the file be a script without #!: few, or malloc(3)ed */
     size_t script_room;
+    char *few[FEW_WORDS];
     char *script_path; /* of a path that begins with - */
     int fds[SPAWN_FDS];
 };
@@ -197,7 +200,8 @@ void spawn_free(struct start *r)
 {
     if (!r)
         return;
-    free(r->script);
+    if (r->script != r->few)
+        free(r->script);
     free(r->script_path);
     free(r->env.v);
     munmap((char *)r - STACK - GUARD, GUARD + STACK + sizeof *r);
@@ -209,8 +213,10 @@ static int prepare_script(struct start *r, const char *path, char *const *argv)
     size_t n = 0;
     while (argv[n])
         n++;
-    if (n + 2 > r->script_room) {
-        char **script = realloc(r->script, (n + 2) * sizeof *script);
+    if (n + 2 <= FEW_WORDS && !r->script)
+        r->script = r->few;
+    if (n + 2 > (r->script == r->few ? FEW_WORDS : r->script_room)) {
+        char **script = realloc(r->script == r->few ? NULL : r->script, (n + 2) * sizeof *script);
         if (!script)
             return -1;
         r->script = script;
