@@ -5,7 +5,7 @@ floor_of() {
   case $1 in
   buf | clock | exitcode | fd | heap | http | msg | num | raw | rfc868 | signum | sntp | speak | table | tick | version | words) echo 0 ;;
   addr | date | env | notify | opts | procs | progress | proxy | sigs | sysv | udp | user) echo 1 ;;
-  family | find | lock | logfile | pty | reap | rules | spawn | ucspi | worker) echo 2 ;;
+  descendants | find | lock | logfile | pty | reap | rules | spawn | ucspi | worker) echo 2 ;;
   fifo | job | pidfile | resolve | relay | sem) echo 3 ;;
   client | coproc | coproc_relay | monitor | monitor_start | dial | listen | probe | serve | serve_conn | serve_loop | serve_setup | serve_start | talk | timetell) echo 4 ;;
   applet | main | toolbox) echo 5 ;;

@@ -187,8 +187,8 @@ static void prepare_listen_pid(struct job *j)
 void job_begin(struct job *j, bool family)
 {
     j->with_family = family;
-    if (family && family_begin(&j->family) < 0)
-        msg_die_sys(j->msg, "look at", "/proc");
+    if (family)
+        descendants_begin(&j->descendants);
     prepare_listen_pid(j);
     sigs_catch(SIGCHLD);
     sigs_catch(SIGPIPE); /* of our own writes: an error, and nobody's signal */
@@ -330,6 +330,7 @@ static void reap_all(struct job *j)
     int status;
     do {
         while ((pid = reap_next(&status, j->on_stop != NULL)) > 0) {
+            j->reaped++;
             if (WIFSTOPPED(status))
                 note_stop(j, pid);
             else if (!job_note_end(j, pid, status) && j->on_other)
@@ -421,16 +422,17 @@ int job_open(const char *path, int flags, int64_t deadline)
 }
 
 /* How many of ours are alive and took the signal. */
-static long signal_tree(const struct job *j, int sig)
+static long signal_all(const struct job *j, int sig)
 {
-    long took = j->with_family ? family_signal(&j->family, sig) : -1;
+    long took = j->with_family ? descendants_signal(&j->descendants, sig) : -1;
     return took >= 0 ? took : job_signal(j, sig, false);
 }
 
+/* The proof is ECHILD. */
 static bool nothing_left(struct job *j)
 {
     reap_all(j);
-    return j->with_family ? !reap_have_children() : !j->running;
+    return !j->running && (!j->with_family || !reap_have_children());
 }
 
 /* Sleeps in job_end. Whether a signal says that we are in a hurry. */
@@ -451,24 +453,68 @@ static bool sleep_ending(struct job *j, int64_t ns)
     return hurry || j->hurry;
 }
 
-void job_end(struct job *j, int sig, int64_t grace)
+enum { LOOK_MS = 2, QUIET_LOOKS = 5, PATIENCE_MS = 2000 /* after SIGKILL */ };
+
+static void ask(struct job *j, int sig, int64_t deadline)
 {
-    enum { LOOKS = 20 }; /* for one who was born while we looked */
+    signal_all(j, sig);
+    signal_all(j, SIGCONT); /* one that is stopped would not hear it */
+    while (!nothing_left(j) && signal_all(j, 0) > 0 && clock_left(deadline))
+        if (sleep_ending(j, clock_left(deadline)))
+            return;
+}
+
+/*
+ * Again and again, without a pause as long as there is one to be killed or reaped. Whether nobody is left.
+ * Where we have children that are to live, or that we may not signal, there is no ECHILD: then a while in
+ * which no other child was seen or reaped must do. A process that forks and exits all the time would be one
+ * or the other.
+ */
+static bool kill_all(struct job *j, int64_t deadline)
+{
+    int quiet = 0;
+    while (!nothing_left(j)) {
+        unsigned long reaped = j->reaped;
+        long killed = j->with_family ? descendants_kill(&j->descendants) : -1;
+        if (killed < 0)
+            killed = job_signal(j, SIGKILL, false);
+        reap_all(j);
+        quiet = killed || j->reaped != reaped ? 0 : quiet + 1;
+        if (quiet >= QUIET_LOOKS && !j->running && descendants_are_excused(&j->descendants))
+            return true;
+        if (!clock_left(deadline))
+            return nothing_left(j);
+        if (quiet)
+            sleep_ending(j, LOOK_MS * CLOCK_MS);
+    }
+    return true;
+}
+
+static int say_left(const struct job *j)
+{
+    char mem[160];
+    struct buf pids = BUF(mem);
+    if (j->with_family)
+        descendants_name(&j->descendants, &pids);
+    else
+        for (size_t i = 0; i < j->n; i++)
+            if (j->progs[i].pid > 0)
+                buf_fmt(&pids, "%s%ld", pids.len ? " " : "", (long)j->progs[i].pid);
+    return msg_fatal_why(j->msg, EXIT_SYSTEM, "kill", buf_str(&pids), "still there after SIGKILL");
+}
+
+int job_end(struct job *j, int sig, int64_t grace)
+{
     for (size_t i = 0; i < j->n; i++)
         j->progs[i].timed_out = j->progs[i].pid > 0 && !j->start_failed;
     if (nothing_left(j))
-        return;
-    int64_t deadline = clock_in(grace);
-    signal_tree(j, sig);
-    signal_tree(j, SIGCONT); /* one that is stopped would not hear it */
-    while (!nothing_left(j) && signal_tree(j, 0) > 0 && clock_left(deadline))
-        if (sleep_ending(j, clock_left(deadline)))
-            break;
-    for (int idle = 0; idle < LOOKS && !nothing_left(j); idle++) {
-        if (signal_tree(j, SIGKILL) > 0)
-            idle = 0;
-        sleep_ending(j, 10 * CLOCK_MS);
-    }
+        return EXIT_DONE;
+    ask(j, sig, clock_in(grace));
+    if (kill_all(j, clock_in(PATIENCE_MS * CLOCK_MS)))
+        return EXIT_DONE;
+    if (j->with_family && j->descendants.missing)
+        msg_error(j->msg, "find all descendants", j->descendants.missing, j->descendants.missing_errno);
+    return say_left(j);
 }
 
 void job_release_stdio(const struct job *j)

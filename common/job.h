@@ -8,7 +8,7 @@
 #define JOB_H
 
 #include "env.h"
-#include "family.h"
+#include "descendants.h"
 #include "opts.h"
 #include "relay.h"
 #include "spawn.h"
@@ -59,12 +59,13 @@ struct job {
     int watched;
     void (*on_watched)(void *owner);
     void *owner;
-    bool hurry;        /* set by on_signal: job_end is to wait for nobody */
-    bool start_failed; /* one could not be started; who is ended then has not been late */
-    bool poll_failed;  /* which has been said */
-    int came;          /* the last signal that would have ended us, 0: none */
-    bool with_family;  /* job_end ends descendants too */
-    struct family family;
+    bool hurry;           /* set by on_signal: job_end is to wait for nobody */
+    bool start_failed;    /* one could not be started; who is ended then has not been late */
+    bool poll_failed;     /* which has been said */
+    int came;             /* the last signal that would have ended us, 0: none */
+    bool with_family;     /* job_end ends descendants too */
+    unsigned long reaped; /* ends and stops of children that were seen */
+    struct descendants descendants;
     struct env env;                       /* of job_env; without one, programs get ours */
     char listen_pid[24 + SPAWN_PID_SIZE]; /* LISTEN_PID of the program that is being started */
     bool has_listen_pid;
@@ -91,8 +92,8 @@ void job_forget(struct job *j);
 int job_find(struct job *j);
 
 /*
- * Catches SIGCHLD and what would end us. With `family`, descendants belong to us. Ends the process when that
- * fails.
+ * Catches SIGCHLD and what would end us. With `family`, descendants belong to us. Exits when signals can't be
+ * caught.
  */
 void job_begin(struct job *j, bool family);
 
@@ -144,11 +145,12 @@ void job_look(struct job *j);
 int job_open(const char *path, int flags, int64_t deadline);
 
 /*
- * Ends what still runs: `sig` first, and SIGKILL after `grace` nanoseconds or when a signal comes. Returns
- * once nothing is left that we may signal. Programs that had to be ended are timed_out; one that would not is
- * not `ended`.
+ * The one way to end programs: asks those that still run, by `sig`; kills them, again and again, after
+ * `grace` nanoseconds or when a signal comes; and is sure that nobody is left that we may signal. EXIT_DONE,
+ * or EXIT_SYSTEM when some are there 2 s after SIGKILL, which has been reported with their pids. Programs
+ * that had to be ended are timed_out; one that would not is not `ended`.
  */
-void job_end(struct job *j, int sig, int64_t grace);
+int job_end(struct job *j, int sig, int64_t grace);
 
 /*
  * Puts /dev/null in place of stdin and stdout, once programs have them: who is at their other end must see

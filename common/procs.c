@@ -182,16 +182,21 @@ int procs_open_pid(pid_t pid)
     return fd;
 }
 
+/* Where no pidfd can be had (ENOSYS; EPERM of a seccomp filter; EMFILE, ENFILE), the moment of its birth must
+ * do. */
 int procs_signal(const struct proc *p, int sig)
 {
     int fd = procs_open(p);
     if (fd >= 0) {
         int done = (int)syscall(SYS_pidfd_send_signal, fd, sig, NULL, 0);
+        int err = errno;
         fd_close(&fd);
-        return done;
-    }
-    if (errno != ENOSYS)
+        errno = err;
+        if (done == 0 || err != ENOSYS)
+            return done;
+    } else if (errno == ESRCH) {
         return -1;
+    }
     errno = ESRCH;
     return is_still(p) ? kill(p->pid, sig) : -1;
 }
