@@ -180,21 +180,32 @@ static bool look(const struct kin *k, struct proc *p)
     return procs_look(k->pid, p) && p->parent == k->parent && procs_is_alive(p);
 }
 
+/* All of them, as they are now: before any is signalled, as its children would be ours then. */
+static int list_all(const struct descendants *d, struct procs *all)
+{
+    struct kins kins = {0};
+    struct proc p;
+    int done = list_ours(d, &kins);
+    for (size_t i = 0; done == 0 && i < kins.n; i++) {
+        if (look(&kins.list[i], &p))
+            done = procs_add(all, &p);
+        find_children(kins.list[i].pid, &kins);
+    }
+    free(kins.list);
+    return done;
+}
+
 long descendants_signal(const struct descendants *d, int sig)
 {
-    struct kins all = {0};
-    struct proc p;
+    struct procs all = {0};
     long count = 0;
     if (d->is_init)
         return signal_namespace(sig);
-    if (list_ours(d, &all) < 0)
-        return -1;
-    for (size_t i = 0; i < all.n; i++) {
-        if (look(&all.list[i], &p))
-            count += procs_signal(&p, sig) == 0;
-        find_children(all.list[i].pid, &all);
-    }
-    free(all.list);
+    if (list_all(d, &all) < 0)
+        count = -1;
+    for (size_t i = 0; count >= 0 && i < all.n; i++)
+        count += procs_signal(&all.list[i], sig) == 0;
+    procs_free(&all);
     return count;
 }
 

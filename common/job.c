@@ -464,6 +464,12 @@ static void ask(struct job *j, int sig, int64_t deadline)
             return;
 }
 
+/* Whether those that are left are such that we may not signal, or are to live. */
+static bool is_excused(const struct job *j)
+{
+    return j->with_family ? descendants_are_excused(&j->descendants) : job_signal(j, 0, false) == 0;
+}
+
 /*
  * Again and again, without a pause as long as there is one to be killed or reaped. Whether nobody is left.
  * Where we have children that are to live, or that we may not signal, there is no ECHILD: then a while in
@@ -480,7 +486,7 @@ static bool kill_all(struct job *j, int64_t deadline)
             killed = job_signal(j, SIGKILL, false);
         reap_all(j);
         quiet = killed || j->reaped != reaped ? 0 : quiet + 1;
-        if (quiet >= QUIET_LOOKS && !j->running && descendants_are_excused(&j->descendants))
+        if (quiet >= QUIET_LOOKS && is_excused(j))
             return true;
         if (!clock_left(deadline))
             return nothing_left(j);

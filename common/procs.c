@@ -75,7 +75,7 @@ bool procs_look(pid_t pid, struct proc *p)
     return parse(text, p);
 }
 
-static int add(struct procs *all, const struct proc *p)
+int procs_add(struct procs *all, const struct proc *p)
 {
     if (all->n == all->room) {
         size_t room = all->room ? all->room * 2 : 256;
@@ -117,7 +117,7 @@ int procs_list(struct procs *all)
         return -1;
     while (done == 0 && (entry = readdir(proc)))
         if (num_u64(entry->d_name, 1, INT32_MAX, &pid) && procs_look((pid_t)pid, &p))
-            done = add(all, &p);
+            done = procs_add(all, &p);
     closedir(proc);
     if (done < 0)
         procs_free(all);
