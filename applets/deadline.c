@@ -38,6 +38,7 @@ static int run(struct job *j, int64_t duration, int sig, int64_t grace, bool pre
 {
     struct spawn spawn = {.signals = SIGS_INHERITED};
     job_begin(j, true);
+    job_stay_awake();
     int64_t until = clock_in(duration);
     if (job_start(j, 0, &spawn) < 0)
         return job_start_failed(j, 0, "fork", errno);

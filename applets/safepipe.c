@@ -287,6 +287,8 @@ static int safepipe_main(struct msg *m, int argc, char **argv)
     if (s.has_timeout)
         s.deadline = clock_in(s.timeout);
     job_begin(&s.job, s.has_timeout);
+    if (s.has_timeout)
+        job_stay_awake();
     return run(&s);
 }
 

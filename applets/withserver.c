@@ -417,6 +417,7 @@ static int run(struct withserver *w)
     j->on_signal = take_signal;
     j->owner = w;
     job_begin(j, true);
+    job_stay_awake();
     job_env(j); /* before there is a SERVER to end */
     w->why = BUF(w->why_mem);
     int status = start_and_run(w);

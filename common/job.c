@@ -197,6 +197,12 @@ void job_begin(struct job *j, bool family)
         msg_die_sys(j->msg, "sigaction", NULL);
 }
 
+void job_stay_awake(void)
+{
+    sigs_catch(SIGTTIN);
+    sigs_catch(SIGTTOU);
+}
+
 static void say_end(const struct job *j, size_t i, pid_t pid)
 {
     struct event e;

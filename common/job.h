@@ -97,6 +97,12 @@ int job_find(struct job *j);
  */
 void job_begin(struct job *j, bool family);
 
+/*
+ * For one that has a deadline and does not read the terminal: it is not stopped when a background job of its
+ * group touches the terminal (SIGTTIN, SIGTTOU), lest the deadline never come.
+ */
+void job_stay_awake(void);
+
 /* What is to be changed of the programs' environment. Ends the process when there is no memory for it. */
 struct env *job_env(struct job *j);
 

@@ -453,6 +453,16 @@ void sigs_release(void)
     sigprocmask(SIG_SETMASK, &state.held_mask, NULL);
 }
 
+void sigs_stop_group(void)
+{
+    sigset_t only, before;
+    sigemptyset(&only);
+    sigaddset(&only, SIGTSTP);
+    kill(0, SIGTSTP);
+    sigprocmask(SIG_UNBLOCK, &only, &before); /* here */
+    sigprocmask(SIG_SETMASK, &before, NULL);
+}
+
 void sigs_die(int sig)
 {
     const struct rlimit no_core = {0, 0};

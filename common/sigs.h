@@ -93,6 +93,12 @@ void sigs_reset(enum sigs_start start);
 void sigs_hold(void);
 void sigs_release(void);
 
+/*
+ * Stops our process group by SIGTSTP, ourselves by its default action: where nobody could continue an
+ * orphaned group, the kernel stops none of it. Returns once continued, or at once.
+ */
+void sigs_stop_group(void);
+
 /* Is killed by that very signal, without a core file of our own, so that a shell sees what happened. */
 _Noreturn void sigs_die(int sig);
 
