@@ -81,15 +81,21 @@ static void pass_on(void *owner, int sig, bool sent)
         tell_prog(r, to);
 }
 
-/* Ctrl-Z in a process group of its own: give the shell its terminal back, and stop, too. */
+/*
+ * Ctrl-Z in a process group of its own, or in the background a touch of the terminal: give the shell its
+ * terminal back, and stop, too. There the SIGCONT of `fg` goes on to PROG (pass_on).
+ */
 static void stop_along(void *owner)
 {
     struct reap *r = owner;
-    if (!r->foreground)
+    bool had_terminal = r->foreground;
+    if (!r->group || r->terminal < 0)
         return;
     take_terminal_back(r);
     sigs_stop_group(); /* with whoever waits for us in it, such as a script */
-    give_terminal(r);  /* if the shell has given it to us */
+    if (!had_terminal)
+        return;
+    give_terminal(r); /* if the shell has given it to us */
     tell_prog(r, SIGCONT);
 }
 
