@@ -26,6 +26,10 @@ SOURCES  = $(filter-out $(addprefix common/,toolbox.c install.c complete.c kinds
 CPPFLAGS += -DONE_APPLET
 endif
 OBJECTS  = $(SOURCES:%.c=$(B)/%.o)
+# SPAWN=fork: programs are started by fork(2) alone, for valgrind(1) and sanitizers
+ifeq ($(SPAWN),fork)
+CPPFLAGS += -DSPAWN_FORK
+endif
 COMPILE  = $(CC) -std=c11 $(WARN) $(HARDEN) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c
 
 # V=1 shows the commands whole

@@ -18,6 +18,7 @@
 #include "clock.h"
 #include "date.h"
 #include "fd.h"
+#include "find.h"
 #include "job.h"
 #include "relay.h"
 #include "sigs.h"
@@ -80,13 +81,12 @@ static void say_about(struct cmdserver *c, const char *name, const char *what)
 /* Starts the words, with both outputs to the client. Whether it could be done. */
 static bool start(struct cmdserver *c, const char *name)
 {
-    const char *failed;
     int null = open("/dev/null", O_RDONLY | O_CLOEXEC), out = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, STDIO);
     bool done = null >= 0 && out >= 0 && fd_raise(&null, STDIO) == 0;
     if (done) {
         const int fds[] = {null, -1, out};
-        struct spawn spawn = {.fds = fds, .nfds = STDIO, .legacy = SIGS_CLEAN, .death_signal = SIGKILL};
-        done = job_start(&c->job, 0, &spawn, &failed) == 0;
+        struct spawn spawn = {.fds = fds, .nfds = STDIO, .signals = SIGS_CLEAN, .death_signal = SIGKILL};
+        done = job_start(&c->job, 0, &spawn) == 0;
     }
     if (!done)
         say_about(c, name, strerror(errno));
@@ -98,9 +98,9 @@ static bool start(struct cmdserver *c, const char *name)
 /* Whether it can be run; else errno says why not. */
 static bool is_there(const char *name)
 {
-    const char *path = spawn_find(name);
+    const char *path = find_program(name);
     bool found = path != NULL;
-    spawn_forget(path, name);
+    find_free(path, name);
     return found;
 }
 
@@ -122,6 +122,8 @@ static void run_words(struct cmdserver *c, const char *name, char **words)
         job_end(j, SIGTERM, GRACE_SECONDS * CLOCK_SECOND);
         if (late)
             say_about(c, name, "took too long");
+        if (j->start_failed)
+            say_about(c, name, strerror(j->progs->exec_errno));
     }
     job_forget(j);
 }

@@ -22,6 +22,7 @@
 #include "num.h"
 #include "reap.h"
 #include "sigs.h"
+#include "worker.h"
 
 #define DAEMONIZE_OPTIONS(X)                                                                             \
     JOB_ONE_OPTIONS(X)                                                                                   \
@@ -236,7 +237,7 @@ static int start(struct daemonize *d)
     d->monitor.report = fds[1];
     sigs_catch(SIGPIPE); /* as job_begin does: not one that is passed on */
     sigs_catch_ending(); /* before there is anybody to be told */
-    pid_t monitor = spawn_background(be_monitor, d);
+    pid_t monitor = worker_detach(be_monitor, d);
     if (monitor < 0)
         msg_die_sys(d->msg, "fork", NULL);
     close(fds[1]);

@@ -36,12 +36,12 @@ static const struct cli cli = {
 
 static int run(struct job *j, int64_t duration, int sig, int64_t grace, bool preserve)
 {
-    const char *failed;
-    struct spawn spawn = {.legacy = SIGS_INHERITED};
+    struct spawn spawn = {.signals = SIGS_INHERITED};
     job_begin(j, true);
+    job_stay_awake();
     int64_t until = clock_in(duration);
-    if (job_start(j, 0, &spawn, &failed) < 0)
-        return job_say_failed(j, 0, failed, errno);
+    if (job_start(j, 0, &spawn) < 0)
+        return job_start_failed(j, 0, "fork", errno);
     while (j->running && clock_left(until))
         job_sleep(j, NULL, 0, clock_left(until));
     if (!j->running)

@@ -18,6 +18,7 @@
 #include "sigs.h"
 #include "signum.h"
 #include "spawn.h"
+#include "worker.h"
 
 #define KILLPG_OPTIONS(X)                                        \
     MSG_OPTIONS(X)                                               \
@@ -88,7 +89,7 @@ static void leave_group(const struct killpg *k)
 {
     if (getpgrp() != k->group || getsid(0) == getpid())
         return;
-    pid_t child = spawn_function(wait_for_ever, NULL, true);
+    pid_t child = worker_start(wait_for_ever, NULL, true);
     if (child < 0)
         return;
     if (setpgid(child, child) == 0)

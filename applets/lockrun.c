@@ -24,6 +24,7 @@
 #include "procs.h"
 #include "reap.h"
 #include "sigs.h"
+#include "worker.h"
 
 #define LOCKRUN_OPTIONS(X)                                                     \
     JOB_ONE_OPTIONS(X)                                                         \
@@ -137,7 +138,7 @@ static int wait_for_slots(const struct lockrun *l, struct slot *slots)
     int got = -1;
     unsigned started = 0;
     while (started < l->slots) {
-        slots[started].waiter = spawn_function(wait_for_slot, &slots[started], true);
+        slots[started].waiter = worker_start(wait_for_slot, &slots[started], true);
         if (slots[started].waiter < 0)
             break;
         started++;
@@ -278,17 +279,15 @@ static int fail(const struct lockrun *l)
 
 static int run(struct lockrun *l)
 {
-    const char *failed;
     struct job *j = &l->job;
-    struct spawn spawn = {.legacy = SIGS_INHERITED, .death_signal = SIGKILL};
+    struct spawn spawn = {.signals = SIGS_INHERITED, .death_signal = SIGKILL};
     job_begin(j, false);
     l->deadline = l->try_once ? 0 : l->has_timeout ? clock_in(l->timeout) : CLOCK_NEVER;
     int fd = l->slots ? take_slot(l) : lock_path(l->path, &l->kind, l->deadline);
     if (fd < 0)
         return fail(l);
-    int done = job_start(j, 0, &spawn, &failed);
-    if (done < 0)
-        return job_say_failed(j, 0, failed, errno);
+    if (job_start(j, 0, &spawn) < 0)
+        return job_start_failed(j, 0, "fork", errno);
     while (j->running)
         job_sleep(j, NULL, 0, CLOCK_NEVER);
     fd_close(&fd);

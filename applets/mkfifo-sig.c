@@ -69,7 +69,7 @@ static void wait_for_event(struct mkfifo_sig *s, struct pollfd more[2], int64_t 
         polls[1].fd = -1; /* that there is none would be an event without an end */
     if (more)
         memcpy(polls + 2, more, 2 * sizeof *more);
-    job_sleep(&s->job, polls, 4, ns);
+    job_sleep(&s->job, polls, 4, clock_first(ns, notify_tend(&s->notify, s->msg)));
     if (more)
         memcpy(more, polls + 2, 2 * sizeof *more);
     fifo_take_events(&s->fifo);
@@ -97,8 +97,9 @@ static int start_prog(struct mkfifo_sig *s)
     int done = null < 0 ? -1 : pipe2(fds, O_CLOEXEC);
     if (done == 0) {
         const int stdio[STDIO] = {null, fds[1], STDERR_FILENO};
-        struct spawn spawn = {.fds = stdio, .nfds = STDIO, .legacy = SIGS_CLEAN};
-        done = job_start(&s->job, 0, &spawn, &failed);
+        struct spawn spawn = {.fds = stdio, .nfds = STDIO, .signals = SIGS_CLEAN};
+        failed = "fork";
+        done = job_start(&s->job, 0, &spawn);
     }
     int err = errno;
     fd_close(&null);
@@ -375,8 +376,8 @@ static int run(struct mkfifo_sig *s)
     int failed = 0;
     if (fifo_init(&s->fifo, s->path, s->has_mode ? &s->mode : NULL) < 0 || fifo_open(&s->fifo) < 0)
         failed = msg_fatal_why(s->msg, EXIT_SYSTEM, "serve", s->path, open_error(errno));
-    else if (notify_ready(&s->notify, s->fifo.path, &object) < 0)
-        failed = msg_fatal(s->msg, EXIT_SYSTEM, "tell readiness to", object, errno);
+    else if (notify_ready(&s->notify, "READY=1", s->fifo.path, &object) < 0)
+        failed = msg_fatal(s->msg, EXIT_SYSTEM, "report readiness to", object, errno);
     else
         failed = serve_all(s);
     if (s->job.came)

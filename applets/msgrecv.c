@@ -20,6 +20,8 @@
 #include "job.h"
 #include "num.h"
 #include "sigs.h"
+#include "speak.h"
+#include "tick.h"
 #include "sysv.h"
 
 #define MSGRECV_OPTIONS(X)                                                                        \
@@ -128,7 +130,7 @@ static void print_lost(const struct msgrecv *r, int err)
     buf_fmt(&line, ": %s: a message of type %ld: ", strerror(err), r->message->type);
     buf_escaped(&line, r->message->text, r->len);
     buf_char(&line, '\n');
-    fd_write_all(STDERR_FILENO, line.mem, line.len);
+    speak_to(STDERR_FILENO, line.mem, line.len);
 }
 
 /* At the queue's end, without waiting; where that can't be, it is on stderr. */
@@ -209,7 +211,6 @@ static int not_begun(struct msgrecv *r, const char *what, int err)
 static int deliver_to_prog(struct msgrecv *r)
 {
     struct job *j = &r->job;
-    const char *failed;
     struct buf type = BUF(r->type_text);
     buf_fmt(&type, "MSGTYPE=%ld", r->message->type);
     buf_str(&type);
@@ -218,17 +219,21 @@ static int deliver_to_prog(struct msgrecv *r)
     int fd = text_file(r);
     if (fd < 0)
         return not_begun(r, "memfd_create", errno);
-    struct spawn spawn = {.legacy = SIGS_INHERITED, .fds = &fd, .nfds = 1};
-    int done = job_start(j, 0, &spawn, &failed), err = errno;
+    struct spawn spawn = {.signals = SIGS_INHERITED, .fds = &fd, .nfds = 1};
+    int done = job_start(j, 0, &spawn), err = errno;
     fd_close(&fd);
     if (done < 0) {
         put_back(r);
-        return job_say_failed(j, 0, failed, err);
+        return job_start_failed(j, 0, "fork", err);
     }
     while (j->running)
         job_sleep(j, NULL, 0, CLOCK_NEVER);
     if (job_status(j, 0) == EXIT_DONE)
         return EXIT_DONE;
+    if (j->start_failed) {
+        put_back(r);
+        return job_status(j, 0);
+    }
     char mem[48];
     struct buf why = BUF(mem);
     buf_text(&why, "it ");
@@ -265,7 +270,7 @@ static int run(struct msgrecv *r)
     if (make_room(r, FIRST_ROOM) < 0)
         return msg_fatal(r->msg, EXIT_SYSTEM, "malloc", NULL, errno);
     do {
-        if (sigs_open() < 0)
+        if (tick_begin() < 0)
             return msg_fatal(r->msg, EXIT_SYSTEM, "timer_create", NULL, errno);
         int received;
         bool again = false;
@@ -274,7 +279,7 @@ static int run(struct msgrecv *r)
             status = received == 0 && !r->has_prog ? deliver_to_stdout(r) : EXIT_DONE;
             again = true;
         } while (received == 0 && r->follow && !r->has_prog && status == EXIT_DONE);
-        sigs_shut();
+        tick_end();
         if (received < 0)
             return end_without(r);
         if (r->has_prog)

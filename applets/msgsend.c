@@ -16,6 +16,7 @@
 #include "clock.h"
 #include "fd.h"
 #include "sigs.h"
+#include "tick.h"
 #include "sysv.h"
 
 #define MSGSEND_OPTIONS(X)                                                                   \
@@ -56,12 +57,12 @@ static int send_before(const struct msgsend *s, const void *message, size_t len)
     int done = msgsnd(s->id, message, len, IPC_NOWAIT);
     if (done == 0 || errno != EAGAIN || !clock_left(deadline))
         return done;
-    if (sigs_open() < 0)
+    if (tick_begin() < 0)
         return -1;
     do
         done = msgsnd(s->id, message, len, 0);
     while (done < 0 && errno == EINTR && clock_left(deadline));
-    sigs_shut();
+    tick_end();
     if (done < 0 && errno == EINTR)
         errno = EAGAIN;
     return done;

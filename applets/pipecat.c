@@ -148,16 +148,15 @@ static char **split(struct pipecat *p, char *line)
 static int start(struct pipecat *p)
 {
     int fds[2];
-    const char *failed;
     if (pipe2(fds, O_CLOEXEC) < 0) {
         msg_error(p->msg, "pipe", NULL, errno);
         note_failure(p, EXIT_SYSTEM);
         return -1;
     }
     const int stdio[STDIO] = {-1, fds[1], -1};
-    struct spawn spawn = {.fds = stdio, .nfds = STDIO, .legacy = SIGS_PIPELINE};
-    if (job_start(&p->job, 0, &spawn, &failed) < 0) {
-        note_failure(p, job_say_failed(&p->job, 0, failed, errno));
+    struct spawn spawn = {.fds = stdio, .nfds = STDIO, .signals = SIGS_PIPELINE};
+    if (job_start(&p->job, 0, &spawn) < 0) {
+        note_failure(p, job_start_failed(&p->job, 0, "fork", errno));
         fd_close(&fds[0]);
     }
     fd_close(&fds[1]);
@@ -192,7 +191,8 @@ static int run(struct pipecat *p, const char *name)
     }
     status = failed ? 0 : job_status(&p->job, 0);
     if (status) {
-        say_command_failed(p, name, status);
+        if (!p->job.start_failed)
+            say_command_failed(p, name, status);
         note_failure(p, status);
     }
     return failed;

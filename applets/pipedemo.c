@@ -16,6 +16,7 @@
 #include "reap.h"
 #include "sigs.h"
 #include "spawn.h"
+#include "worker.h"
 
 #define PIPEDEMO_OPTIONS(X) X(SOCKETPAIR, 0, "socketpair", NULL, "use one socket pair instead of two pipes")
 
@@ -140,7 +141,7 @@ static int pipedemo_main(struct msg *m, int argc, char **argv)
     if (connect_them(&t, socketpair_wanted) < 0)
         msg_die_sys(m, socketpair_wanted ? "socketpair" : "pipe", NULL);
     sigs_catch(SIGCHLD); /* ignored, as we may have found it, there would be no status to wait for */
-    pid_t child = spawn_function(be_child, &t, true);
+    pid_t child = worker_start(be_child, &t, true);
     if (child < 0)
         msg_die_sys(m, "fork", NULL);
     close_side(&t.child);

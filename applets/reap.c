@@ -33,7 +33,8 @@ enum { GRACE_SECONDS = 5, STATUSES = 256 };
 struct reap {
     struct msg *msg;
     struct job job;
-    bool group, foreground, has_terminal;
+    bool group, foreground;
+    int terminal; /* /dev/tty, wherever stdin leads; -1: none */
     pid_t prog_group;
     int64_t grace;
     int rewrite[SIGNUM_MAX + 1];
@@ -44,23 +45,26 @@ struct reap {
 static void give_terminal(struct reap *r)
 {
     pid_t pid = r->job.progs->pid;
-    if (r->group && pid > 0 && isatty(STDIN_FILENO) && tcgetpgrp(STDIN_FILENO) == getpgrp())
-        r->foreground = tcsetpgrp(STDIN_FILENO, pid) == 0;
+    if (r->group && pid > 0 && tcgetpgrp(r->terminal) == getpgrp())
+        r->foreground = tcsetpgrp(r->terminal, pid) == 0;
 }
 
 /* Ours again, if PROG has it; we are in the background then, which tcsetpgrp(3) punishes by SIGTTOU. */
 static void take_terminal_back(const struct reap *r)
 {
-    if (r->foreground && tcgetpgrp(STDIN_FILENO) != getpgrp() && tcgetpgrp(STDIN_FILENO) == r->prog_group)
-        tcsetpgrp(STDIN_FILENO, getpgrp());
+    if (r->foreground && r->prog_group != getpgrp() && tcgetpgrp(r->terminal) == r->prog_group)
+        tcsetpgrp(r->terminal, getpgrp());
 }
 
 /* PROG, or its process group. Gone already: nobody is left to be told. */
 static void tell_prog(const struct reap *r, int sig)
 {
     pid_t pid = r->job.progs->pid;
-    if (pid > 0)
-        kill(r->group ? -pid : pid, sig);
+    if (pid <= 0)
+        return;
+    kill(r->group ? -pid : pid, sig);
+    if (sig == SIGTERM || sig == SIGHUP || sig == SIGINT || sig == SIGQUIT)
+        kill(r->group ? -pid : pid, SIGCONT); /* one that is stopped would not hear it */
 }
 
 /*
@@ -73,18 +77,24 @@ static void pass_on(void *owner, int sig, bool sent)
     int to = r->rewrite[sig];
     if (sig == SIGCONT)
         give_terminal(r);
-    if (to && (sent || r->group || !r->has_terminal))
+    if (to && (sent || r->group || r->terminal < 0))
         tell_prog(r, to);
 }
 
-/* Ctrl-Z in a process group of its own: give the shell its terminal back, and stop, too. */
+/*
+ * Ctrl-Z in a process group of its own, or in the background a touch of the terminal: give the shell its
+ * terminal back, and stop, too. There the SIGCONT of `fg` goes on to PROG (pass_on).
+ */
 static void stop_along(void *owner)
 {
     struct reap *r = owner;
-    if (!r->foreground)
+    bool had_terminal = r->foreground;
+    if (!r->group || r->terminal < 0)
         return;
     take_terminal_back(r);
-    kill(0, SIGSTOP); /* and who waits for us in our group, such as a script */
+    sigs_stop_group(); /* with whoever waits for us in it, such as a script */
+    if (!had_terminal)
+        return;
     give_terminal(r); /* if the shell has given it to us */
     tell_prog(r, SIGCONT);
 }
@@ -108,28 +118,27 @@ static void catch_signals(struct reap *r)
 
 static int run(struct reap *r)
 {
-    const char *failed;
     struct job *j = &r->job;
-    r->foreground = r->group && isatty(STDIN_FILENO) && tcgetpgrp(STDIN_FILENO) == getpgrp();
-    int tty = open("/dev/tty", O_RDWR | O_NOCTTY | O_CLOEXEC);
-    r->has_terminal = tty >= 0;
-    fd_close(&tty);
+    r->terminal = open("/dev/tty", O_RDWR | O_NOCTTY | O_CLOEXEC);
+    r->foreground = r->group && r->terminal >= 0 && tcgetpgrp(r->terminal) == getpgrp();
     j->on_signal = pass_on;
     j->on_stop = stop_along;
     j->owner = r;
     job_begin(j, true);
     catch_signals(r);
-    struct spawn spawn = {.legacy = SIGS_INHERITED,
+    struct spawn spawn = {.signals = SIGS_INHERITED,
         .place = r->foreground ? SPAWN_FOREGROUND
                  : r->group    ? SPAWN_GROUP
-                               : SPAWN_HERE};
-    int done = job_start(j, 0, &spawn, &failed), err = errno;
+                               : SPAWN_HERE,
+        .terminal = r->terminal};
+    if (job_start(j, 0, &spawn) < 0)
+        return job_start_failed(j, 0, "fork", errno);
     r->prog_group = j->progs->pid;
     while (j->running)
         job_sleep(j, NULL, 0, CLOCK_NEVER);
     take_terminal_back(r);
-    if (done < 0)
-        return job_say_failed(j, 0, failed, err);
+    if (j->start_failed)
+        return job_status(j, 0);
     job_end(j, SIGTERM, r->grace);
     int status = job_status(j, 0);
     if (r->remap[status] != status)

@@ -103,14 +103,13 @@ static int say_late(const struct safepipe *s)
 }
 
 /* Starts stage i; with --retry, waits and tries again while there is no process to be had. */
-static int start_patiently(struct safepipe *s, size_t i, struct spawn *spawn, const char **failed)
+static int start_patiently(struct safepipe *s, size_t i, struct spawn *spawn)
 {
     int64_t until = s->retry ? clock_in(s->retry_time) : 0, pause = BACKOFF_MS * CLOCK_MS;
     for (;;) {
-        if (job_start(&s->job, i, spawn, failed) == 0)
+        if (job_start(&s->job, i, spawn) == 0)
             return 0;
-        if (!s->retry || errno != EAGAIN || strcmp(*failed, "fork") != 0 || !clock_left(until) ||
-            !clock_left(s->deadline))
+        if (!s->retry || errno != EAGAIN || !clock_left(until) || !clock_left(s->deadline))
             return -1;
         if (s->job.came)
             return -1;
@@ -134,14 +133,11 @@ static int make_pipe(const struct safepipe *s, int fds[2])
 static int start_stage(struct safepipe *s, size_t i, int *in)
 {
     int next[2] = {-1, -1};
-    const char *failed = "pipe";
-    if (i + 1 < s->job.n && make_pipe(s, next) < 0) {
-        int err = errno;
-        return job_say_failed(&s->job, i, failed, err);
-    }
+    if (i + 1 < s->job.n && make_pipe(s, next) < 0)
+        return job_start_failed(&s->job, i, "pipe", errno);
     const int fds[STDIO] = {*in, next[1], -1};
-    struct spawn spawn = {.fds = fds, .nfds = STDIO, .legacy = SIGS_PIPELINE};
-    int done = start_patiently(s, i, &spawn, &failed), err = errno;
+    struct spawn spawn = {.fds = fds, .nfds = STDIO, .signals = SIGS_PIPELINE};
+    int done = start_patiently(s, i, &spawn), err = errno;
     fd_close(in);
     fd_close(&next[1]);
     *in = next[0];
@@ -149,7 +145,7 @@ static int start_stage(struct safepipe *s, size_t i, int *in)
         return EXIT_SIGNAL + s->job.came;
     if (done < 0 && !clock_left(s->deadline))
         return say_late(s);
-    return done < 0 ? job_say_failed(&s->job, i, failed, err) : 0;
+    return done < 0 ? job_start_failed(&s->job, i, "fork", err) : 0;
 }
 
 /* Starts all. When one can't be started, those that run are ended. 0, or the exit status of a failure. */
@@ -185,6 +181,15 @@ static int pipeline_status(const struct safepipe *s)
     return stage_status(s, i);
 }
 
+/* The first that could not be started is the one to blame. */
+static int failed_status(const struct safepipe *s)
+{
+    size_t i = 0;
+    while (i + 1 < s->job.n && !s->job.progs[i].exec_errno)
+        i++;
+    return job_status(&s->job, i);
+}
+
 static int run(struct safepipe *s)
 {
     int failed = open_files(s);
@@ -193,12 +198,12 @@ static int run(struct safepipe *s)
     if (failed)
         return failed;
     job_release_stdio(&s->job);
-    while (s->job.running && clock_left(s->deadline))
+    while (s->job.running && !s->job.start_failed && clock_left(s->deadline))
         job_sleep(&s->job, NULL, 0, clock_left(s->deadline));
-    if (!s->job.running)
-        return pipeline_status(s);
-    job_end(&s->job, SIGTERM, s->grace);
-    return say_late(s);
+    bool late = s->job.running && !s->job.start_failed;
+    if (s->job.running)
+        job_end(&s->job, SIGTERM, s->grace);
+    return late ? say_late(s) : s->job.start_failed ? failed_status(s) : pipeline_status(s);
 }
 
 /* ---- the command line ---- */
@@ -273,6 +278,8 @@ static int safepipe_main(struct msg *m, int argc, char **argv)
     if (s.has_timeout)
         s.deadline = clock_in(s.timeout);
     job_begin(&s.job, s.has_timeout);
+    if (s.has_timeout)
+        job_stay_awake();
     return run(&s);
 }
 

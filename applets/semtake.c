@@ -13,9 +13,11 @@
 
 #include "clock.h"
 #include "fd.h"
+#include "find.h"
 #include "procs.h"
 #include "sem.h"
 #include "spawn.h"
+#include "worker.h"
 
 #define SEMTAKE_OPTIONS(X)                                                                       \
     MSG_OPTIONS(X)                                                                               \
@@ -100,20 +102,20 @@ static int take(const struct semtake *s, bool undo)
 
 static int run(struct semtake *s, char **argv)
 {
-    const char *path = *argv ? spawn_find(*argv) : NULL;
+    const char *path = *argv ? find_program(*argv) : NULL;
     if (*argv && !path)
-        return spawn_not_found(s->msg, *argv, errno);
+        return find_failed(s->msg, *argv, errno);
     if (s->pid)
         watch_pid(s);
     int status = take(s, *argv || s->pid);
     if (status != EXIT_DONE)
         return status;
-    if (s->pid && spawn_keeper(keep, s) < 0)
+    if (s->pid && worker_keep(keep, s) < 0)
         return msg_fatal(s->msg, EXIT_SYSTEM, "fork", NULL, errno);
     if (!*argv)
         return EXIT_DONE;
     spawn_become(path, argv, environ);
-    return msg_fatal(s->msg, spawn_exit_status(errno), "exec", *argv, errno);
+    return msg_fatal(s->msg, find_exit_status(errno), "exec", *argv, errno);
 }
 
 /* What --create=VALUE and -c make of the set. */

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "fd.h"
+#include "find.h"
 #include "sigs.h"
 #include "signum.h"
 #include "spawn.h"
@@ -107,11 +108,11 @@ static int sigexec_main(struct msg *m, int argc, char **argv)
         return opts_print(m, &inherited);
     if (list && fd_write_all(STDERR_FILENO, inherited.mem, inherited.len) < 0)
         msg_die_sys(m, "write", "stderr");
-    const char *path = spawn_find(*argv);
+    const char *path = find_program(*argv);
     if (!path)
-        return spawn_not_found(m, *argv, errno);
+        return find_failed(m, *argv, errno);
     spawn_become(path, argv, environ);
-    msg_die(m, spawn_exit_status(errno), "exec", path, errno);
+    msg_die(m, find_exit_status(errno), "exec", path, errno);
 }
 
 const struct applet applet_sigexec = {.cli = &cli, .theme = THEME_SIGNALS, .main = sigexec_main};

@@ -88,14 +88,14 @@ static int tell_handler(struct sigtrap *s, int sig)
 static void start_handler(struct sigtrap *s, int sig)
 {
     struct action *a = &s->actions[sig];
-    struct spawn spawn = {.legacy = SIGS_INHERITED};
-    const char *failed = "malloc";
+    struct spawn spawn = {.signals = SIGS_INHERITED};
     a->pending = false;
     job_forget(&s->handler);
     job_single(&s->handler, a->words);
-    if (job_find(&s->handler) == 0 &&
-        (tell_handler(s, sig) < 0 || job_start(&s->handler, 0, &spawn, &failed) < 0))
-        job_say_failed(&s->handler, 0, failed, errno);
+    if (job_find(&s->handler) != 0)
+        return;
+    if (tell_handler(s, sig) < 0 || job_start(&s->handler, 0, &spawn) < 0)
+        job_start_failed(&s->handler, 0, "fork", errno);
 }
 
 static void start_next_handler(struct sigtrap *s)
@@ -109,13 +109,10 @@ static void start_next_handler(struct sigtrap *s)
 
 static int start_prog(struct sigtrap *s)
 {
-    struct spawn spawn = {.legacy = SIGS_INHERITED};
-    const char *failed;
+    struct spawn spawn = {.signals = SIGS_INHERITED};
     s->restart = false;
     s->kill_at = CLOCK_NEVER;
-    if (job_start(&s->job, 0, &spawn, &failed) == 0)
-        return 0;
-    return job_say_failed(&s->job, 0, failed, errno);
+    return job_start(&s->job, 0, &spawn) < 0 ? job_start_failed(&s->job, 0, "fork", errno) : 0;
 }
 
 /* Asks PROG to end for a restart, and sees to it that it does. */

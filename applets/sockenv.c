@@ -13,6 +13,7 @@
 
 #include "clock.h"
 #include "env.h"
+#include "find.h"
 #include "num.h"
 #include "resolve.h"
 #include "spawn.h"
@@ -142,9 +143,9 @@ static int sockenv_main(struct msg *m, int argc, char **argv)
         msg_usage(m, "want PROG");
     if (env_init(&s.env, environ) < 0)
         msg_die_sys(m, "malloc", NULL);
-    const char *path = spawn_find(*argv);
+    const char *path = find_program(*argv);
     if (!path)
-        return spawn_not_found(m, *argv, errno);
+        return find_failed(m, *argv, errno);
     if (s.keep) {
         if (s.lookup) { /* what is not found is unknown, whoever said it before */
             env_drop(&s.env, "TCPREMOTEHOST");
@@ -157,7 +158,7 @@ static int sockenv_main(struct msg *m, int argc, char **argv)
     }
     put_hosts(&s);
     spawn_become(path, argv, s.env.v);
-    msg_die(m, spawn_exit_status(errno), "exec", path, errno);
+    msg_die(m, find_exit_status(errno), "exec", path, errno);
 }
 
 const struct applet applet_sockenv = {.cli = &cli, .theme = THEME_SOCKETS, .main = sockenv_main};

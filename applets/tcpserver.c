@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "clock.h"
+#include "find.h"
 #include "listen.h"
 #include "proxy.h"
 #include "resolve.h"
@@ -285,9 +286,9 @@ static char **put_sockenv_in_front(const struct tcpserver *t, int argc, char **a
     if (!words)
         msg_die_sys(t->msg, "malloc", NULL);
     *path = applet_find("sockenv") && access("/proc/self/exe", X_OK) == 0 ? "/proc/self/exe"
-                                                                          : spawn_find("sockenv");
+                                                                          : find_program("sockenv");
     if (!*path) {
-        *path = spawn_find("ipcbox");
+        *path = find_program("ipcbox");
         if (!*path)
             msg_die(t->msg, EXIT_NOTFOUND, "-h needs sockenv: find", "sockenv or ipcbox", ENOENT);
         *to++ = "ipcbox";

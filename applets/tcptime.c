@@ -25,6 +25,7 @@
 #include "sigs.h"
 #include "spawn.h"
 #include "timetell.h"
+#include "worker.h"
 
 #define TCPTIME_OPTIONS(X)                                                  \
     MSG_OPTIONS(X)                                                          \
@@ -158,7 +159,7 @@ static void start(struct tcptime *t)
 {
     while (t->next < t->n && t->running < t->at_once) {
         struct errand e = {.t = t, .host = t->next};
-        pid_t pid = spawn_function(run_errand, &e, true);
+        pid_t pid = worker_start(run_errand, &e, true);
         if (pid < 0 && t->running)
             return;
         if (pid < 0) {

@@ -24,6 +24,7 @@
 #include "num.h"
 #include "rfc868.h"
 #include "sigs.h"
+#include "tick.h"
 #include "udp.h"
 #include "user.h"
 
@@ -199,11 +200,11 @@ static int accept_one(const struct timeserver *t, nfds_t i, struct addr *client)
 {
     int conn = -1;
     client->len = sizeof client->u;
-    if (t->blocking[i] && sigs_open() < 0)
+    if (t->blocking[i] && tick_begin() < 0)
         return -1;
     conn = accept4(t->sockets[i].fd, &client->u.sa, &client->len, SOCK_CLOEXEC);
     if (t->blocking[i])
-        sigs_shut();
+        tick_end();
     return conn;
 }
 
@@ -229,7 +230,7 @@ static int serve(struct timeserver *t)
 {
     int sig = 0;
     while (!sig) {
-        int ready = sigs_sleep(t->sockets, t->n, CLOCK_NEVER);
+        int ready = sigs_sleep(t->sockets, t->n, notify_tend(&t->notify, t->msg));
         if (ready < 0 && errno != EINTR)
             note_shortage(t, "poll");
         for (nfds_t i = 0; ready > 0 && i < t->n; i++)
@@ -336,8 +337,8 @@ static int run(struct timeserver *t)
     if (user_become(&t->user) < 0)
         msg_die_sys(t->msg, "change user to", t->user.name);
     buf_num(&port, t->port);
-    if (notify_ready(&t->notify, buf_str(&port), &object) < 0)
-        msg_die_sys(t->msg, "tell readiness to", object);
+    if (notify_ready(&t->notify, "READY=1", buf_str(&port), &object) < 0)
+        msg_die_sys(t->msg, "report readiness to", object);
     return serve(t);
 }
 

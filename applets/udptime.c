@@ -24,6 +24,7 @@
 #include "rfc868.h"
 #include "sigs.h"
 #include "sntp.h"
+#include "speak.h"
 #include "table.h"
 #include "timetell.h"
 #include "udp.h"
@@ -95,7 +96,7 @@ static const char not_found[] = "its name was not found in time";
 static void clear_progress(struct udptime *u)
 {
     if (u->progress_shown)
-        fd_write(STDERR_FILENO, "\r\033[K", 4);
+        speak("\r\033[K", 4);
     u->progress_shown = false;
 }
 
@@ -109,7 +110,7 @@ static void show_progress(struct udptime *u)
     u->next_progress = clock_in(PROGRESS_MS * CLOCK_MS);
     buf_fmt(&line, "\r%s: %zu of %zu hosts, %zu asked and silent\033[K", u->msg->applet, u->n - u->pending,
         u->n, u->outstanding);
-    fd_write(STDERR_FILENO, line.mem, line.len);
+    speak(line.mem, line.len);
     u->progress_shown = true;
 }
 

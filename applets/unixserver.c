@@ -22,6 +22,7 @@
 #include "reap.h"
 #include "serve.h"
 #include "ucspi.h"
+#include "worker.h"
 
 #define UNIXSERVER_OPTIONS(X)                                         \
     SERVE_OPTIONS(X)                                                  \
@@ -123,7 +124,7 @@ static void start_keeper(struct unixserver *u)
     u->server = getpid();
     if (pipe2(fds, O_CLOEXEC) == 0) {
         u->keeper_fd = fds[0];
-        u->keeper = spawn_keeper(keep, u);
+        u->keeper = worker_keep(keep, u);
     }
     if (u->keeper <= 0) {
         int err = errno;

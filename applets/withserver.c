@@ -152,17 +152,18 @@ static int start_server(struct withserver *w)
         const int fds[] = {null, out[1]};
         struct spawn spawn = {.fds = fds,
             .nfds = 2,
-            .legacy = SIGS_INHERITED,
+            .signals = SIGS_INHERITED,
             .place = SPAWN_GROUP, /* the terminal's signals are CLIENT's */
             .death_signal = SIGKILL};
-        done = job_start(&w->job, SERVER, &spawn, &failed);
+        failed = "fork";
+        done = job_start(&w->job, SERVER, &spawn);
     }
     int err = errno;
     w->out = out[0];
     fd_close(&out[1]);
     fd_close(&null);
     if (done < 0)
-        return job_say_failed(&w->job, SERVER, failed, err);
+        return job_start_failed(&w->job, SERVER, failed, err);
     if (w->out >= 0)
         pump_init(&w->log, w->out, STDERR_FILENO);
     return EXIT_DONE;
@@ -199,6 +200,8 @@ static int end_early(struct withserver *w)
     /* what it has said last, if that can still be had */
     for (int64_t until = clock_in(ENDING_MS * CLOCK_MS); by_line(w) && !w->line_done && clock_left(until);)
         sleep_until(w, until);
+    if (w->job.start_failed) /* which has been reported */
+        return job_status(&w->job, SERVER);
     job_describe_end(&w->job, SERVER, &end);
     int status = give_up(w, SERVER, EXIT_SYSTEM, "SERVER %s before it was ready", buf_str(&end));
     add_line(w);
@@ -326,16 +329,15 @@ static void note_server_end(struct withserver *w)
 
 static int run_client(struct withserver *w)
 {
-    const char *failed;
     struct job *j = &w->job;
-    struct spawn spawn = {.legacy = SIGS_INHERITED, .death_signal = SIGKILL};
+    struct spawn spawn = {.signals = SIGS_INHERITED, .death_signal = SIGKILL};
     if (tell_client(w) < 0)
         return msg_fatal(w->msg, EXIT_SYSTEM, "malloc", NULL, errno);
     job_look(j); /* a signal that came before CLIENT is not its own */
     if (w->stop)
         return EXIT_SYSTEM;
-    if (job_start(j, CLIENT, &spawn, &failed) < 0)
-        return job_say_failed(j, CLIENT, failed, errno);
+    if (job_start(j, CLIENT, &spawn) < 0)
+        return job_start_failed(j, CLIENT, "fork", errno);
     while (!j->progs[CLIENT].ended) {
         if (!clock_left(w->deadline))
             return give_up(w, CLIENT, EXIT_DEADLINE, "CLIENT did not end in time");
@@ -415,6 +417,7 @@ static int run(struct withserver *w)
     j->on_signal = take_signal;
     j->owner = w;
     job_begin(j, true);
+    job_stay_awake();
     job_env(j); /* before there is a SERVER to end */
     w->why = BUF(w->why_mem);
     int status = start_and_run(w);

@@ -503,9 +503,9 @@ commands_of() {
   local call
   for call in "${calls[@]}"; do
     # shellcheck disable=SC2086
-    strace -f -qq -o trace -e trace=write,writev $call </dev/null 2>/dev/null || :
-    [ "$(grep -c 'write[v]*(2,' trace)" -eq 1 ]
-    [ "$(grep -cE '^[0-9]+ +write' trace)" -eq 1 ]
+    strace -f -qq -o trace -e trace=write,writev,pwritev2 $call </dev/null 2>/dev/null || :
+    [ "$(grep -c 'write[v2]*(2,.* = [0-9]' trace)" -eq 1 ]
+    [ "$(grep -cE '^[0-9]+ +p?write.* = [0-9]' trace)" -eq 1 ]
   done
 }
 

@@ -324,7 +324,7 @@ WATCHDOG=1' RELOADING=1 STATUS=again; exec sleep 6055s"
 @test "a manager that can't be told is a failure, and PROG is ended" {
   run -111 env NOTIFY_SOCKET="$here/nobody" timeout 60 daemonize --foreground -p prog sh -c \
     "echo \$\$ >$here/was; exec sleep 6057s"
-  [ "$output" = "daemonize: tell readiness to NOTIFY_SOCKET: No such file or directory" ]
+  [ "$output" = "daemonize: report readiness to NOTIFY_SOCKET: No such file or directory" ]
   [ ! -e was ] || ended "$(cat was)"
   [ ! -e prog ]
 }

@@ -231,7 +231,7 @@ PERL
 
 @test "an exec that fails after the look-up is 126 or 127 as well, and leaves no pidfile" {
   printf '#!%s/nothing\n' "$here" >no-interpreter
-  echo $'\x7fELF but no more' >no-format
+  printf '\177ELF\0 but no more' >no-format
   chmod +x no-interpreter no-format
   local how
   for how in -q '-p pid -P monitor' --supervise '-l lock --log log' '--ready fd' '--settle 1h' --foreground; do

@@ -22,7 +22,7 @@ teardown() {
   kill -0 "$!"
   [ ! -s out ]
   run -111 --separate-stderr timeout --foreground 60 bash -c 'exec mkfifo-sig -1 third ./counter >/dev/full'
-  [ "$stderr" = "mkfifo-sig: tell readiness to stdout: No space left on device" ]
+  [ "$stderr" = "mkfifo-sig: report readiness to stdout: No space left on device" ]
   [ ! -e third ]
 }
 
@@ -39,7 +39,7 @@ teardown() {
   until_line manager.out '^STOPPING=1$'
   [ "$(cat manager.out)" = $'up\nREADY=1\nSTOPPING=1' ]
   run -111 --separate-stderr timeout --foreground 60 env NOTIFY_SOCKET="$PWD/nobody" mkfifo-sig sig ./counter
-  [ "$stderr" = "mkfifo-sig: tell readiness to NOTIFY_SOCKET: No such file or directory" ]
+  [ "$stderr" = "mkfifo-sig: report readiness to NOTIFY_SOCKET: No such file or directory" ]
   [ ! -e sig ]
 }
 

@@ -314,8 +314,8 @@ passes_all() {
   run -0 --separate-stderr timeout --foreground -k 1 60 strace -qq -o trace -e trace=rt_sigtimedwait \
     -e inject=rt_sigtimedwait:error=ENOSYS reap echo done
   [ "$output" = done ]
-  [ "$stderr" = "reap: poll: Function not implemented" ]
-  [ "$(grep -c INJECTED trace)" -eq 1 ]
+  [ -z "$stderr" ]
+  grep -q INJECTED trace
 }
 
 @test "a signal that kills PROG by way of us kills us" {

@@ -166,7 +166,7 @@ RTMAX blocked" ]
   echo plain >plain
   run -126 sigexec ./plain
   [ "$output" = "sigexec: ./plain: Permission denied" ]
-  printf '\177ELF broken' >broken
+  printf '\177ELF\0 broken' >broken
   chmod +x broken
   run -126 sigexec ./broken
   [ "$output" = "sigexec: exec ./broken: Exec format error" ]

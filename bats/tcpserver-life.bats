@@ -86,9 +86,9 @@ PERL
 
 @test "readiness that can't be told is a failure" {
   run -111 --separate-stderr env NOTIFY_SOCKET="$PWD/nobody" tcpserver 127.0.0.1 0 true
-  [ "$stderr" = "tcpserver: tell readiness to NOTIFY_SOCKET: No such file or directory" ]
+  [ "$stderr" = "tcpserver: report readiness to NOTIFY_SOCKET: No such file or directory" ]
   run -111 bash -c 'exec tcpserver -1 127.0.0.1 0 true >/dev/full'
-  [ "$output" = "tcpserver: tell readiness to stdout: No space left on device" ]
+  [ "$output" = "tcpserver: report readiness to stdout: No space left on device" ]
 }
 
 @test "all readiness is told before the first connection is accepted" {

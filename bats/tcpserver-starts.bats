@@ -124,7 +124,7 @@ lines_of() {
   [ "$output" = served ]
 }
 
-@test "where a start can't be left to itself it is waited for" {
+@test "where a child can't share our memory it is a copy" {
   script prog 'echo served'
   for error in EINVAL ENOSYS; do
     with_strace trace -e trace=clone -e "inject=clone:error=$error:when=1"
@@ -135,7 +135,8 @@ lines_of() {
     [ "$output" = served ]
     finish "$srv"
     [ ! -s srv.err ] || [ -z "$(grep '^tcpserver' srv.err)" ]
-    [ "$(grep -c CLONE_VFORK trace)" -eq 2 ]
+    [ "$(grep -c child_stack=NULL trace)" -eq 1 ]
+    [ "$(grep -c CLONE_VM trace)" -eq 2 ]
   done
 }
 

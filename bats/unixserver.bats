@@ -391,7 +391,7 @@ race() {
   run -126 timeout 60 unixserver sock ./plain
   [ ! -e sock ]
   run -111 timeout 60 bash -c 'exec unixserver -1 sock cat >/dev/full'
-  [[ $output == "unixserver: tell readiness to "*": No space left on device" ]]
+  [[ $output == "unixserver: report readiness to "*": No space left on device" ]]
   [ ! -e sock ]
   run -111 timeout 60 bash -c 'exec unixserver --ready-fd 5 sock cat 5</dev/null'
   [ ! -e sock ]

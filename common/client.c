@@ -12,6 +12,7 @@
 
 #include "clock.h"
 #include "fd.h"
+#include "find.h"
 #include "progress.h"
 #include "relay.h"
 #include "sigs.h"
@@ -60,18 +61,18 @@ void client_check_options(const struct client_options *c, const struct msg *m, c
 
 int client_check(const struct msg *m, const char *name)
 {
-    const char *path = spawn_find(name);
+    const char *path = find_program(name);
     if (!path)
-        return spawn_not_found(m, name, errno);
-    spawn_forget(path, name);
+        return find_failed(m, name, errno);
+    find_free(path, name);
     return 0;
 }
 
 int client_become(const struct msg *m, int fd, char **argv, char *const *envp)
 {
-    const char *path = spawn_find(*argv);
+    const char *path = find_program(*argv);
     if (!path)
-        return spawn_not_found(m, *argv, errno);
+        return find_failed(m, *argv, errno);
     if (fd_set_nonblock(fd, false) < 0)
         msg_die_sys(m, "fcntl", "connection");
     /* above both targets first, or one of them may be fd itself */
@@ -81,7 +82,7 @@ int client_become(const struct msg *m, int fd, char **argv, char *const *envp)
     if (fd < FROM_NETWORK)
         fd_close(&fd);
     spawn_become(path, argv, envp);
-    return msg_fatal(m, spawn_exit_status(errno), "exec", path, errno);
+    return msg_fatal(m, find_exit_status(errno), "exec", path, errno);
 }
 
 /* Our input can't be read to its end: the peer must not take what it got for the whole. */

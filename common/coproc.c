@@ -208,29 +208,27 @@ static int make_client_ends(struct coproc *c, struct channels *ch, int ends[3])
 
 static int start_server(struct coproc *c, struct channels *ch)
 {
-    const char *failed;
     struct spawn spawn = {.fds = ch->server,
         .nfds = 3,
-        .legacy = SIGS_PIPELINE,
+        .signals = SIGS_PIPELINE,
         .place = c->pty == PTY_BOTH ? SPAWN_TERMINAL : SPAWN_HERE};
-    int done = job_start(&c->job, SERVER, &spawn, &failed), err = errno;
+    int done = job_start(&c->job, SERVER, &spawn), err = errno;
     close_all(ch->server, 3);
-    return done < 0 ? job_say_failed(&c->job, SERVER, failed, err) : 0;
+    return done < 0 ? job_start_failed(&c->job, SERVER, "fork", err) : 0;
 }
 
 static int start_client(struct coproc *c, int ends[3])
 {
-    const char *failed;
     int fds[CLIENT_FDS];
     for (int i = 0; i < CLIENT_FDS; i++)
         fds[i] = -1;
     fds[c->cross ? STDIN_FILENO : FROM_SERVER] = ends[1];
     fds[c->cross ? STDOUT_FILENO : TO_SERVER] = ends[0];
     fds[SERVERS_STDERR] = ends[2];
-    struct spawn spawn = {.fds = fds, .nfds = CLIENT_FDS, .legacy = SIGS_PIPELINE};
-    int done = job_start(&c->job, CLIENT, &spawn, &failed), err = errno;
+    struct spawn spawn = {.fds = fds, .nfds = CLIENT_FDS, .signals = SIGS_PIPELINE};
+    int done = job_start(&c->job, CLIENT, &spawn), err = errno;
     close_all(ends, 3);
-    return done < 0 ? job_say_failed(&c->job, CLIENT, failed, err) : 0;
+    return done < 0 ? job_start_failed(&c->job, CLIENT, "fork", err) : 0;
 }
 
 /* Waits for both without having a hand in what they say. */

@@ -14,9 +14,12 @@
 
 #include "clock.h"
 #include "fd.h"
+#include "find.h"
 #include "num.h"
 #include "reap.h"
 #include "sigs.h"
+#include "speak.h"
+#include "tick.h"
 
 void job_init(struct job *j, struct msg *m)
 {
@@ -94,8 +97,10 @@ void job_single(struct job *j, char **words)
 
 void job_forget(struct job *j)
 {
-    for (size_t i = 0; i < j->n; i++)
-        spawn_forget(j->progs[i].path, *j->progs[i].argv);
+    for (size_t i = 0; i < j->n; i++) {
+        find_free(j->progs[i].path, *j->progs[i].argv);
+        spawn_free(j->progs[i].start);
+    }
     if (j->progs != j->few)
         free(j->progs);
     j->progs = NULL;
@@ -124,13 +129,13 @@ static void tell_status(const struct job *j, size_t i, pid_t pid)
     buf_fmt(&b,
         "stage=%zu pid=%ld exec_errno=%d exit=%d signal=%d core=%d timed_out=%d seconds=%lld.%03lld\n", i,
         (long)pid, p->exec_errno,
-        p->exec_errno  ? spawn_exit_status(p->exec_errno)
+        p->exec_errno  ? job_status(j, i)
         : WIFEXITED(s) ? WEXITSTATUS(s)
                        : 0,
         WIFSIGNALED(s) ? WTERMSIG(s) : 0, WIFSIGNALED(s) && WCOREDUMP(s), p->timed_out,
         (long long)(took / CLOCK_SECOND), (long long)(took % CLOCK_SECOND / CLOCK_MS));
-    if (fd_write_all(j->status_fd, b.mem, b.len) < 0)
-        msg_error(j->msg, "write", "status-fd", errno);
+    if (speak_to(j->status_fd, b.mem, b.len) < 0)
+        msg_error_why(j->msg, "write", "status-fd", errno == EAGAIN ? "nobody reads it" : strerror(errno));
 }
 
 static int fail(const struct job *j, size_t i, int status, const char *action, int err)
@@ -144,14 +149,15 @@ int job_find(struct job *j)
 {
     for (size_t i = 0; i < j->n; i++) {
         struct prog *p = &j->progs[i];
-        p->path = spawn_find(*p->argv);
+        p->path = find_program(*p->argv);
         if (p->path)
             continue;
         p->exec_errno = errno;
+        p->failed = "exec";
         tell_status(j, i, 0);
         char mem[PATH_MAX + 32];
         struct buf name = BUF(mem);
-        return spawn_not_found(j->msg, name_of(j, i, &name), p->exec_errno);
+        return find_failed(j->msg, name_of(j, i, &name), p->exec_errno);
     }
     return 0;
 }
@@ -181,14 +187,20 @@ static void prepare_listen_pid(struct job *j)
 void job_begin(struct job *j, bool family)
 {
     j->with_family = family;
-    if (family && family_begin(&j->family) < 0)
-        msg_die_sys(j->msg, "look at", "/proc");
+    if (family)
+        descendants_begin(&j->descendants);
     prepare_listen_pid(j);
     sigs_catch(SIGCHLD);
     sigs_catch(SIGPIPE); /* of our own writes: an error, and nobody's signal */
     sigs_catch_ending();
     if (!sigs_work())
         msg_die_sys(j->msg, "sigaction", NULL);
+}
+
+void job_stay_awake(void)
+{
+    sigs_catch(SIGTTIN);
+    sigs_catch(SIGTTOU);
 }
 
 static void say_end(const struct job *j, size_t i, pid_t pid)
@@ -208,27 +220,20 @@ static void say_end(const struct job *j, size_t i, pid_t pid)
     event_send(&e);
 }
 
-int job_start(struct job *j, size_t i, struct spawn *s, const char **failed)
+int job_start(struct job *j, size_t i, struct spawn *s)
 {
     struct prog *p = &j->progs[i];
     s->path = p->path;
     s->argv = p->argv;
-    s->envp = j->env.v ? j->env.v : environ;
+    s->envp = environ;
     s->pid_text = j->has_listen_pid ? j->listen_pid + strlen("LISTEN_PID=") : NULL;
     p->began = j->status_fd < 0 ? 0 : clock_now();
-    pid_t pid = spawn_program(s, failed);
-    if (pid < 0) {
-        int err = errno;
-        j->start_failed = strcmp(*failed, "fork") != 0 || err != EAGAIN;
-        if (strcmp(*failed, "fork") != 0) {
-            p->exec_errno = err;
-            p->ended = true;
-            tell_status(j, i, 0);
-        }
-        errno = err;
+    if (!p->start && !(p->start = spawn_record()))
         return -1;
-    }
-    j->start_failed = false;
+    pid_t pid = spawn_program(p->start, s, j->env.v ? &j->env : NULL);
+    if (pid < 0)
+        return -1;
+    j->start_failed = j->start_failed && j->running;
     p->exec_errno = p->wait_status = 0;
     p->timed_out = false;
     p->pid = pid;
@@ -238,30 +243,75 @@ int job_start(struct job *j, size_t i, struct spawn *s, const char **failed)
     return 0;
 }
 
-int job_say_failed(struct job *j, size_t i, const char *failed, int err)
+/* A close-on-exec pipe ends when the program has been executed, or its child has exited. */
+static int start_with_pipe(struct job *j, size_t i, struct spawn *s, int *end)
 {
-    if (strcmp(failed, "exec") != 0 && !j->progs[i].exec_errno) {
-        j->progs[i].exec_errno = err;
-        tell_status(j, i, 0);
+    int fds[2];
+    if (pipe2(fds, O_CLOEXEC) < 0)
+        return -1;
+    *end = fds[0];
+    int done = fd_raise(&fds[1], SPAWN_FDS) < 0 ? -1 : job_start(j, i, s);
+    fd_close(&fds[1]);
+    return done;
+}
+
+int job_execute(struct job *j, size_t i, struct spawn *s)
+{
+    int end = -1, done = start_with_pipe(j, i, s, &end), err = errno;
+    struct pollfd exec = {.fd = end, .events = POLLIN};
+    while (done == 0 && !j->progs[i].ended && !exec.revents)
+        if (job_sleep(j, &exec, 1, CLOCK_NEVER) <= 0)
+            exec.revents = 0;
+    fd_close(&end);
+    if (done < 0)
+        return job_start_failed(j, i, "fork", err);
+    while (!j->progs[i].ended && spawn_has_failed(j->progs[i].start))
+        job_sleep(j, NULL, 0, CLOCK_NEVER);
+    return j->progs[i].exec_errno ? job_status(j, i) : 0;
+}
+
+static bool is_of_exec(const char *step)
+{
+    return strcmp(step, "exec") == 0;
+}
+
+int job_start_failed(struct job *j, size_t i, const char *failed, int err)
+{
+    struct prog *p = &j->progs[i];
+    j->start_failed = true;
+    p->exec_errno = err;
+    p->failed = failed;
+    p->ended = true;
+    tell_status(j, i, 0);
+    return fail(j, i, job_status(j, i), failed, err);
+}
+
+static void note_end(struct job *j, size_t i, int status)
+{
+    struct prog *p = &j->progs[i];
+    pid_t pid = p->pid;
+    const char *step;
+    p->pid = 0;
+    p->ended = true;
+    p->wait_status = status;
+    j->running--;
+    int err = spawn_reaped(p->start, &step);
+    if (err) {
+        job_start_failed(j, i, step, err);
+        return;
     }
-    return fail(j, i, strcmp(failed, "exec") == 0 ? spawn_exit_status(err) : EXIT_SYSTEM, failed, err);
+    tell_status(j, i, pid);
+    if (j->msg->level >= MSG_VERBOSE)
+        say_end(j, i, pid);
 }
 
 bool job_note_end(struct job *j, pid_t pid, int status)
 {
-    for (size_t i = 0; i < j->n; i++) {
-        struct prog *p = &j->progs[i];
-        if (p->pid != pid)
-            continue;
-        p->pid = 0;
-        p->ended = true;
-        p->wait_status = status;
-        j->running--;
-        tell_status(j, i, pid);
-        if (j->msg->level >= MSG_VERBOSE)
-            say_end(j, i, pid);
-        return true;
-    }
+    for (size_t i = 0; i < j->n; i++)
+        if (j->progs[i].pid == pid) {
+            note_end(j, i, status);
+            return true;
+        }
     return false;
 }
 
@@ -286,6 +336,7 @@ static void reap_all(struct job *j)
     int status;
     do {
         while ((pid = reap_next(&status, j->on_stop != NULL)) > 0) {
+            j->reaped++;
             if (WIFSTOPPED(status))
                 note_stop(j, pid);
             else if (!job_note_end(j, pid, status) && j->on_other)
@@ -367,26 +418,27 @@ int job_write(struct job *j, struct pump *out, const char *bytes, size_t n, int6
 int job_open(const char *path, int flags, int64_t deadline)
 {
     int fd;
-    if (sigs_open() < 0)
+    if (tick_begin() < 0)
         return -1;
     do
         fd = open(path, flags | O_CLOEXEC | O_NOCTTY, 0666);
     while (fd < 0 && errno == EINTR && clock_left(deadline) && !sigs_ending_came());
-    sigs_shut();
+    tick_end();
     return fd;
 }
 
 /* How many of ours are alive and took the signal. */
-static long signal_tree(const struct job *j, int sig)
+static long signal_all(const struct job *j, int sig)
 {
-    long took = j->with_family ? family_signal(&j->family, sig) : -1;
+    long took = j->with_family ? descendants_signal(&j->descendants, sig) : -1;
     return took >= 0 ? took : job_signal(j, sig, false);
 }
 
+/* The proof is ECHILD. */
 static bool nothing_left(struct job *j)
 {
     reap_all(j);
-    return j->with_family ? !reap_have_children() : !j->running;
+    return !j->running && (!j->with_family || !reap_have_children());
 }
 
 /* Sleeps in job_end. Whether a signal says that we are in a hurry. */
@@ -407,24 +459,74 @@ static bool sleep_ending(struct job *j, int64_t ns)
     return hurry || j->hurry;
 }
 
-void job_end(struct job *j, int sig, int64_t grace)
+enum { LOOK_MS = 2, QUIET_LOOKS = 5, PATIENCE_MS = 2000 /* after SIGKILL */ };
+
+static void ask(struct job *j, int sig, int64_t deadline)
 {
-    enum { LOOKS = 20 }; /* for one who was born while we looked */
+    signal_all(j, sig);
+    signal_all(j, SIGCONT); /* one that is stopped would not hear it */
+    while (!nothing_left(j) && signal_all(j, 0) > 0 && clock_left(deadline))
+        if (sleep_ending(j, clock_left(deadline)))
+            return;
+}
+
+/* Whether those that are left are such that we may not signal, or are to live. */
+static bool is_excused(const struct job *j)
+{
+    return j->with_family ? descendants_are_excused(&j->descendants) : job_signal(j, 0, false) == 0;
+}
+
+/*
+ * Again and again, without a pause as long as there is one to be killed or reaped. Whether nobody is left.
+ * Where we have children that are to live, or that we may not signal, there is no ECHILD: then a while in
+ * which no other child was seen or reaped must do. A process that forks and exits all the time would be one
+ * or the other.
+ */
+static bool kill_all(struct job *j, int64_t deadline)
+{
+    int quiet = 0;
+    while (!nothing_left(j)) {
+        unsigned long reaped = j->reaped;
+        long killed = j->with_family ? descendants_kill(&j->descendants) : -1;
+        if (killed < 0)
+            killed = job_signal(j, SIGKILL, false);
+        reap_all(j);
+        quiet = killed || j->reaped != reaped ? 0 : quiet + 1;
+        if (quiet >= QUIET_LOOKS && is_excused(j))
+            return true;
+        if (!clock_left(deadline))
+            return nothing_left(j);
+        if (quiet)
+            sleep_ending(j, LOOK_MS * CLOCK_MS);
+    }
+    return true;
+}
+
+static int say_left(const struct job *j)
+{
+    char mem[160];
+    struct buf pids = BUF(mem);
+    if (j->with_family)
+        descendants_name(&j->descendants, &pids);
+    else
+        for (size_t i = 0; i < j->n; i++)
+            if (j->progs[i].pid > 0)
+                buf_fmt(&pids, "%s%ld", pids.len ? " " : "", (long)j->progs[i].pid);
+    return msg_fatal_why(j->msg, EXIT_SYSTEM, "kill", buf_str(&pids), "still there after SIGKILL");
+}
+
+int job_end(struct job *j, int sig, int64_t grace)
+{
     for (size_t i = 0; i < j->n; i++)
         j->progs[i].timed_out = j->progs[i].pid > 0 && !j->start_failed;
     if (nothing_left(j))
-        return;
-    int64_t deadline = clock_in(grace);
-    signal_tree(j, sig);
-    signal_tree(j, SIGCONT); /* one that is stopped would not hear it */
-    while (!nothing_left(j) && signal_tree(j, 0) > 0 && clock_left(deadline))
-        if (sleep_ending(j, clock_left(deadline)))
-            break;
-    for (int idle = 0; idle < LOOKS && !nothing_left(j); idle++) {
-        if (signal_tree(j, SIGKILL) > 0)
-            idle = 0;
-        sleep_ending(j, 10 * CLOCK_MS);
-    }
+        return EXIT_DONE;
+    ask(j, sig, clock_in(grace));
+    if (kill_all(j, clock_in(PATIENCE_MS * CLOCK_MS)))
+        return EXIT_DONE;
+    if (j->with_family && j->descendants.missing)
+        msg_error(j->msg, "find all descendants", j->descendants.missing, j->descendants.missing_errno);
+    return say_left(j);
 }
 
 void job_release_stdio(const struct job *j)
@@ -437,7 +539,9 @@ void job_release_stdio(const struct job *j)
 int job_status(const struct job *j, size_t i)
 {
     const struct prog *p = &j->progs[i];
-    return p->exec_errno ? spawn_exit_status(p->exec_errno) : reap_exit_status(p->wait_status);
+    if (p->exec_errno)
+        return is_of_exec(p->failed) ? find_exit_status(p->exec_errno) : EXIT_SYSTEM;
+    return reap_exit_status(p->wait_status);
 }
 
 int job_end_alike(const struct job *j, size_t i)

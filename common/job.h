@@ -8,7 +8,7 @@
 #define JOB_H
 
 #include "env.h"
-#include "family.h"
+#include "descendants.h"
 #include "opts.h"
 #include "relay.h"
 #include "spawn.h"
@@ -29,10 +29,12 @@ struct prog {
     pid_t pid;        /* while it runs; 0 before and after */
     bool ended;
     bool own_group;
-    bool timed_out;  /* it had to be ended */
-    int exec_errno;  /* it could not be started */
-    int wait_status; /* wait(2)'s, once it has ended by itself */
-    int64_t began;   /* for --status-fd, else 0 */
+    bool timed_out; /* it had to be ended */
+    struct start *start;
+    int exec_errno;     /* it could not be started, */
+    const char *failed; /* for this step */
+    int wait_status;    /* wait(2)'s, once it has ended by itself */
+    int64_t began;      /* for --status-fd, else 0 */
 };
 
 enum { JOB_FEW = 8, JOB_STAGES_MAX = 500 };
@@ -57,12 +59,13 @@ struct job {
     int watched;
     void (*on_watched)(void *owner);
     void *owner;
-    bool hurry;        /* set by on_signal: job_end is to wait for nobody */
-    bool start_failed; /* one could not be started; who is ended then has not been late */
-    bool poll_failed;  /* which has been said */
-    int came;          /* the last signal that would have ended us, 0: none */
-    bool with_family;  /* job_end ends descendants too */
-    struct family family;
+    bool hurry;           /* set by on_signal: job_end is to wait for nobody */
+    bool start_failed;    /* one could not be started; who is ended then has not been late */
+    bool poll_failed;     /* which has been said */
+    int came;             /* the last signal that would have ended us, 0: none */
+    bool with_family;     /* job_end ends descendants too */
+    unsigned long reaped; /* ends and stops of children that were seen */
+    struct descendants descendants;
     struct env env;                       /* of job_env; without one, programs get ours */
     char listen_pid[24 + SPAWN_PID_SIZE]; /* LISTEN_PID of the program that is being started */
     bool has_listen_pid;
@@ -89,22 +92,35 @@ void job_forget(struct job *j);
 int job_find(struct job *j);
 
 /*
- * Catches SIGCHLD and what would end us. With `family`, descendants belong to us. Ends the process when that
- * fails.
+ * Catches SIGCHLD and what would end us. With `family`, descendants belong to us. Exits when signals can't be
+ * caught.
  */
 void job_begin(struct job *j, bool family);
+
+/*
+ * For one that has a deadline and does not read the terminal: it is not stopped when a background job of its
+ * group touches the terminal (SIGTTIN, SIGTTOU), lest the deadline never come.
+ */
+void job_stay_awake(void);
 
 /* What is to be changed of the programs' environment. Ends the process when there is no memory for it. */
 struct env *job_env(struct job *j);
 
 /*
- * Starts program i; s says all but path, argv, envp. 0, or -1 with errno and *failed as spawn_program. A
- * failed exec is noted as the program's end.
+ * Starts program i; s says all but path, argv, envp. Returns at once: 0, or -1 with errno when there is no
+ * process for it. A start that fails later is reported then, sets start_failed, and is the program's end,
+ * with 126, 127 or 111 as its status.
  */
-int job_start(struct job *j, size_t i, struct spawn *s, const char **failed);
+int job_start(struct job *j, size_t i, struct spawn *s);
 
-/* Says why program i could not be started; the exit status for it. */
-int job_say_failed(struct job *j, size_t i, const char *failed, int err);
+/*
+ * The same for those who must know: returns once program i has been executed: 0, or the exit status of a
+ * failure, which has been reported.
+ */
+int job_execute(struct job *j, size_t i, struct spawn *s);
+
+/* Reports why program i could not be started; the exit status for it. */
+int job_start_failed(struct job *j, size_t i, const char *failed, int err);
 
 /*
  * Sleeps as sigs_sleep, then takes the signals that came: notes ends, passes on what a process sent us. What
@@ -135,11 +151,12 @@ void job_look(struct job *j);
 int job_open(const char *path, int flags, int64_t deadline);
 
 /*
- * Ends what still runs: `sig` first, and SIGKILL after `grace` nanoseconds or when a signal comes. Returns
- * once nothing is left that we may signal. Programs that had to be ended are timed_out; one that would not is
- * not `ended`.
+ * The one way to end programs: asks those that still run, by `sig`; kills them, again and again, after
+ * `grace` nanoseconds or when a signal comes; and is sure that nobody is left that we may signal. EXIT_DONE,
+ * or EXIT_SYSTEM when some are there 2 s after SIGKILL, which has been reported with their pids. Programs
+ * that had to be ended are timed_out; one that would not is not `ended`.
  */
-void job_end(struct job *j, int sig, int64_t grace);
+int job_end(struct job *j, int sig, int64_t grace);
 
 /*
  * Puts /dev/null in place of stdin and stdout, once programs have them: who is at their other end must see

@@ -15,6 +15,7 @@
 #include "clock.h"
 #include "fd.h"
 #include "sigs.h"
+#include "tick.h"
 
 enum { DIRECTORY_SECONDS = 5 };
 
@@ -41,12 +42,12 @@ int lock_fd(int fd, const struct lock_kind *kind, int64_t deadline)
     while (done < 0 && errno == EINTR);
     if (done == 0 || errno != EWOULDBLOCK || !clock_left(deadline))
         return done;
-    if (sigs_open() < 0)
+    if (tick_begin() < 0)
         return -1;
     do
         done = try(fd, kind, true);
     while (done < 0 && errno == EINTR && clock_left(deadline) && !sigs_ending_came());
-    sigs_shut();
+    tick_end();
     if (done < 0 && errno == EINTR && !sigs_ending_came())
         errno = ETIMEDOUT;
     return done;

@@ -193,7 +193,7 @@ void monitor_sleep(struct monitor *m, int64_t ns)
     };
     if (m->log.error)
         ns = clock_first(ns, LOG_RETRY_MS * CLOCK_MS);
-    job_sleep(&m->job, polls, 3, ns);
+    job_sleep(&m->job, polls, 3, clock_first(ns, notify_tend(&m->readiness, m->msg)));
     if (m->log.error)
         logfile_flush(&m->log, false); /* is there room again? */
     if (polls[0].revents)

@@ -7,6 +7,7 @@
 
 #include "job.h"
 #include "logfile.h"
+#include "notify.h"
 #include "pidfile.h"
 #include "signum.h"
 #include "user.h"
@@ -39,6 +40,7 @@ struct monitor {
     int ready_pipe; /* --ready fd: PROG's newline comes here */
     int notify;     /* --ready notify: its messages come here */
     char notify_text[64], ready_text[16], ready_message[1024];
+    struct notify readiness; /* what is reported of PROG to our own manager */
     struct logfile log;
     int log_pipe; /* what PROG writes */
     bool is_ready, is_up, restart, reopen, reload;

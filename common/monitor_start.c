@@ -217,6 +217,8 @@ static int wait_until_up(struct monitor *m)
 {
     int64_t deadline = clock_in(m->timeout), settled = clock_in(m->settle);
     bool asked = m->ready != READY_NONE;
+    if (!asked && !m->settle) /* it has been executed: that was all */
+        return m->stop ? EXIT_SIGNAL + m->stop : 0;
     while (!m->stop && m->job.running) {
         bool waits = asked && !m->is_ready;
         if (!waits && !clock_left(settled))
@@ -242,7 +244,7 @@ static int wait_until_up(struct monitor *m)
 int monitor_start_prog(struct monitor *m)
 {
     int ready[2] = {-1, -1}, null = open("/dev/null", O_RDWR | O_CLOEXEC);
-    const char *failed = "pipe";
+    int failed = 0;
     if (null < 0 || fd_raise(&null, PROG_FDS) < 0)
         return fail(m, "open", "/dev/null");
     int done = m->ready == READY_FD && !m->is_up ? pipe2(ready, O_CLOEXEC) : 0;
@@ -257,18 +259,19 @@ int monitor_start_prog(struct monitor *m)
             ready[1] >= 0 || m->ready != READY_FD ? ready[1] : null};
         struct spawn spawn = {.fds = fds,
             .nfds = PROG_FDS,
-            .legacy = SIGS_CLEAN,
+            .signals = SIGS_CLEAN,
             .place = m->foreground ? SPAWN_HERE : SPAWN_GROUP,
             .user = &m->user,
             .death_signal = m->leave ? 0 : SIGKILL};
         m->started = clock_now();
-        done = job_start(&m->job, 0, &spawn, &failed);
+        failed = job_execute(&m->job, 0, &spawn);
+    } else {
+        failed = fail(m, "pipe", NULL);
     }
-    int err = errno;
     m->ready_pipe = ready[0];
     fd_close(&ready[1]);
     fd_close(&null);
-    return done < 0 ? job_say_failed(&m->job, 0, failed, err) : 0;
+    return failed;
 }
 
 static int start_and_write_pidfiles(struct monitor *m)
@@ -345,11 +348,10 @@ static int detach(struct monitor *m)
 static int tell_manager(struct monitor *m)
 {
     const char *object;
-    const struct notify notify = {.fd = -1};
+    const char *state = *m->ready_message ? m->ready_message : "READY=1";
     m->is_up = true;
-    if (*m->ready_message)
-        return notify_pass(m->ready_message) < 0 ? fail(m, "tell readiness to", "NOTIFY_SOCKET") : 0;
-    return notify_ready(&notify, "", &object) < 0 ? fail(m, "tell readiness to", object) : 0;
+    m->readiness = (struct notify){.fd = -1};
+    return notify_ready(&m->readiness, state, "", &object) < 0 ? fail(m, "report readiness to", object) : 0;
 }
 
 /* What PROG gets: nothing that was meant for us. */

@@ -11,7 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "fd.h"
+#include "speak.h"
 
 static void add_key(struct event *e, const char *key)
 {
@@ -104,13 +104,38 @@ void event_text(struct event *e, const char *format, ...)
     buf_text(&e->line, text);
 }
 
-void event_send(struct event *e)
+/* Finishes the line that was begun. */
+static struct buf whole_line(struct event *e)
 {
     struct buf whole = {.mem = e->mem, .len = e->line.len, .size = sizeof e->mem};
     if (e->msg->json)
         buf_char(&whole, '}');
     buf_char(&whole, '\n');
-    fd_write(STDERR_FILENO, whole.mem, whole.len);
+    return whole;
+}
+
+/* With those before it that were lost, in one write. */
+static void send_after_lost(const struct msg *m, const struct buf *line)
+{
+    char mem[sizeof(struct event) + 256];
+    struct buf both = BUF(mem);
+    struct event e;
+    event_begin(&e, m, "lost");
+    event_num(&e, "messages", (long long)speak_lost());
+    event_text(&e, "%lu messages were lost: nobody read them", speak_lost());
+    struct buf report = whole_line(&e);
+    buf_bytes(&both, report.mem, report.len);
+    buf_bytes(&both, line->mem, line->len);
+    speak(both.mem, both.len);
+}
+
+void event_send(struct event *e)
+{
+    struct buf whole = whole_line(e);
+    if (speak_lost())
+        send_after_lost(e->msg, &whole);
+    else
+        speak(whole.mem, whole.len);
 }
 
 enum { OBJECT_MAX = 400 }; /* escaped, it may be four times as long: the reason must not be what is cut off */
@@ -180,6 +205,6 @@ void msg_usage(const struct msg *m, const char *format, ...)
     buf_fmt(&line, "%s: ", m->applet);
     buf_escaped(&line, text, strlen(text));
     buf_fmt(&line, "\nTry '%s --help'.\n", m->applet);
-    fd_write(STDERR_FILENO, line.mem, line.len);
+    speak(line.mem, line.len);
     exit(EXIT_USAGE);
 }

@@ -3,8 +3,8 @@
  *
  * A message is one line, `applet: action object: reason`, in one write(2), so that the lines of concurrent
  * processes never mix. Objects are escaped. With --log-format=json every line is an object (RFC 8259) with
- * ts, applet, pid and event. A message that can't be written is lost; nothing ever ends or waits because of
- * it but for what write(2) to stderr itself waits.
+ * ts, applet, pid and event. A message that nobody reads is given up after a short time (speak.h); the next
+ * one that gets through says how many were.
  */
 #ifndef MSG_H
 #define MSG_H

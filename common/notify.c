@@ -15,8 +15,12 @@
 #include <unistd.h>
 
 #include "buf.h"
+#include "clock.h"
 #include "fd.h"
 #include "num.h"
+#include "speak.h"
+
+enum { RETRY_MS = 100 };
 
 void notify_option(struct notify *n, int row, const struct opts *o)
 {
@@ -31,8 +35,11 @@ void notify_option(struct notify *n, int row, const struct opts *o)
     }
 }
 
-/* One datagram to $NOTIFY_SOCKET; 0 also when there is none. */
-static int tell_manager(const char *state)
+/*
+ * A socket that is connected to $NOTIFY_SOCKET (poll(2) knows nothing of the queue of one that is not): the
+ * caller's to close. -1 with errno, 0 when there is none.
+ */
+static int connect_manager(void)
 {
     const char *path = getenv("NOTIFY_SOCKET");
     struct sockaddr_un to = {.sun_family = AF_UNIX};
@@ -47,70 +54,136 @@ static int tell_manager(const char *state)
     if (*path == '@')
         to.sun_path[0] = '\0';
     int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-    if (fd < 0)
-        return -1;
     socklen_t to_len = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + len);
+    if (fd >= 0 && connect(fd, (const struct sockaddr *)&to, to_len) < 0)
+        fd_close(&fd);
+    return fd;
+}
+
+/* Whether it failed only for want of room. */
+static bool is_full(void)
+{
+    return errno == EAGAIN || errno == ENOBUFS;
+}
+
+/* READY=1: one datagram. 0, also when it has to wait, or -1 with errno. */
+static int tell_manager(struct notify *n)
+{
+    if (n->manager < 0)
+        return 0;
     ssize_t done;
     do
-        done = sendto(fd, state, strlen(state), MSG_NOSIGNAL, (const struct sockaddr *)&to, to_len);
+        done = send(n->manager, n->state, strlen(n->state), MSG_NOSIGNAL | MSG_DONTWAIT);
     while (done < 0 && errno == EINTR);
-    fd_close(&fd);
+    if (done < 0 && is_full())
+        return 0;
+    fd_close(&n->manager);
     return done < 0 ? -1 : 0;
 }
 
 /* The newline on --ready-fd, which is closed; one of 0, 1, 2 keeps its place. */
-static int tell_fd(int fd)
+static int tell_fd(struct notify *n)
 {
-    if (fd_write_all(fd, "\n", 1) < 0)
+    if (!n->fd_waits)
+        return 0;
+    ssize_t done = speak_now(n->fd, "\n", 1);
+    if (done < 0 && is_full())
+        return 0;
+    n->fd_waits = false;
+    if (done < 0)
         return -1;
-    if (fd <= STDERR_FILENO)
-        return fd_to_null(fd);
-    fd_close(&fd);
+    if (n->fd <= STDERR_FILENO)
+        return fd_to_null(n->fd);
+    fd_close(&n->fd);
     return 0;
 }
 
-/* The line on stdout, whose place /dev/null takes. */
-static int tell_stdout(const char *line)
+/*
+ * The line on stdout, whose place /dev/null takes: whoever reads the line may count on all being done, so
+ * nothing is opened after it.
+ */
+static int tell_stdout(struct notify *n)
 {
-    char mem[PATH_MAX + 1];
-    size_t len = strlen(line);
-    if (len >= sizeof mem) {
-        errno = EMSGSIZE;
-        return -1;
-    }
-    memcpy(mem, line, len);
-    mem[len] = '\n';
-    /* whoever reads the line may count on all being done, so nothing is opened after it */
-    int null = open("/dev/null", O_RDWR | O_CLOEXEC);
-    if (null < 0)
-        return -1;
-    int done = fd_write_all(STDOUT_FILENO, mem, len + 1);
-    if (done == 0)
-        done = dup2(null, STDOUT_FILENO);
-    fd_close(&null);
+    if (!n->stdout_waits)
+        return 0;
+    ssize_t done = speak_now(STDOUT_FILENO, n->line + n->written, n->len - n->written);
+    if (done < 0 && is_full())
+        return 0;
+    n->written += done > 0 ? (size_t)done : 0;
+    if (done >= 0 && n->written < n->len)
+        return 0;
+    n->stdout_waits = false;
+    if (done >= 0)
+        done = dup2(n->null, STDOUT_FILENO);
+    fd_close(&n->null);
     return done < 0 ? -1 : 0;
 }
 
-int notify_ready(const struct notify *n, const char *line, const char **object)
+/* As notify_ready. */
+static int try_all(struct notify *n, const char **object)
 {
     *object = "ready-fd";
-    if (n->fd >= 0 && tell_fd(n->fd) < 0)
+    if (tell_fd(n) < 0)
         return -1;
     *object = "NOTIFY_SOCKET";
-    if (tell_manager("READY=1") < 0)
+    if (tell_manager(n) < 0)
         return -1;
     *object = "stdout";
-    return n->print ? tell_stdout(line) : 0;
+    return n->fd_waits || n->manager >= 0 ? 0 : tell_stdout(n);
+}
+
+int64_t notify_tend(struct notify *n, const struct msg *m)
+{
+    const char *object;
+    while (n->fd_waits || n->stdout_waits || n->manager > 0) {
+        if (try_all(n, &object) == 0)
+            return RETRY_MS * CLOCK_MS;
+        msg_error(m, "report readiness to", object, errno);
+    }
+    return CLOCK_NEVER;
+}
+
+/* Copies a text that must fit. 0, or -1 with EMSGSIZE. */
+static int keep(char *to, size_t size, const char *text)
+{
+    size_t len = strlen(text);
+    errno = EMSGSIZE;
+    if (len >= size)
+        return -1;
+    memcpy(to, text, len + 1);
+    return 0;
+}
+
+int notify_ready(struct notify *n, const char *state, const char *line, const char **object)
+{
+    *object = "NOTIFY_SOCKET";
+    if (keep(n->state, sizeof n->state, state) < 0 || (n->manager = connect_manager()) < 0)
+        return -1;
+    if (n->manager == 0)
+        n->manager = -1;
+    *object = "stdout";
+    if (keep(n->line, sizeof n->line - 1, line) < 0 ||
+        (n->print && (n->null = open("/dev/null", O_RDWR | O_CLOEXEC)) < 0))
+        return -1;
+    n->len = strlen(n->line);
+    n->line[n->len++] = '\n';
+    n->stdout_waits = n->print;
+    n->fd_waits = n->fd >= 0;
+    return try_all(n, object);
 }
 
 int notify_pass(const char *state)
 {
-    return tell_manager(state);
+    int fd = connect_manager(), done = 0;
+    if (fd > 0)
+        done = speak_to(fd, state, strlen(state));
+    fd_close(&fd);
+    return fd < 0 ? -1 : done;
 }
 
 void notify_stopping(void)
 {
-    tell_manager("STOPPING=1");
+    notify_pass("STOPPING=1");
 }
 
 int notify_listen(int *fd, char assignment[static NOTIFY_SIZE])

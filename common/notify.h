@@ -8,7 +8,9 @@
 #define NOTIFY_H
 
 #include <stdbool.h>
+#include <limits.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 #include "opts.h"
@@ -21,22 +23,36 @@
 struct notify {
     bool print; /* -1 */
     int fd;     /* --ready-fd, -1 for none */
+
+    /* what could not be written yet, as nobody has made room for it */
+    int manager;                 /* a socket connected to $NOTIFY_SOCKET, -1: nothing is to go there */
+    bool fd_waits, stdout_waits; /* for the newline, for the line */
+    int null;                    /* what takes the place of stdout */
+    char state[1024], line[PATH_MAX + 1];
+    size_t len, written; /* of line */
 };
 
 /* Takes an option; row counts from the first of READY_OPTIONS. */
 void notify_option(struct notify *n, int row, const struct opts *o);
 
 /*
- * Says that we are ready: `line` and a newline on stdout, whose place /dev/null takes; the newline on fd,
- * which is closed; READY=1. 0, or -1 with errno and *object, what could not be told: the start has failed
- * then.
+ * Reports that we are ready: a newline on fd, which is closed; `state` (READY=1 ...) to $NOTIFY_SOCKET; last,
+ * `line` and a newline on stdout, whose place /dev/null takes. What finds no room is kept for notify_tend. 0,
+ * or -1 with errno and *object, what could not be written: the start has failed then.
  */
-int notify_ready(const struct notify *n, const char *line, const char **object);
+int notify_ready(struct notify *n, const char *state, const char *line, const char **object);
 
-/* What a program told us, passed on to $NOTIFY_SOCKET if there is one. 0, or -1 with errno. */
+/*
+ * Before each sleep of a server: tries to write what was kept; a failure is reported. How long the sleep may
+ * be, CLOCK_NEVER once nothing is kept.
+ */
+int64_t notify_tend(struct notify *n, const struct msg *m);
+
+/*
+ * What a program told us, or STOPPING=1, to $NOTIFY_SOCKET if there is one. Given up when there is no room
+ * within a short time. 0, or -1 with errno.
+ */
 int notify_pass(const char *state);
-
-/* STOPPING=1, to $NOTIFY_SOCKET if there is one. */
 void notify_stopping(void);
 
 /*

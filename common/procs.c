@@ -75,7 +75,7 @@ bool procs_look(pid_t pid, struct proc *p)
     return parse(text, p);
 }
 
-static int add(struct procs *all, const struct proc *p)
+int procs_add(struct procs *all, const struct proc *p)
 {
     if (all->n == all->room) {
         size_t room = all->room ? all->room * 2 : 256;
@@ -117,7 +117,7 @@ int procs_list(struct procs *all)
         return -1;
     while (done == 0 && (entry = readdir(proc)))
         if (num_u64(entry->d_name, 1, INT32_MAX, &pid) && procs_look((pid_t)pid, &p))
-            done = add(all, &p);
+            done = procs_add(all, &p);
     closedir(proc);
     if (done < 0)
         procs_free(all);
@@ -182,16 +182,21 @@ int procs_open_pid(pid_t pid)
     return fd;
 }
 
+/* Where no pidfd can be had (ENOSYS; EPERM of a seccomp filter; EMFILE, ENFILE), the moment of its birth must
+ * do. */
 int procs_signal(const struct proc *p, int sig)
 {
     int fd = procs_open(p);
     if (fd >= 0) {
         int done = (int)syscall(SYS_pidfd_send_signal, fd, sig, NULL, 0);
+        int err = errno;
         fd_close(&fd);
-        return done;
-    }
-    if (errno != ENOSYS)
+        errno = err;
+        if (done == 0 || err != ENOSYS)
+            return done;
+    } else if (errno == ESRCH) {
         return -1;
+    }
     errno = ESRCH;
     return is_still(p) ? kill(p->pid, sig) : -1;
 }

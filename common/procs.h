@@ -31,6 +31,8 @@ bool procs_are_ours(void);
 
 /* All processes. 0, or -1 with errno; ENOSYS when /proc is not that of our pid namespace. */
 int procs_list(struct procs *all);
+/* Adds one at the end. 0, or -1 with ENOMEM. */
+int procs_add(struct procs *all, const struct proc *p);
 void procs_free(struct procs *all);
 
 /* The one with that pid, or NULL. */

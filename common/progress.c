@@ -7,7 +7,7 @@
 
 #include "buf.h"
 #include "clock.h"
-#include "fd.h"
+#include "speak.h"
 
 void progress_start(struct progress *p, const char *applet, bool wanted)
 {
@@ -34,7 +34,7 @@ static void show(struct progress *p, uint64_t sent, uint64_t received, bool last
         seconds > 0 ? mib / seconds : 0.0, terminal ? "\033[K" : "\n");
     if (last && terminal)
         buf_char(&b, '\n');
-    fd_write(STDERR_FILENO, b.mem, b.len);
+    speak(b.mem, b.len);
     p->shown = true;
 }
 

@@ -44,7 +44,7 @@ bool reap_have_children(void)
     return have_children(0);
 }
 
-bool reap_are_parent(void)
+bool reap_have_any_children(void)
 {
     return have_children(__WALL);
 }

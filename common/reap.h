@@ -25,7 +25,7 @@ int reap_wait(pid_t pid);
 bool reap_have_children(void);
 
 /* The same, of any kind: those of clone(2), too, whose end is not told by SIGCHLD. */
-bool reap_are_parent(void);
+bool reap_have_any_children(void);
 
 /* What a wait status is as an exit status: the program's own, or 128+N for signal N. */
 int reap_exit_status(int status);

@@ -16,6 +16,7 @@
 #include "reap.h"
 #include "sigs.h"
 #include "spawn.h"
+#include "worker.h"
 
 _Static_assert(sizeof(struct resolved) <= PIPE_BUF, "an answer is one atomic write");
 
@@ -102,7 +103,7 @@ static int ask(struct resolve *r, int (*work)(void *), struct question *q)
         return -1;
     q->fd = pipe_fds[1];
     r->fd = pipe_fds[0];
-    r->pid = spawn_function(work, q, true);
+    r->pid = worker_start(work, q, true);
     fd_close(&pipe_fds[1]);
     if (r->pid < 0)
         fd_close(&r->fd);

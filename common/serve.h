@@ -73,7 +73,7 @@ struct serve_kind {
     void (*refresh)(void *owner, bool asked);
 };
 
-enum { SERVE_LISTENERS = 32, SERVE_LANES = 8, SERVE_RECENT = 64 };
+enum { SERVE_LISTENERS = 32, SERVE_RECENT = 64 };
 
 struct serve {
     struct msg *msg;
@@ -99,8 +99,9 @@ struct serve {
     struct spawn program;
     const char *prog; /* as the user named it */
     struct env env;
-    struct spawn_lane *lanes; /* SERVE_LANES of them: starts that are on their way */
-    bool no_lanes, lanes_short;
+    struct serve_start *starts; /* those that are on their way, and idle records */
+    size_t starts_n, starts_room;
+    bool starts_short;
     pid_t recent[SERVE_RECENT]; /* programs that were started last, a ring; 0: none, or seen to have ended */
     unsigned recent_at;
     int64_t reap_at; /* when all are looked at; 0: nobody is known to have ended */

@@ -113,7 +113,7 @@ static void take_end(struct serve *s, pid_t pid, int status)
         return;
     serve_forget_client(s, child->client);
     table_remove(&s->children, child);
-    serve_lane_is_over(s, pid);
+    serve_start_is_over(s, pid);
     say_end(s, pid, status);
     serve_say_status(s, false);
     if (s->shortage_said)
@@ -139,7 +139,7 @@ void serve_reap(struct serve *s)
 {
     int status;
     pid_t pid;
-    serve_look_at_lanes(s);
+    serve_look_at_starts(s);
     while ((pid = reap_next(&status, false)))
         take_end(s, pid, status);
     s->reap_at = 0;
@@ -147,7 +147,7 @@ void serve_reap(struct serve *s)
 
 void serve_reap_soon(struct serve *s)
 {
-    serve_look_at_lanes(s);
+    serve_look_at_starts(s);
     if (s->children.used <= MANY_CHILDREN || !reap_recent(s))
         serve_reap(s);
     else if (!s->reap_at)

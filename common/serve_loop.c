@@ -15,6 +15,7 @@
 
 #include "clock.h"
 #include "fd.h"
+#include "tick.h"
 
 enum { ACCEPT_ERRORS_MAX = 16, ACCEPTS_A_ROUND = 64, POLL_FAILED_MS = 50 };
 
@@ -46,12 +47,12 @@ static void count_rate(struct serve *s)
 static int accept_one(const struct serve *s, int i, struct serve_conn *c)
 {
     c->fd = -1;
-    if (s->blocking[i] && sigs_open() < 0)
+    if (s->blocking[i] && tick_begin() < 0)
         return -1;
     c->remote.len = sizeof c->remote.u;
     c->fd = accept4(s->listener[i], &c->remote.u.sa, &c->remote.len, SOCK_CLOEXEC);
     if (s->blocking[i])
-        sigs_shut();
+        tick_end();
     return c->fd;
 }
 
@@ -192,7 +193,7 @@ static nfds_t fill_polls(struct serve *s, nfds_t *listeners)
     return n;
 }
 
-static int64_t sleep_time(const struct serve *s)
+static int64_t sleep_time(struct serve *s)
 {
     int64_t until = s->stop ? s->drain_until : CLOCK_NEVER;
     if (s->reap_at)
@@ -201,7 +202,7 @@ static int64_t sleep_time(const struct serve *s)
         until = clock_first(until, s->paused_until);
     for (size_t i = 0; may_read_preambles(s) && i < s->waiting_n; i++)
         until = clock_first(until, s->waiting[i].deadline);
-    return clock_left(until);
+    return clock_first(clock_left(until), notify_tend(&s->notify, s->msg));
 }
 
 static void one_round(struct serve *s)
@@ -251,7 +252,7 @@ int serve_loop(struct serve *s)
     if (!s->stop)
         notify_stopping();
     close_listeners(s);
-    serve_wait_for_lanes(s);
+    serve_wait_for_starts(s);
     if (s->held.fd >= 0)
         msg_error(s->msg, "end: hang up a connection whose program could not be started", NULL, 0);
     if (s->drain_set && s->stop == SIGTERM && serve_active(s)) {

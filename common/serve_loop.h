@@ -12,6 +12,12 @@ struct serve_child {
     unsigned char client[ADDR_KEY_SIZE];
 };
 
+/* A start that is on its way, or an idle record. */
+struct serve_start {
+    struct start *record;
+    pid_t pid; /* 0: idle */
+};
+
 struct serve_client {
     unsigned char key[ADDR_KEY_SIZE];
     unsigned long connections;
@@ -30,16 +36,16 @@ void serve_take_on(struct serve *s, struct serve_conn *c);
 void serve_start(struct serve *s, struct serve_conn *c);
 
 /* Takes note of starts that wait for memory, or don't any more. */
-void serve_look_at_lanes(struct serve *s);
+void serve_look_at_starts(struct serve *s);
 
-/* That child has been reaped: if its start has failed, says why. */
-void serve_lane_is_over(struct serve *s, pid_t pid);
+/* That child has been reaped: if its start has failed, reports why. */
+void serve_start_is_over(struct serve *s, pid_t pid);
 
 /*
  * Until no start is on its way, a second at most: a child that has not got to its program has a copy of our
  * listeners, and who starts us again must find their addresses free.
  */
-void serve_wait_for_lanes(const struct serve *s);
+void serve_wait_for_starts(const struct serve *s);
 
 /* One connection less for that client. */
 void serve_forget_client(struct serve *s, const unsigned char *key);

@@ -12,6 +12,7 @@
 
 #include "clock.h"
 #include "fd.h"
+#include "find.h"
 #include "num.h"
 #include "serve_loop.h"
 #include "ucspi.h"
@@ -189,14 +190,14 @@ static int prepare_environment(struct serve *s)
 /* Looks PROG up again, now that we are who will run it. */
 static int prepare_program(struct serve *s, const char *path, char **argv)
 {
-    s->program = (struct spawn){.argv = argv, .legacy = SIGS_CLEAN};
+    s->program = (struct spawn){.argv = argv, .signals = SIGS_CLEAN, .only_stdio = true, .patient = true};
     if (!s->prog)
         return 0;
-    s->program.path = spawn_find(s->prog);
+    s->program.path = find_program(s->prog);
     if (!s->program.path)
-        return spawn_not_found(s->msg, s->prog, errno);
+        return find_failed(s->msg, s->prog, errno);
     if (path && access(path, X_OK) < 0)
-        return spawn_not_found(s->msg, path, errno);
+        return find_failed(s->msg, path, errno);
     if (path)
         s->program.path = path;
     return 0;
@@ -206,10 +207,10 @@ void serve_check(struct serve *s, char **argv)
 {
     if (s->user.has_uid && !s->user.has_gid)
         msg_usage(s->msg, "option -u: the user has no name and so no group; want USER:GROUP, or -g GROUP");
-    const char *path = *argv ? spawn_find(*argv) : NULL;
+    const char *path = *argv ? find_program(*argv) : NULL;
     if (*argv && !path)
-        exit(spawn_not_found(s->msg, *argv, errno));
-    spawn_forget(path, *argv);
+        exit(find_failed(s->msg, *argv, errno));
+    find_free(path, *argv);
     if (s->notify.print && s->notify.fd == STDOUT_FILENO)
         msg_usage(s->msg, "-1 and --ready-fd 1 are two lines on one stdout");
     s->prog = *argv;
@@ -244,10 +245,9 @@ int serve_run(struct serve *s, const char *where, const char *path, char **argv)
     if ((failed = prepare_program(s, path, argv)) || (failed = prepare_environment(s)))
         return failed;
     s->polls = malloc(SERVE_LISTENERS * sizeof *s->polls);
-    s->lanes = calloc(SERVE_LANES, sizeof *s->lanes);
-    if (!s->polls || !s->lanes)
+    if (!s->polls)
         return msg_fatal(s->msg, EXIT_SYSTEM, "malloc", NULL, errno);
-    if (notify_ready(&s->notify, where, &object) < 0)
-        return msg_fatal(s->msg, EXIT_SYSTEM, "tell readiness to", object, errno);
+    if (notify_ready(&s->notify, "READY=1", where, &object) < 0)
+        return msg_fatal(s->msg, EXIT_SYSTEM, "report readiness to", object, errno);
     return serve_loop(s);
 }

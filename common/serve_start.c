@@ -2,8 +2,10 @@
  * serve_start.c - see serve_loop.h: the start of a connection's program, or of the greeting.
  */
 #include "serve_loop.h"
+#include "worker.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
@@ -65,41 +67,37 @@ static int greet(void *arg)
 
 /* ---- its program ---- */
 
-/* The number of one whose start is over; -1: none. */
-static int find_lane(const struct serve *s)
+/* A record that no start needs any more, or a new one. NULL with ENOMEM. */
+static struct serve_start *idle_start(struct serve *s)
 {
-    for (int i = 0; i < SERVE_LANES; i++)
-        if (spawn_lane_is_free(&s->lanes[i]))
-            return i;
-    return -1;
-}
-
-static int free_lane(struct serve *s)
-{
-    int lane = find_lane(s);
-    for (int i = 0; lane < 0 && i < SERVE_LANES; i++)
-        if (s->lanes[i].err) {
-            serve_reap(s); /* which says why that start has failed, and frees its lane */
-            return find_lane(s);
-        }
-    return lane;
-}
-
-/*
- * On its way beside the others, if there is a lane for it; else it is waited for, so that not more of them
- * are made than the machine can start.
- */
-static pid_t start_program(struct serve *s, struct spawn *program, const char **failed)
-{
-    int lane = s->no_lanes ? -1 : free_lane(s);
-    if (lane >= 0) {
-        pid_t pid = spawn_in_lane(&s->lanes[lane], program, &s->env, failed);
-        s->no_lanes = pid < 0 && (errno == ENOSYS || errno == EINVAL);
-        if (!s->no_lanes)
-            return pid;
+    for (size_t i = 0; i < s->starts_n; i++) {
+        struct serve_start *start = &s->starts[i];
+        if (!start->pid || !(spawn_is_on_its_way(start->record) || spawn_has_failed(start->record)))
+            return start;
     }
-    program->envp = s->env.v;
-    return spawn_program(program, failed);
+    if (s->starts_n == s->starts_room) {
+        size_t room = s->starts_room ? s->starts_room * 2 : 8;
+        struct serve_start *more = realloc(s->starts, room * sizeof *more);
+        if (!more)
+            return NULL;
+        s->starts = more;
+        s->starts_room = room;
+    }
+    struct serve_start *start = &s->starts[s->starts_n];
+    *start = (struct serve_start){.record = spawn_record()};
+    s->starts_n += start->record != NULL;
+    return start->record ? start : NULL;
+}
+
+static pid_t start_program(struct serve *s, const struct spawn *program, const char **failed)
+{
+    struct serve_start *start = idle_start(s);
+    if (!start)
+        return -1;
+    *failed = "fork";
+    pid_t pid = spawn_program(start->record, program, &s->env);
+    start->pid = pid > 0 ? pid : 0;
+    return pid;
 }
 
 /* The process that serves the connection: its pid, or -1 with errno and *failed. */
@@ -109,7 +107,7 @@ static pid_t start_process(struct serve *s, struct serve_conn *c, const char **f
     if (!s->program.path) {
         struct greeting g = {s, c, c->fd};
         *failed = "fork";
-        return spawn_function(greet, &g, false);
+        return worker_start(greet, &g, false);
     }
     struct spawn program = s->program;
     const int fds[] = {c->fd, c->fd};
@@ -122,45 +120,46 @@ static pid_t start_process(struct serve *s, struct serve_conn *c, const char **f
 }
 
 /* The errno of starts that wait for memory; 0: none does. */
-static int shortage_of_lanes(const struct serve *s)
+static int shortage_of_starts(const struct serve *s)
 {
-    for (int i = 0; i < SERVE_LANES; i++)
-        if (s->lanes[i].busy && s->lanes[i].shortage)
-            return s->lanes[i].shortage;
-    return 0;
+    int err = 0;
+    for (size_t i = 0; i < s->starts_n && !err; i++)
+        err = s->starts[i].pid ? spawn_shortage(s->starts[i].record) : 0;
+    return err;
 }
 
-void serve_look_at_lanes(struct serve *s)
+void serve_look_at_starts(struct serve *s)
 {
-    int err = shortage_of_lanes(s);
-    if (!err && s->lanes_short)
+    int err = shortage_of_starts(s);
+    if (!err && s->starts_short)
         shortage_is_over(s);
-    s->lanes_short = err != 0;
+    s->starts_short = err != 0;
     if (!err || s->shortage_said)
         return;
     errno = err;
     serve_pause(s, "exec");
 }
 
-void serve_lane_is_over(struct serve *s, pid_t pid)
+void serve_start_is_over(struct serve *s, pid_t pid)
 {
-    for (int i = 0; i < SERVE_LANES; i++) {
-        struct spawn_lane *lane = &s->lanes[i];
-        if (lane->pid != pid)
+    const char *step;
+    for (size_t i = 0; i < s->starts_n; i++) {
+        struct serve_start *start = &s->starts[i];
+        if (start->pid != pid)
             continue;
-        if (lane->err)
-            msg_error(s->msg, lane->failed, s->program.path, lane->err);
-        lane->busy = lane->err = 0;
-        lane->pid = 0;
+        int err = spawn_reaped(start->record, &step);
+        start->pid = 0;
+        if (err)
+            msg_error(s->msg, step, s->program.path, err);
     }
 }
 
-void serve_wait_for_lanes(const struct serve *s)
+void serve_wait_for_starts(const struct serve *s)
 {
     const struct timespec nap = {.tv_nsec = CLOCK_MS};
     int64_t deadline = clock_in(CLOCK_SECOND);
-    for (int i = 0; s->lanes && i < SERVE_LANES; i++)
-        while (s->lanes[i].busy && !s->lanes[i].shortage && clock_left(deadline))
+    for (size_t i = 0; i < s->starts_n; i++)
+        while (s->starts[i].pid && spawn_holds_fds(s->starts[i].record) && clock_left(deadline))
             nanosleep(&nap, NULL);
 }
 
@@ -193,7 +192,7 @@ void serve_start(struct serve *s, struct serve_conn *c)
         serve_drop(c);
         return;
     }
-    if (!shortage_of_lanes(s))
+    if (!shortage_of_starts(s))
         shortage_is_over(s);
     struct serve_child *child = table_add(&s->children, &pid); /* there is room: it can't fail */
     memcpy(child->client, c->key, sizeof child->client);

@@ -1,22 +1,28 @@
 /*
- * sigs.c - see sigs.h. The state below is the one place of non-const globals in the house: a handler can
- * reach nothing else.
+ * sigs.c - see sigs.h.
  */
 #include "sigs.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/signalfd.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "clock.h"
+#include "tick.h"
 
 /* A bit for each signal; sigset_t is for those that go to the kernel, and is 16 times as large. */
 typedef uint64_t set;
+
+enum { FEW = 16 };
 
 _Static_assert(NSIG <= 65, "a signal has no bit");
 
@@ -27,53 +33,33 @@ static set bit(int sig)
 
 static struct {
     bool started;
-    pid_t owner;   /* whose handlers they are: one that shares or copies our memory is on its way to exec */
-    bool handlers; /* have been needed: all that are caught have theirs */
-    int error;     /* of what never fails; 0: it did not */
-    sigset_t found_mask;    /* the mask we were started with */
-    sigset_t open_mask;     /* that, with our signals let in */
-    sigset_t caught;        /* ours, blocked but in sigs_sleep */
-    sigset_t released_mask; /* what sigs_release goes back to */
-    set found_ignored;      /* of the handled and, after sigs_learn_ignored, of all signals */
-    set handled;            /* those of `caught` that have their handler */
-    set ending;             /* those that sigs_catch_ending took */
-    set yielding;           /* those of these that stay ignored if they were */
-    int timer;              /* of sigs_open */
-    int busy;               /* sleeps that were none, one after the other */
-    pid_t timer_owner;      /* whose it is: a child has none of its own yet */
+    int error;            /* of what never fails; 0: it did not */
+    int fd;               /* signalfd(2) of `caught`, made when fds are first waited for; -1: none */
+    sigset_t found_mask;  /* the mask we were started with */
+    sigset_t caught;      /* blocked, and taken by us alone */
+    set found_ignored;    /* of those whose disposition was changed and, after sigs_learn_ignored, of all */
+    set ending;           /* of `caught`: those that sigs_take_ending takes */
+    set lazy;             /* of these: dropped if it turns out that they were found ignored */
+    bool left_over;       /* one was taken by a sleep that reported ready fds: the next sleep reports it */
+    sigset_t held_mask;   /* what sigs_release goes back to */
+    struct pollfd *polls; /* of room_for */
+    nfds_t room;
 } state;
 
-static volatile sig_atomic_t noted[NSIG]; /* 0, or from whom it came last */
-enum { FROM_KERNEL = 1, FROM_PROCESS };
-static volatile sig_atomic_t unslept; /* one came outside sigs_sleep: the next sleep is none */
-static volatile sig_atomic_t leaving; /* the owner itself is between sigs_reset and exec(2) */
+/* What was taken from the kernel and from us not yet: how often, and whether the last was sent to us alone.
+ */
+static struct {
+    unsigned short count;
+    bool sent;
+} taken[NSIG];
 
-enum { BUSY_MAX = 8 };
-
-/* The signal of sigs_open's timer. One that queues: that of another sender is never taken for it. */
-#define TICK SIGRTMAX
-
-static void set_handler(int sig, void (*handler)(int))
+static void set_disposition(int sig, void (*disposition)(int))
 {
     struct sigaction action;
     memset(&action, 0, sizeof action);
-    action.sa_handler = handler;
-    sigaction(sig, &action, NULL);
-}
-
-static void note(int sig, siginfo_t *info, void *context)
-{
-    (void)context;
-    if (leaving ||
-        getpid() != state.owner) { /* it is the program's, and does to it what it does by default */
-        set_handler(sig, SIG_DFL);
-        kill(getpid(), sig);
-        return;
-    }
-    if (sig == TICK && info->si_code == SI_TIMER) /* it has interrupted what it had to */
-        return;
-    noted[sig] = info->si_code > 0 ? FROM_KERNEL : FROM_PROCESS;
-    unslept = 1;
+    action.sa_handler = disposition;
+    if (sigaction(sig, &action, NULL) < 0)
+        state.error = errno;
 }
 
 static void start(void)
@@ -81,75 +67,38 @@ static void start(void)
     if (state.started)
         return;
     state.started = true;
-    state.owner = getpid();
+    state.fd = -1;
     sigprocmask(SIG_SETMASK, NULL, &state.found_mask);
-    state.open_mask = state.found_mask;
     sigemptyset(&state.caught);
 }
 
-/* It is blocked: nothing comes in between. */
-static void handle(int sig)
+static void block(set signals)
 {
-    struct sigaction action, old;
-    memset(&action, 0, sizeof action);
-    memset(&old, 0, sizeof old);
-    action.sa_sigaction = note;
-    action.sa_flags = SA_SIGINFO;
-    sigfillset(&action.sa_mask);
-    if (sigaction(sig, &action, &old) < 0)
-        state.error = errno;
-    state.handled |= bit(sig);
-    if (old.sa_handler != SIG_IGN)
-        return;
-    state.found_ignored |= bit(sig);
-    if (state.yielding & bit(sig))
-        set_handler(sig, SIG_IGN); /* forgets what came meanwhile, too */
-}
-
-/*
- * Handlers, for all that are caught and will be: for sleeps that wait for fds, too, and for calls that are
- * to be interrupted. Who only waits for signals, as most launchers do, starts without those 46 calls. Keeps
- * errno.
- */
-static void add_handlers(void)
-{
-    int err = errno;
-    state.handlers = true;
-    for (int sig = 1; sig < NSIG; sig++)
-        if (sigismember(&state.caught, sig) == 1 && !(state.handled & bit(sig)))
-            handle(sig);
-    errno = err;
-}
-
-static void take_over(set signals)
-{
-    sigset_t taken;
-    sigemptyset(&taken);
+    sigset_t more;
+    sigemptyset(&more);
     for (int sig = 1; sig < NSIG; sig++) {
         if (!(signals & bit(sig)))
             continue;
-        sigaddset(&taken, sig);
+        sigaddset(&more, sig);
         sigaddset(&state.caught, sig);
-        sigdelset(&state.open_mask, sig);
     }
-    if (sigprocmask(SIG_BLOCK, &taken, NULL) < 0)
+    if (sigprocmask(SIG_BLOCK, &more, NULL) < 0)
         state.error = errno;
-    if (state.handlers)
-        add_handlers();
+    if (state.fd >= 0 && signalfd(state.fd, &state.caught, SFD_CLOEXEC | SFD_NONBLOCK) < 0)
+        state.error = errno;
 }
 
 void sigs_catch(int sig)
 {
     start();
-    if (state.yielding & bit(sig)) {
-        if (sigs_found_ignored(sig))
-            state.ending &= ~bit(sig); /* noted, but it ends nobody who was deaf to it */
-        state.yielding &= ~bit(sig);
-        state.handled &= ~bit(sig);
-    }
-    take_over(bit(sig));
-    if (sig == SIGCHLD && !(state.handled & bit(sig)))
-        handle(sig); /* at once: where it is ignored, children leave no status (wait(2)) */
+    if (state.lazy & bit(sig) && sigs_found_ignored(sig))
+        state.ending &= ~bit(sig); /* taken, but it ends nobody who was to ignore it */
+    state.lazy &= ~bit(sig);
+    block(bit(sig));
+    if (sig != SIGCHLD || !sigs_is_ignored(sig))
+        return;
+    state.found_ignored |= bit(sig); /* where it is ignored, children leave no status (wait(2)) */
+    set_disposition(sig, SIG_DFL);
 }
 
 /* Signals whose default action is to end the process: all but these (signal(7)). */
@@ -165,7 +114,7 @@ static bool ends_by_default(int sig)
     case SIGTSTP:
     case SIGTTIN:
     case SIGTTOU:
-    case SIGSEGV: /* faults: returning from their handler would repeat them */
+    case SIGSEGV: /* faults of our own: they can't be blocked */
     case SIGBUS:
     case SIGILL:
     case SIGFPE:
@@ -180,13 +129,14 @@ static bool ends_by_default(int sig)
 
 void sigs_catch_ending(void)
 {
+    set more = 0;
     start();
     for (int sig = 1; sig < NSIG; sig++)
-        if (ends_by_default(sig) && sigismember(&state.caught, sig) != 1) {
-            state.ending |= bit(sig);
-            state.yielding |= bit(sig);
-        }
-    take_over(state.yielding);
+        if (ends_by_default(sig) && sigismember(&state.caught, sig) != 1)
+            more |= bit(sig);
+    state.ending |= more;
+    state.lazy |= more;
+    block(more);
 }
 
 void sigs_catch_also(int sig)
@@ -201,14 +151,6 @@ bool sigs_work(void)
     return !state.error;
 }
 
-bool sigs_take(int sig)
-{
-    if (!noted[sig])
-        return false;
-    noted[sig] = 0;
-    return true;
-}
-
 /* Those that a terminal sends to a whole process group (termios(3), tty_ioctl(4)). */
 static bool is_of_terminal(int sig)
 {
@@ -216,29 +158,25 @@ static bool is_of_terminal(int sig)
            sig == SIGWINCH || sig == SIGTTIN || sig == SIGTTOU;
 }
 
-int sigs_take_ending(bool *sent)
+/* A hangup goes to the leader of the session alone (and to the foreground group once that has exited). */
+static bool was_sent(const siginfo_t *info)
 {
-    for (int sig = 1; sig < NSIG; sig++) {
-        if (!noted[sig] || !(state.ending & bit(sig)))
-            continue;
-        if (sent)
-            *sent = noted[sig] == FROM_PROCESS || !is_of_terminal(sig);
-        noted[sig] = 0;
-        return sig;
-    }
-    return 0;
+    int sig = info->si_signo;
+    return info->si_code <= 0 || !is_of_terminal(sig) || (sig == SIGHUP && getsid(0) == getpid());
 }
 
-/* The signals that have come, without a sleep. Keeps errno. */
-static void let_in(void)
+static void note(const siginfo_t *info)
 {
-    int err = errno;
-    sigprocmask(SIG_SETMASK, &state.open_mask, NULL);
-    sigprocmask(SIG_BLOCK, &state.caught, NULL);
-    errno = err;
+    int sig = info->si_signo;
+    if (state.lazy & bit(sig) && sigs_is_ignored(sig))
+        return;
+    if ((sig == SIGXFSZ || sig == SIGPIPE) && info->si_code <= 0 && info->si_pid == getpid())
+        return; /* of our own write(2), which says so itself */
+    taken[sig].count++;
+    taken[sig].sent = was_sent(info);
 }
 
-/* sigtimedwait(2), but that an interruption is one: musl's begins anew, with the whole time. */
+/* sigtimedwait(2), except that an interruption is one: musl's begins anew, with the whole time. */
 static int next_signal(siginfo_t *info, int64_t ns)
 {
     const int64_t s = ns / CLOCK_SECOND;
@@ -248,53 +186,167 @@ static int next_signal(siginfo_t *info, int64_t ns)
         SYS_rt_sigtimedwait, &state.caught, info, ns == CLOCK_NEVER ? NULL : limit, (size_t)(_NSIG / 8));
 }
 
-/*
- * Sleeps until a signal comes, and takes that one: as with ppoll(2) each comes by itself, in its order, and
- * as often as it was sent. 0 at the end of the time, else -1 with EINTR; or what is wrong with the call: then
- * the next sleep is ppoll's.
- */
+static bool have_signalfd(void);
+
+/* The same from the signalfd, for a system that refuses that call (a seccomp filter). */
+static int read_signal(siginfo_t *info)
+{
+    struct signalfd_siginfo s;
+    if (!have_signalfd() || read(state.fd, &s, sizeof s) != (ssize_t)sizeof s)
+        return -1;
+    info->si_signo = (int)s.ssi_signo;
+    info->si_code = s.ssi_code;
+    info->si_pid = (pid_t)s.ssi_pid;
+    return info->si_signo;
+}
+
+/* Takes one that is pending, if there is any: each comes by itself, in its order. Keeps errno. */
+static bool take_pending(void)
+{
+    int err = errno;
+    siginfo_t info;
+    int sig = next_signal(&info, 0);
+    if (sig < 0 && errno != EAGAIN)
+        sig = read_signal(&info);
+    if (sig > 0)
+        note(&info);
+    errno = err;
+    return sig > 0;
+}
+
+bool sigs_take(int sig)
+{
+    if (!taken[sig].count)
+        return false;
+    taken[sig].count = 0;
+    return true;
+}
+
+static int find_ending(void)
+{
+    for (int sig = 1; sig < NSIG; sig++)
+        if (taken[sig].count && state.ending & bit(sig))
+            return sig;
+    return 0;
+}
+
+int sigs_take_ending(bool *sent)
+{
+    int sig = find_ending();
+    if (!sig)
+        return 0;
+    if (sent)
+        *sent = taken[sig].sent;
+    taken[sig].count--;
+    return sig;
+}
+
+bool sigs_ending_came(void)
+{
+    while (state.started && tick_came() && take_pending())
+        ;
+    return find_ending() != 0;
+}
+
+static int poll_for(struct pollfd *fds, nfds_t n, int64_t ns)
+{
+    struct timespec limit = {.tv_sec = ns / CLOCK_SECOND, .tv_nsec = ns % CLOCK_SECOND};
+    return ppoll(fds, n, ns == CLOCK_NEVER ? NULL : &limit, NULL);
+}
+
+/* Without a signalfd, as no fd is to be had: looks for signals at every tick's time. */
+static int poll_and_look(struct pollfd *fds, nfds_t n, int64_t ns)
+{
+    enum { LOOK_MS = 50 };
+    int64_t deadline = ns == CLOCK_NEVER ? CLOCK_NEVER : clock_in(ns);
+    for (;;) {
+        if (take_pending()) {
+            errno = EINTR;
+            return -1;
+        }
+        int64_t left = clock_left(deadline);
+        int ready = poll_for(fds, n, clock_first(left, LOOK_MS * CLOCK_MS));
+        if (ready != 0 || left <= LOOK_MS * CLOCK_MS)
+            return ready;
+    }
+}
+
+/* A number above those that programs' fds are placed at, so that none of these is ever ours. */
+static bool have_signalfd(void)
+{
+    enum { ABOVE = 16 };
+    if (state.fd < 0) {
+        int fd = signalfd(-1, &state.caught, SFD_CLOEXEC | SFD_NONBLOCK);
+        state.fd = fd < 0 ? -1 : fcntl(fd, F_DUPFD_CLOEXEC, ABOVE);
+        if (fd >= 0 && state.fd >= 0)
+            close(fd);
+        else if (fd >= 0)
+            state.fd = fd;
+    }
+    return state.fd >= 0;
+}
+
+/* Nothing to wait for but signals: 0 at the end of the time, else -1 with errno. */
 static int sleep_for_signals(int64_t ns)
 {
     siginfo_t info;
     int sig = next_signal(&info, ns);
-    if (sig < 0 && errno == EAGAIN)
-        return 0;
-    if (sig < 0 && errno != EINTR)
-        add_handlers();
     if (sig < 0)
-        return -1;
-    if (!(state.yielding & bit(sig)) || !sigs_is_ignored(sig))
-        noted[sig] = info.si_code > 0 ? FROM_KERNEL : FROM_PROCESS;
+        return errno == EAGAIN ? 0 : -1;
+    note(&info);
     errno = EINTR;
     return -1;
 }
 
+/* Room for n fds and the signalfd: `few`, or memory that is kept. NULL when there is none. */
+static struct pollfd *room_for(nfds_t n, struct pollfd few[static FEW + 1])
+{
+    if (n <= FEW)
+        return few;
+    if (n >= state.room) {
+        struct pollfd *more = realloc(state.polls, 2 * n * sizeof *more);
+        if (!more)
+            return NULL;
+        state.polls = more;
+        state.room = 2 * n;
+    }
+    return state.polls;
+}
+
+/* Signals among the fds, as one that can be read. */
+static int poll_with_signals(struct pollfd *all, struct pollfd *fds, nfds_t n, int64_t ns)
+{
+    if (n)
+        memcpy(all, fds, n * sizeof *fds);
+    all[n] = (struct pollfd){.fd = state.fd, .events = POLLIN};
+    int ready = poll_for(all, n + 1, ns);
+    if (ready <= 0)
+        return ready;
+    if (n)
+        memcpy(fds, all, n * sizeof *fds);
+    if (!all[n].revents)
+        return ready;
+    take_pending();
+    state.left_over = --ready > 0;
+    errno = EINTR;
+    return ready ? ready : -1;
+}
+
 int sigs_sleep(struct pollfd *fds, nfds_t n, int64_t ns)
 {
-    start();
-    if (!n && !state.handlers)
-        return sleep_for_signals(ns);
-    if (!state.handlers)
-        add_handlers();
-    struct timespec limit = {.tv_sec = ns / CLOCK_SECOND, .tv_nsec = ns % CLOCK_SECOND};
-    int ready = -1;
-    errno = EINTR;
-    if (!unslept)
-        ready = ppoll(fds, n, ns == CLOCK_NEVER ? NULL : &limit, &state.open_mask);
-    /*
-     * With an fd ready, ppoll returns without having let a signal in: at a steady load none would ever come
-     * through. A second one each time would cost a relay of small messages a tenth of its speed.
-     */
-    const struct timespec at_once = {0};
-    if (ready < 0 && errno != EINTR)
-        let_in();
-    state.busy = ready > 0 ? state.busy + 1 : 0;
-    if (state.busy == BUSY_MAX) {
-        state.busy = 0;
-        ppoll(NULL, 0, &at_once, &state.open_mask);
+    struct pollfd few[FEW + 1];
+    if (!state.started)
+        return poll_for(fds, n, ns);
+    if (state.left_over) {
+        state.left_over = false;
+        errno = EINTR;
+        return -1;
     }
-    unslept = 0;
-    return ready;
+    int slept = n ? -1 : sleep_for_signals(ns);
+    if (slept == 0 || (!n && errno == EINTR))
+        return slept;
+    struct pollfd *all = have_signalfd() ? room_for(n, few) : NULL;
+    return all ? poll_with_signals(all, fds, n, ns) : poll_and_look(fds, n, ns);
 }
 
 int sigs_wait(int fd, short events, int64_t deadline)
@@ -309,57 +361,6 @@ int sigs_wait(int fd, short events, int64_t deadline)
         if (errno != EINTR)
             return -1;
     }
-}
-
-/*
- * Makes the timer, once in each process (timer_create(2): it is not inherited). By the system calls
- * themselves: libc's functions, which can start threads, would bring all that into a static binary.
- */
-static int make_timer(void)
-{
-    struct sigevent event = {.sigev_notify = SIGEV_SIGNAL, .sigev_signo = TICK};
-    if (state.timer_owner == getpid())
-        return 0;
-    if (syscall(SYS_timer_create, CLOCK_MONOTONIC, &event, &state.timer) < 0)
-        return -1;
-    state.timer_owner = getpid();
-    return 0;
-}
-
-static int set_timer(long ns)
-{
-    const long repeat[] = {0, ns, 0, ns}; /* the kernel's struct itimerspec */
-    return (int)syscall(SYS_timer_settime, state.timer, 0, repeat, NULL);
-}
-
-int sigs_open(void)
-{
-    sigs_catch(TICK);
-    if (!state.handlers)
-        add_handlers();
-    if (make_timer() < 0 || set_timer(50 * CLOCK_MS) < 0)
-        return -1;
-    sigprocmask(SIG_SETMASK, &state.open_mask, NULL);
-    return 0;
-}
-
-void sigs_shut(void)
-{
-    int err = errno;
-    sigprocmask(SIG_BLOCK, &state.caught, NULL);
-    set_timer(0);
-    /* a last tick may be pending: it is nobody's signal */
-    const struct timespec at_once = {0};
-    siginfo_t info;
-    sigset_t tick_only;
-    sigemptyset(&tick_only);
-    sigaddset(&tick_only, TICK);
-    while (sigtimedwait(&tick_only, &info, &at_once) > 0)
-        if (info.si_code != SI_TIMER) {
-            noted[TICK] = FROM_PROCESS;
-            unslept = 1;
-        }
-    errno = err;
 }
 
 /*
@@ -381,11 +382,9 @@ void sigs_learn_ignored(void)
 {
     start();
     reset_reserved();
-    for (int sig = 1; sig < NSIG; sig++) {
-        struct sigaction now;
-        if (sigaction(sig, NULL, &now) == 0 && now.sa_handler == SIG_IGN)
+    for (int sig = 1; sig < NSIG; sig++)
+        if (sigs_is_ignored(sig))
             state.found_ignored |= bit(sig);
-    }
 }
 
 int sigs_give(int sig, bool ignored)
@@ -420,63 +419,57 @@ bool sigs_is_blocked(int sig)
     return sigprocmask(SIG_SETMASK, NULL, &now) == 0 && sigismember(&now, sig) == 1;
 }
 
-void sigs_reset(enum sigs_legacy legacy)
-{
-    if (!state.started && legacy == SIGS_INHERITED)
-        return; /* nothing was changed */
-    start();
-    bool clean = legacy == SIGS_CLEAN;
-    for (int sig = 1; sig < NSIG; sig++) {
-        if (!(state.found_ignored & bit(sig)))
-            continue;
-        if (clean || sigismember(&state.caught, sig) == 1)
-            set_handler(sig, clean ? SIG_DFL : SIG_IGN);
-    }
-    if (legacy == SIGS_PIPELINE)
-        set_handler(SIGPIPE, SIG_DFL);
-    if (getpid() == state.owner)
-        leaving = 1;
-    sigset_t none;
-    sigemptyset(&none);
-    sigprocmask(SIG_SETMASK, clean ? &none : &state.found_mask, NULL);
-}
-
-void sigs_inherit(void)
-{
-    state.owner = getpid();
-}
-
-bool sigs_ending_came(void)
-{
-    for (int sig = 1; sig < NSIG; sig++)
-        if (noted[sig] && state.ending & bit(sig))
-            return true;
-    return false;
-}
-
 bool sigs_found_ignored(int sig)
 {
-    return state.found_ignored & bit(sig) || (!(state.handled & bit(sig)) && sigs_is_ignored(sig));
+    return state.found_ignored & bit(sig) || sigs_is_ignored(sig);
+}
+
+void sigs_reset(enum sigs_start how)
+{
+    tick_undo();
+    if (!state.started && how == SIGS_INHERITED)
+        return; /* nothing was changed */
+    start();
+    for (int sig = 1; sig < NSIG; sig++)
+        if (state.found_ignored & bit(sig) && (how == SIGS_CLEAN || sig == SIGCHLD))
+            set_disposition(sig, how == SIGS_CLEAN ? SIG_DFL : SIG_IGN);
+    if (how == SIGS_PIPELINE)
+        set_disposition(SIGPIPE, SIG_DFL);
+    sigset_t none;
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, how == SIGS_CLEAN ? &none : &state.found_mask, NULL);
 }
 
 void sigs_hold(void)
 {
     sigset_t all;
+    start(); /* a child finds out what we were given from us */
     sigfillset(&all);
-    sigprocmask(SIG_SETMASK, &all, &state.released_mask);
+    sigprocmask(SIG_SETMASK, &all, &state.held_mask);
 }
 
 void sigs_release(void)
 {
-    sigprocmask(SIG_SETMASK, &state.released_mask, NULL);
+    sigprocmask(SIG_SETMASK, &state.held_mask, NULL);
+}
+
+void sigs_stop_group(void)
+{
+    sigset_t only, before;
+    sigemptyset(&only);
+    sigaddset(&only, SIGTSTP);
+    kill(0, SIGTSTP);
+    sigprocmask(SIG_UNBLOCK, &only, &before); /* here */
+    sigprocmask(SIG_SETMASK, &before, NULL);
 }
 
 void sigs_die(int sig)
 {
     const struct rlimit no_core = {0, 0};
-    setrlimit(RLIMIT_CORE, &no_core);
-    set_handler(sig, SIG_DFL);
     sigset_t only;
+    setrlimit(RLIMIT_CORE, &no_core);
+    prctl(PR_SET_DUMPABLE, 0); /* a core_pattern with a pipe knows no limit (core(5)) */
+    set_disposition(sig, SIG_DFL);
     sigemptyset(&only);
     sigaddset(&only, sig);
     kill(getpid(), sig);

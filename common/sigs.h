@@ -1,10 +1,12 @@
 /*
- * sigs.h - deferred signals. The only module that touches dispositions and masks.
+ * sigs.h - deferred signals, without handlers. Beside tick, the only module that touches dispositions and
+ * masks.
  *
- * That a signal came is noted and nothing else. A caught signal is blocked from sigs_catch on and let in only
- * while sigs_sleep sleeps, so none is lost between a test and a sleep (perlipc's deferred signals; ppoll(2),
- * or sigwaitinfo(2), which needs no handlers, where there are no fds to wait for). What was inherited is
- * kept, so that a program can be given it back untouched.
+ * A caught signal is blocked from sigs_catch on, for good. It stays pending in the kernel until it is taken,
+ * at a point where nothing is half done: by sigtimedwait(2) where there are no fds to wait for, else with a
+ * signalfd(2) among them. So none is lost between a test and a sleep, and a real-time signal that was sent
+ * three times is taken three times. Calls that know no deadline run under a tick (tick.h). What was inherited
+ * is kept, so that a program can be given it back untouched.
  */
 #ifndef SIGS_H
 #define SIGS_H
@@ -13,13 +15,12 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Notes sig from now on, also if it was ignored. */
+/* Takes sig from now on, even if it was ignored. */
 void sigs_catch(int sig);
 
 /*
- * Catches every signal whose default is to end the process and that can be caught, but for faults (SIGSEGV
- * ...) and for those that were inherited as ignored (a background job of a script keeps its deaf ear for
- * SIGINT).
+ * Catches every signal whose default action is to terminate the process, except faults (SIGSEGV ...) and
+ * those that were inherited as ignored (a background job of a script goes on ignoring SIGINT).
  */
 void sigs_catch_ending(void);
 
@@ -34,18 +35,21 @@ bool sigs_take(int sig);
 
 /*
  * A signal that sigs_catch_ending caught and that came and was not taken, or 0. Takes it. *sent, if not NULL:
- * whether it came to us alone: from a process, or from an alarm(2) of ours; else it is the terminal's, as
- * Ctrl-C is, which tells the whole group.
+ * whether it came to this process alone: from a process, from an inherited alarm(2), or as the hangup that
+ * the kernel sends to a session leader; else the terminal has sent it to the whole process group, as at
+ * Ctrl-C. A SIGXFSZ or SIGPIPE of our own failed write(2) is never one of them: write's error says it all.
  */
 int sigs_take_ending(bool *sent);
 
-/* Whether there is one to take. */
+/* Whether there is one to take: also of those that came since the last sleep, while a call ran under a tick.
+ */
 bool sigs_ending_came(void);
 
 /*
  * Sleeps until an fd is ready, a caught signal comes, or ns nanoseconds have passed (CLOCK_NEVER: no limit).
- * As ppoll(2): the number of ready fds; 0 at the end of the time; -1 with EINTR when a signal was noted, or
- * for no reason.
+ * As ppoll(2): the number of ready fds; 0 at the end of the time; -1 with
+ * EINTR when a signal was taken, or for no reason. A signal that comes beside ready fds can be taken at once,
+ * and makes the next sleep return.
  */
 int sigs_sleep(struct pollfd *fds, nfds_t n, int64_t ns);
 
@@ -54,15 +58,6 @@ int sigs_sleep(struct pollfd *fds, nfds_t n, int64_t ns);
  * ETIMEDOUT, or what ppoll(2) said.
  */
 int sigs_wait(int fd, short events, int64_t deadline);
-
-/*
- * Between these two a call that knows no mask may wait: caught signals are let in, and a timer interrupts it
- * every 50 ms (EINTR), so that a signal that came just before it costs that much at most. The timer is our
- * own and so is its signal, SIGRTMAX: an alarm(2) that we inherited goes on. sigs_open: 0, or -1 with errno
- * when there can be no timer; then nothing is open. sigs_shut keeps errno.
- */
-int sigs_open(void);
-void sigs_shut(void);
 
 /*
  * What a program will inherit, changed at once: for a process that does nothing but exec next. -1 with errno
@@ -75,8 +70,8 @@ int sigs_give_blocked(int sig, bool blocked);
 bool sigs_is_ignored(int sig);
 bool sigs_is_blocked(int sig);
 
-/* What sigs_reset leaves behind for a program. */
-enum sigs_legacy {
+/* The state of signals that a program starts with. */
+enum sigs_start {
     SIGS_INHERITED, /* mask and dispositions as we found them: launchers are transparent */
     SIGS_PIPELINE,  /* the same, but SIGPIPE is default: a pipeline's stages */
     SIGS_CLEAN,     /* all default, nothing blocked: servers and daemons */
@@ -92,16 +87,19 @@ bool sigs_found_ignored(int sig);
  * For the process that is about to exec: from here on signals have the effect that they have on the program.
  * A child that shares its parent's memory changes nothing of it.
  */
-void sigs_reset(enum sigs_legacy legacy);
-
-/* For a forked process that goes on as its parent: the handlers, which it has, are its own from here on. */
-void sigs_inherit(void);
+void sigs_reset(enum sigs_start start);
 
 /* Between these two no signal comes in, but those that can't be kept out: what is forked begins like that. */
 void sigs_hold(void);
 void sigs_release(void);
 
-/* Dies of that very signal, without a core file, so that a shell sees what happened. */
+/*
+ * Stops our process group by SIGTSTP, ourselves by its default action: where nobody could continue an
+ * orphaned group, the kernel stops none of it. Returns once continued, or at once.
+ */
+void sigs_stop_group(void);
+
+/* Is killed by that very signal, without a core file of our own, so that a shell sees what happened. */
 _Noreturn void sigs_die(int sig);
 
 #endif

@@ -4,52 +4,64 @@
 #include "spawn.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
-#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
-#ifdef __SANITIZE_ADDRESS__
-#include <sanitizer/asan_interface.h>
-#else
-#define ASAN_UNPOISON_MEMORY_REGION(memory, size) (void)0
-#endif
-
 #include "buf.h"
+#include "clock.h"
 #include "exitcode.h"
-#include "fd.h"
+#include "raw.h"
 
-/* What parent and child share while the parent waits in clone(2). */
-struct shared {
-    const struct spawn *spawn;
+enum { FEW_WORDS = 32 };
+
+/* Lies in memory that is shared even with a copy of us, above the child's stack and a page that guards it. */
+struct start {
+    _Atomic int on_its_way; /* until exec or exit, when the kernel clears it (CLONE_CHILD_CLEARTID) */
+    _Atomic int shortage, err;
+    _Atomic bool has_let_go;  /* of our fds */
+    const char *_Atomic step; /* what the child is about, and what has failed */
     pid_t parent;
-    const char *volatile failed;
-    volatile int err;
+    struct spawn spawn;
+    struct env_copy env;
+    char **script; /* argv for /bin/sh, should the file be a script without #!: few, or malloc(3)ed */
+    size_t script_room;
+    char *few[FEW_WORDS];
+    char *script_path; /* of a path that begins with - */
+    int fds[SPAWN_FDS];
 };
 
-enum { NAP_NS = 50000000 }; /* between two tries to exec */
+enum { GUARD = 16384 /* of any machine, a page or several */, STACK = 32768, NAP_MS = 50 };
 
-static int dup_onto(int from, int to)
-{
-    int done;
-    do
-        done = from == to ? fd_set_cloexec(to, false) : dup2(from, to);
-    while (done < 0 && errno == EINTR);
-    return done;
-}
+#ifdef SPAWN_FORK
+enum { SHARES_MEMORY = false };
+#else
+enum { SHARES_MEMORY = RAW_CALLS };
+#endif
+
+/* ---- the child: it makes system calls and nothing else, as its memory may be ours ---- */
 
 static int place_fds(const struct spawn *s)
 {
     for (int i = 0; i < s->nfds; i++) {
-        if (s->fds[i] >= 0 && dup_onto(s->fds[i], i) < 0)
-            return -1;
+        long done = 0;
+        do
+            if (s->fds[i] >= 0)
+                done =
+                    s->fds[i] == i ? raw_call(SYS_fcntl, i, F_SETFD, 0) : raw_call(SYS_dup3, s->fds[i], i, 0);
+        while (done == -EINTR);
+        if (done < 0)
+            return (int)-done;
     }
     return 0;
 }
@@ -57,318 +69,252 @@ static int place_fds(const struct spawn *s)
 static void write_pid(char *text)
 {
     struct buf b = {.mem = text, .size = SPAWN_PID_SIZE};
-    buf_num(&b, (unsigned long long)getpid());
+    buf_num(&b, (unsigned long long)raw_call(SYS_getpid, 0, 0, 0));
     buf_str(&b);
 }
 
-/* setpgid(2), tcsetpgrp(3), setsid(2), TIOCSCTTY (ioctl_tty(2)) */
-static int take_place(enum spawn_place place)
+/* setpgid(2), tcsetpgrp(3), setsid(2), TIOCSCTTY (ioctl_tty(2)). SIGTTOU is blocked. */
+static int take_place(struct start *r)
 {
-    switch (place) {
-    case SPAWN_HERE:
-        return 0;
-    case SPAWN_GROUP:
-        return setpgid(0, 0);
-    case SPAWN_FOREGROUND:
-        sigs_give_blocked(SIGTTOU, true); /* what a background process gets for the next call */
-        return setpgid(0, 0) < 0 ? -1 : tcsetpgrp(STDIN_FILENO, getpid());
-    case SPAWN_SESSION:
-        return setsid() < 0 ? -1 : 0;
-    case SPAWN_TERMINAL:
-        return setsid() < 0 ? -1 : ioctl(STDIN_FILENO, TIOCSCTTY, 0);
+    const struct spawn *s = &r->spawn;
+    long done = 0;
+    if (s->place == SPAWN_GROUP || s->place == SPAWN_FOREGROUND) {
+        r->step = "setpgid";
+        done = raw_call(SYS_setpgid, 0, 0, 0);
+    } else if (s->place != SPAWN_HERE) {
+        r->step = "setsid";
+        done = raw_call(SYS_setsid, 0, 0, 0);
     }
-    return 0;
+    if (done >= 0 && s->place == SPAWN_FOREGROUND) {
+        const pid_t group = (pid_t)raw_call(SYS_getpid, 0, 0, 0);
+        done = raw_call(SYS_ioctl, s->terminal, TIOCSPGRP, (long)&group);
+    }
+    if (done >= 0 && s->place == SPAWN_TERMINAL)
+        done = raw_call(SYS_ioctl, STDIN_FILENO, TIOCSCTTY, 0);
+    return done < 0 ? (int)-done : 0;
 }
 
-/* After ids have changed, which clears it. False: our parent has died already. */
-static bool tie(int death_signal, pid_t parent)
+/* After ids have changed, which clears it. Exits if our parent has died already; 0: it is in another pid
+ * namespace. */
+static int tie(struct start *r)
 {
-    return !death_signal || (prctl(PR_SET_PDEATHSIG, death_signal) == 0 && getppid() == parent);
+    if (!r->spawn.death_signal)
+        return 0;
+    r->step = "prctl";
+    long done = raw_call(SYS_prctl, PR_SET_PDEATHSIG, r->spawn.death_signal, 0);
+    long parent = raw_call(SYS_getppid, 0, 0, 0);
+    if (done == 0 && parent && parent != r->parent)
+        _exit(EXIT_SYSTEM);
+    return (int)-done;
 }
 
-/* All that is done before exec. 0, or -1 with errno and shared->failed. */
-static int prepare(struct shared *shared)
+/* Whether a file that the kernel can't execute is text for a shell: not empty, no NUL in its first line. */
+static bool is_script(const char *path)
 {
-    const struct spawn *s = shared->spawn;
+    char head[256];
+    long fd = raw_call(SYS_openat, AT_FDCWD, (long)path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+    long n = fd < 0 ? 0 : raw_call(SYS_read, fd, (long)head, sizeof head);
+    if (fd >= 0)
+        raw_call(SYS_close, fd, 0, 0);
+    for (long i = 0; i < n && head[i] != '\n'; i++)
+        if (!head[i])
+            return false;
+    return n > 0;
+}
+
+/* execve(2), and what execvp(3) does where that says ENOEXEC. Returns only with the errno. */
+static int execute(const struct spawn *s, char *const *script)
+{
+    int err = (int)-raw_call(SYS_execve, (long)s->path, (long)s->argv, (long)s->envp);
+    if (err != ENOEXEC || !is_script(s->path))
+        return err;
+    raw_call(SYS_execve, (long)*script, (long)script, (long)s->envp);
+    return err;
+}
+
+/* A shortage is waited for, as long as the parent is there. */
+static int execute_patiently(struct start *r)
+{
+    const struct timespec nap = {.tv_nsec = NAP_MS * CLOCK_MS};
+    for (;;) {
+        int err = execute(&r->spawn, r->script);
+        if (!r->spawn.patient || (err != EAGAIN && err != ENOMEM && err != EMFILE && err != ENFILE))
+            return err;
+        if (raw_call(SYS_getppid, 0, 0, 0) != r->parent)
+            _exit(EXIT_NOTFOUND);
+        r->shortage = err;
+        raw_call(SYS_kill, r->parent, SIGCHLD, 0);
+        raw_call(SYS_nanosleep, (long)&nap, 0, 0);
+    }
+}
+
+/* All that is done before exec. 0, or the errno of r->step. */
+static int prepare(struct start *r)
+{
+    const struct spawn *s = &r->spawn;
+    int err;
     if (s->pid_text)
         write_pid(s->pid_text);
-    shared->failed = "dup2";
-    if (place_fds(s) < 0)
-        return -1;
-    shared->failed = "setsid";
-    if (take_place(s->place) < 0)
-        return -1;
-    shared->failed = "change user";
+    r->step = "dup2";
+    if ((err = place_fds(s)) || (err = take_place(r)))
+        return err;
+    r->step = "change user";
     if (s->user && user_become(s->user) < 0)
-        return -1;
-    if (!tie(s->death_signal, shared->parent))
-        _exit(EXIT_SYSTEM);
+        return errno;
+    if ((err = tie(r)))
+        return err;
+#ifdef SYS_close_range
+    if (s->only_stdio)
+        r->has_let_go = raw_call(SYS_close_range, STDERR_FILENO + 1, UINT_MAX, 0) == 0;
+#endif
     return 0;
 }
 
-/* Runs on a stack of its own in our memory: it must not change anything but what it was given for that. */
-__attribute__((no_sanitize("address"))) static int child(void *arg)
+static int child(void *arg)
 {
-    struct shared *shared = arg;
-    const struct spawn *s = shared->spawn;
-    if (prepare(shared) == 0) {
+    struct start *r = arg;
+    int err = prepare(r);
+    if (!err) {
         /* last, as a signal must not interrupt all that half-way: what is pending may end the child now */
-        sigs_reset(s->legacy);
-        shared->failed = "exec";
-        execve(s->path, s->argv, s->envp);
+        sigs_reset(r->spawn.signals);
+        r->step = "exec";
+        err = execute_patiently(r);
     }
-    shared->err = errno;
+    r->err = err;
     _exit(EXIT_NOTFOUND);
 }
 
-pid_t spawn_program(const struct spawn *s, const char **failed)
+/* ---- the parent ---- */
+
+struct start *spawn_record(void)
 {
-    enum { STACK = 32768 };
-    _Alignas(16) char stack[STACK];
-    struct shared shared = {.spawn = s, .parent = s->death_signal ? getpid() : 0};
-    pid_t pid = clone(child, stack + STACK, CLONE_VM | CLONE_VFORK | SIGCHLD, &shared);
-    if (pid < 0) {
-        *failed = "fork";
-        return -1;
-    }
-    if (!shared.err)
-        return pid;
-    *failed = shared.failed;
-    errno = shared.err;
-    return -1;
-}
-
-/* ---- starts that are not waited for ---- */
-
-/*
- * A system call without errno, which the child of a lane shares with a parent that goes on: its result, or
- * the error, negative. Where it is not known how the machine does it, there are no lanes.
- */
-#if defined __x86_64__ && !defined __ILP32__
-
-enum { HAS_LANES = true };
-
-static long call_apart(long number, long a, long b, long c)
-{
-    __asm__ volatile("syscall" : "+a"(number) : "D"(a), "S"(b), "d"(c) : "rcx", "r11", "memory");
-    return number;
-}
-
-#elif defined __aarch64__
-
-enum { HAS_LANES = true };
-
-static long call_apart(long number, long a, long b, long c)
-{
-    register long x8 __asm__("x8") = number, x0 __asm__("x0") = a, x1 __asm__("x1") = b, x2 __asm__("x2") = c;
-    __asm__ volatile("svc 0" : "+r"(x0) : "r"(x8), "r"(x1), "r"(x2) : "memory");
-    return x0;
-}
-
-#else
-
-enum { HAS_LANES = false };
-
-static long call_apart(long number, long a, long b, long c)
-{
-    (void)number, (void)a, (void)b, (void)c;
-    return -ENOSYS;
-}
-
-#endif
-
-/* All above fd 2, so that nothing of the parent's lives on in a child that has yet to exec. */
-static void close_apart(void)
-{
-#ifdef SYS_close_range
-    call_apart(SYS_close_range, STDERR_FILENO + 1, UINT_MAX, 0);
-#endif
-}
-
-/* Its errno, if it is not a shortage: one is waited for, as long as the parent is there. */
-static int exec_in_time(struct spawn_lane *lane)
-{
-    struct timespec nap = {.tv_nsec = NAP_NS};
-    for (;;) {
-        const struct spawn *s = &lane->spawn;
-        int err = (int)-call_apart(SYS_execve, (long)s->path, (long)s->argv, (long)s->envp);
-        if (err != EAGAIN && err != ENOMEM && err != EMFILE && err != ENFILE)
-            return err;
-        if (call_apart(SYS_getppid, 0, 0, 0) != lane->parent)
-            _exit(EXIT_NOTFOUND);
-        lane->shortage = err;
-        call_apart(SYS_kill, lane->parent, SIGCHLD, 0);
-        call_apart(SYS_nanosleep, (long)&nap, 0, 0);
-    }
-}
-
-__attribute__((no_sanitize("address"))) static int child_in_lane(void *arg)
-{
-    struct spawn_lane *lane = arg;
-    int err = errno;
-    call_apart(SYS_set_tid_address, (long)&lane->busy, 0, 0);
-    lane->failed = "dup2";
-    if (lane->spawn.pid_text)
-        write_pid(lane->spawn.pid_text);
-    if (place_fds(&lane->spawn) == 0) {
-        close_apart();
-        sigs_reset(lane->spawn.legacy);
-        lane->failed = "exec";
-        lane->err = exec_in_time(lane);
-    } else {
-        lane->err = errno;
-        errno = err;
-    }
-    _exit(EXIT_NOTFOUND);
-}
-
-pid_t spawn_in_lane(
-    struct spawn_lane *lane, const struct spawn *s, const struct env *env, const char **failed)
-{
-    *failed = "fork";
-    errno = ENOSYS;
-    if (!HAS_LANES || s->place != SPAWN_HERE || s->user || s->death_signal || s->nfds > SPAWN_LANE_FDS)
-        return -1;
-    *failed = "malloc";
-    lane->spawn = *s;
-    if (env_copy(env, &lane->env, &lane->spawn.pid_text, SPAWN_PID_SIZE) < 0)
-        return -1;
-    memcpy(lane->fds, s->fds, (size_t)s->nfds * sizeof *s->fds);
-    lane->spawn.fds = lane->fds;
-    lane->spawn.envp = lane->env.v;
-    lane->parent = getpid();
-    ASAN_UNPOISON_MEMORY_REGION(lane->stack, sizeof lane->stack); /* exec has never left its last functions */
-    lane->shortage = 0;
-    lane->busy = 1;
-    *failed = "fork";
-    lane->pid = clone(child_in_lane, lane->stack + sizeof lane->stack, CLONE_VM | SIGCHLD, lane);
-    if (lane->pid < 0)
-        lane->busy = 0;
-    return lane->pid;
-}
-
-bool spawn_lane_is_free(const struct spawn_lane *lane)
-{
-    return !lane->busy && !lane->err;
-}
-
-/* Whether it can be run, as far as that can be seen before: 0, or -1 with errno. */
-static int check_file(const char *path)
-{
-    struct stat st;
-    if (stat(path, &st) < 0)
-        return -1;
-    if (S_ISREG(st.st_mode))
-        return access(path, X_OK);
-    errno = EACCES;
-    return -1;
-}
-
-/* The first file of that name that can be run in the directories of $PATH. 0, or -1 with errno. */
-static int search(const char *name, struct buf *path)
-{
-    const char *dir = getenv("PATH");
-    int err = ENOENT;
-    for (dir = dir ? dir : "/usr/local/bin:/bin:/usr/bin"; dir; dir = *dir ? dir + 1 : NULL) {
-        size_t len = strcspn(dir, ":");
-        path->len = 0;
-        path->cut = false;
-        buf_bytes(path, len ? dir : ".", len ? len : 1);
-        buf_char(path, '/');
-        buf_text(path, name);
-        if (!path->cut && check_file(buf_str(path)) == 0)
-            return 0;
-        if (errno == EACCES)
-            err = EACCES;
-        dir += len;
-    }
-    errno = err;
-    return -1;
-}
-
-const char *spawn_find(const char *name)
-{
-    if (strchr(name, '/'))
-        return check_file(name) == 0 ? name : NULL;
-    struct buf path = {.mem = malloc(PATH_MAX), .size = PATH_MAX};
-    if (!path.mem)
+    char *base = mmap(NULL, GUARD + STACK + sizeof(struct start), PROT_READ | PROT_WRITE,
+        MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (base == MAP_FAILED)
         return NULL;
-    errno = ENOENT;
-    if (*name && search(name, &path) == 0)
-        return path.mem;
-    int err = errno;
-    free(path.mem);
-    errno = err;
-    return NULL;
+    mprotect(base, GUARD, PROT_NONE);
+    return (struct start *)(base + GUARD + STACK);
 }
 
-void spawn_forget(const char *path, const char *name)
+void spawn_free(struct start *r)
 {
-    if (path != name)
-        free((void *)path);
+    if (!r)
+        return;
+    if (r->script != r->few)
+        free(r->script);
+    free(r->script_path);
+    free(r->env.v);
+    munmap((char *)r - STACK - GUARD, GUARD + STACK + sizeof *r);
 }
 
-int spawn_exit_status(int err)
+/* The words "/bin/sh", path, argv[1]...: what a shell is given to run a script. 0, or -1 with ENOMEM. */
+static int prepare_script(struct start *r, const char *path, char *const *argv)
 {
-    return err == ENOENT || err == ENOTDIR || err == ENAMETOOLONG ? EXIT_NOTFOUND : EXIT_CANTRUN;
+    size_t n = 0;
+    while (argv[n])
+        n++;
+    if (n + 2 <= FEW_WORDS && !r->script)
+        r->script = r->few;
+    if (n + 2 > (r->script == r->few ? FEW_WORDS : r->script_room)) {
+        char **script = realloc(r->script == r->few ? NULL : r->script, (n + 2) * sizeof *script);
+        if (!script)
+            return -1;
+        r->script = script;
+        r->script_room = n + 2;
+    }
+    if (*path == '-') {
+        char *whole = realloc(r->script_path, strlen(path) + 3);
+        if (!whole)
+            return -1;
+        memcpy(whole, "./", 2);
+        memcpy(whole + 2, path, strlen(path) + 1);
+        path = r->script_path = whole;
+    }
+    r->script[0] = (char *)"/bin/sh";
+    r->script[1] = (char *)path;
+    r->script[2] = NULL; /* of a program without any word */
+    if (n > 1)
+        memcpy(r->script + 2, argv + 1, n * sizeof *argv);
+    return 0;
 }
 
-int spawn_not_found(const struct msg *m, const char *name, int err)
+static int fill_record(struct start *r, const struct spawn *s, const struct env *env)
 {
-    bool in_path = err == ENOENT && !strchr(name, '/');
-    return msg_fatal_why(
-        m, spawn_exit_status(err), NULL, name, in_path ? "command not found" : strerror(err));
+    r->spawn = *s;
+    r->parent = getpid();
+    r->shortage = r->err = 0;
+    r->has_let_go = false;
+    if (env && env_copy(env, &r->env, &r->spawn.pid_text, SPAWN_PID_SIZE) < 0)
+        return -1;
+    if (env)
+        r->spawn.envp = r->env.v;
+    memcpy(r->fds, s->fds ? s->fds : r->fds, (size_t)s->nfds * sizeof *r->fds);
+    r->spawn.fds = r->fds;
+    return prepare_script(r, s->path, s->argv);
+}
+
+static pid_t copy_ourselves(struct start *r)
+{
+    pid_t pid = fork();
+    if (pid == 0)
+        child(r);
+    return pid;
+}
+
+pid_t spawn_program(struct start *r, const struct spawn *s, const struct env *env)
+{
+    const int flags = CLONE_VM | CLONE_CHILD_CLEARTID | SIGCHLD;
+    if (fill_record(r, s, env) < 0)
+        return -1;
+    pid_t pid = -1;
+    errno = ENOSYS;
+    r->on_its_way = 1;
+    sigs_hold(); /* no signal reaches the child before it is done */
+    if (SHARES_MEMORY && !s->user)
+        pid = clone(child, r, flags, r, NULL, NULL, &r->on_its_way);
+    if (pid < 0 && (errno == ENOSYS || errno == EINVAL)) /* or qemu-user */
+        pid = copy_ourselves(r);
+    sigs_release();
+    if (pid < 0)
+        r->on_its_way = 0;
+    return pid;
+}
+
+bool spawn_is_on_its_way(const struct start *r)
+{
+    return r->on_its_way;
+}
+
+bool spawn_has_failed(const struct start *r)
+{
+    return r->err != 0;
+}
+
+bool spawn_holds_fds(const struct start *r)
+{
+    return r->on_its_way && !r->has_let_go;
+}
+
+int spawn_shortage(const struct start *r)
+{
+    return r->on_its_way ? r->shortage : 0;
+}
+
+int spawn_reaped(struct start *r, const char **step)
+{
+    r->on_its_way = 0;
+    *step = r->step;
+    int err = r->err;
+    r->err = 0;
+    return err;
 }
 
 void spawn_become(const char *path, char *const *argv, char *const *envp)
 {
+    struct start r = {.spawn = {.path = path, .argv = argv, .envp = envp}};
+    int err = prepare_script(&r, path, argv) < 0 ? ENOMEM : 0;
     sigs_reset(SIGS_INHERITED);
-    execve(path, argv, envp);
-}
-
-pid_t spawn_function(int (*work)(void *), void *arg, bool tied)
-{
-    pid_t parent = getpid();
-    pid_t pid = fork();
-    if (pid != 0)
-        return pid;
-    sigs_reset(SIGS_INHERITED);
-    if (tied)
-        prctl(PR_SET_PDEATHSIG, SIGKILL);
-    if (tied && getppid() != parent)
-        _exit(EXIT_SYSTEM);
-    _exit(work(arg));
-}
-
-struct keeper {
-    int (*work)(void *);
-    void *arg;
-};
-
-static int keeper(void *arg)
-{
-    const struct keeper *k = arg;
-    setsid();
-    _exit(k->work(k->arg));
-}
-
-pid_t spawn_keeper(int (*work)(void *), void *arg)
-{
-    enum { STACK = 65536 };
-    _Alignas(16) char stack[STACK]; /* the child has a copy of it */
-    struct keeper k = {.work = work, .arg = arg};
-    sigs_hold(); /* it is deaf from the beginning: our own end may be a SIGHUP for it */
-    pid_t pid = clone(keeper, stack + STACK, CLONE_SYSVSEM | SIGCHLD, &k);
-    sigs_release();
-    return pid;
-}
-
-pid_t spawn_background(int (*work)(void *), void *arg)
-{
-    pid_t pid = fork();
-    if (pid != 0)
-        return pid;
-    sigs_inherit();
-    setsid();
-    _exit(work(arg));
+    if (!err)
+        err = execute(&r.spawn, r.script);
+    errno = err;
 }

@@ -1,8 +1,10 @@
 /*
- * spawn.h - starting programs. The only module that forks and execs.
+ * spawn.h - starting programs. The only module that forks to exec.
  *
- * The child shares our memory until it execs (vfork semantics: no page tables are copied, and exec's errno is
- * simply there when we go on); posix_spawn(3) can't tell a child its own pid or set its ids.
+ * A start is never waited for. The child shares our memory until it execs, without vfork(2)'s wait, in which
+ * the parent would be deaf to every signal but SIGKILL; where that can't be had, or where ids change, it is a
+ * copy (fork(2)). What went wrong is in the start's record when the child has been reaped. posix_spawn(3)
+ * can't tell a child its own pid, make it die with us, or say afterwards which step has failed.
  */
 #ifndef SPAWN_H
 #define SPAWN_H
@@ -12,103 +14,71 @@
 #include <sys/types.h>
 
 #include "env.h"
-#include "msg.h"
 #include "sigs.h"
 #include "user.h"
 
+/* What is asked for. */
 struct spawn {
-    const char *path; /* what spawn_find found */
+    const char *path; /* what find_program found */
     char *const *argv, *const *envp;
     const int *fds; /* fds[i] becomes fd i of the program; -1: left as it is. Each is above all i, or is i */
-    int nfds;
-    enum sigs_legacy legacy;
+    int nfds;       /* SPAWN_FDS at most */
+    enum sigs_start signals;
     enum spawn_place {
         SPAWN_HERE,       /* in our process group */
         SPAWN_GROUP,      /* in a process group of its own */
-        SPAWN_FOREGROUND, /* and that is the terminal's, which is fd 0 */
+        SPAWN_FOREGROUND, /* and that is the foreground group of `terminal` */
         SPAWN_SESSION,    /* in a session of its own */
         SPAWN_TERMINAL,   /* and fd 0 is its controlling terminal */
     } place;
-    const struct user *user; /* whom it becomes; NULL: nobody else */
+    int terminal;
+    const struct user *user; /* the user that it becomes; NULL: none other */
     int death_signal;        /* what it gets when we die (PR_SET_PDEATHSIG); 0: nothing */
+    bool only_stdio;         /* no fd above 2 outlives the start, even while exec hangs */
+    bool patient;            /* exec is tried again while memory or fds are short */
     char *pid_text; /* SPAWN_PID_SIZE bytes inside an environment string: the child writes its pid there */
 };
 
-enum { SPAWN_PID_SIZE = 12 };
+enum { SPAWN_PID_SIZE = 12, SPAWN_FDS = 16 };
+
+/* The record of a start: what its child needs until exec, and what has become of it. */
+struct start;
+
+/* A record, to be used for one start after the other; NULL with ENOMEM. */
+struct start *spawn_record(void);
+void spawn_free(struct start *r);
 
 /*
- * The child's pid; our fds stay ours to close. -1 with errno and *failed: "fork" when there is no child
- * (EAGAIN and ENOMEM may pass), "dup2", "setsid", "change user" or "exec" when there was
- * one, whose end is for the caller
- * to reap.
+ * Starts a program and returns at once: the child's pid, or -1 with errno when there is no child (EAGAIN and
+ * ENOMEM may pass). `env`, if not NULL, is its environment in place of s->envp and is copied, as are fds;
+ * path, argv, envp and the base of env must live until spawn_is_on_its_way says no. Our fds stay ours to
+ * close. r must be idle.
  */
-pid_t spawn_program(const struct spawn *s, const char **failed);
+pid_t spawn_program(struct start *r, const struct spawn *s, const struct env *env);
+
+/* Whether the child has neither exec'd nor ended, as far as can be seen. */
+bool spawn_is_on_its_way(const struct start *r);
+
+/* Whether it has failed; what has failed is said by spawn_reaped, once the child has been reaped. */
+bool spawn_has_failed(const struct start *r);
+
+/* Whether the child may still have copies of our fds above 2, though it was told only_stdio. */
+bool spawn_holds_fds(const struct start *r);
+
+/* The errno of an exec that is tried again for want of memory or fds; 0: of none. Its child sends a SIGCHLD
+ * for it. */
+int spawn_shortage(const struct start *r);
 
 /*
- * A start that is not waited for: many of them can be on their way at once, each in a lane of its own.
+ * The child has been reaped, and r is idle again. 0 if its program had been executed, else the errno of
+ * *step: "dup2", "setpgid", "setsid", "prctl", "change user" or "exec".
  */
-struct spawn_lane {
-    _Atomic int busy;     /* until exec or exit, when the kernel clears it (set_tid_address(2)) */
-    _Atomic int shortage; /* while busy: the errno of an exec that is tried again until it is over, or 0 */
-    _Atomic int err;      /* of a start that has failed; for the owner to clear */
-    const char *failed;   /* and what did, as spawn_program says it */
-    pid_t parent, pid;
-    struct spawn spawn;
-    struct env_copy env;
-    int fds[2];
-    _Alignas(16) char stack[16384];
-};
-
-enum { SPAWN_LANE_FDS = 2 };
+int spawn_reaped(struct start *r, const char **step);
 
 /*
- * As spawn_program, in a lane that is free, for a program in our process group that becomes nobody else and
- * gets at most SPAWN_LANE_FDS fds; those above 2 are closed. `env` is its environment. What it needs is
- * copied, but for path, argv and the base of env, which must stay. When exec fails for want of memory or
- * processes, the child tries again until it does not, and we get a SIGCHLD to look at lane->shortage; after
- * any other failure the child ends, and what it was is in the lane. -1 with ENOSYS or EINVAL: there are no
- * lanes here; spawn_program can do it.
- *
- * The owner clears `busy` once the child has been reaped: one that was killed early has never asked the
- * kernel to.
+ * Becomes the program, with the signals as we found them; a script without #! is run by /bin/sh, as execvp(3)
+ * does. Returns only with errno.
  */
-pid_t spawn_in_lane(
-    struct spawn_lane *lane, const struct spawn *s, const struct env *env, const char **failed);
-
-/* Whether it can be used for another start. */
-bool spawn_lane_is_free(const struct spawn_lane *lane);
-
-/*
- * The file that `name` runs: `name` itself if it has a slash, else what $PATH leads to (environ(7),
- * execvp(3)). NULL with errno: ENOENT, EACCES (found, but not to be run), ENAMETOOLONG, ENOMEM. Whoever finds
- * more than one in his life gives it back by spawn_forget.
- */
-const char *spawn_find(const char *name);
-void spawn_forget(const char *path, const char *name);
-
-/* 126 or 127, for the errno of spawn_find or of an exec. */
-int spawn_exit_status(int err);
-
-/* Reports that spawn_find failed for `name` with that errno, as a shell does; returns 126 or 127. */
-int spawn_not_found(const struct msg *m, const char *name, int err);
-
-/* Becomes the program, with the signals as we found them. Returns only with errno. */
 void spawn_become(const char *path, char *const *argv, char *const *envp);
-
-/*
- * A process that runs `work(arg)` and exits with what that returns. Its pid, or -1 with errno. Its memory is
- * a copy, its signals are as we found them; with `tied` it dies when we do.
- */
-pid_t spawn_function(int (*work)(void *), void *arg, bool tied);
-
-/* A process that goes on as we are, signals and all, in a session of its own. Its pid, or -1 with errno. */
-pid_t spawn_background(int (*work)(void *), void *arg);
-
-/*
- * A process that outlives us: in a session of its own and deaf to every signal, it ends when it likes. What
- * we hold of semaphores under SEM_UNDO it holds with us, until the last of us has ended (CLONE_SYSVSEM). Its
- * pid, or -1 with errno.
- */
-pid_t spawn_keeper(int (*work)(void *), void *arg);
 
 #endif

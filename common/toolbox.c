@@ -12,9 +12,11 @@
 #include "applet.h"
 #include "complete.h"
 #include "fd.h"
+#include "find.h"
 #include "install.h"
 #include "nearest.h"
 #include "spawn.h"
+#include "speak.h"
 #include "version.h"
 
 enum { TEXT_SIZE = 128 * 1024 };
@@ -96,7 +98,7 @@ int toolbox_unknown(const struct msg *m, const char *name)
     else
         buf_text(&b, "; see 'ipcbox --list'");
     buf_char(&b, '\n');
-    fd_write(STDERR_FILENO, b.mem, b.len);
+    speak(b.mem, b.len);
     return EXIT_NOTFOUND;
 }
 
@@ -169,7 +171,7 @@ static int show_page(struct msg *m, const char *name, struct buf *out)
 {
     char mem[PATH_MAX + 64];
     struct buf path = BUF(mem);
-    const char *page = name && strcmp(name, "ipcbox") != 0 ? name : "ipcbox", *man = spawn_find("man");
+    const char *page = name && strcmp(name, "ipcbox") != 0 ? name : "ipcbox", *man = find_program("man");
     if (strcmp(page, "ipcbox") != 0 && !applet_find(page))
         return toolbox_unknown(m, name);
     if (man && find_page(page, &path)) {
