@@ -123,7 +123,7 @@ EOF
   [ "$(wc -l <came)" -eq "$(table | wc -l)" ]
   run -0 differ table 2 <came
   # files are what it offers to programs that it knows nothing of
-  expect 'lockrun lock my\|lockrun lock my\|lockrun lock my\ file'
+  expect 'lockrun lock my\ |lockrun lock my\|lockrun lock my\ file'
 }
 
 @test "bash completes at a terminal, with bash-completion: programs have their own completion" {
@@ -165,7 +165,7 @@ EOF
   in_zsh table >came
   run -0 differ table 2 <came
   # it offers files where it knows nothing of a program
-  [ "$output" = 'lockrun lock my\|lockrun lock my\|lockrun lock my\ file' ] || [ -z "$output" ]
+  [ "$output" = 'lockrun lock my\ |lockrun lock my\|lockrun lock my\ file' ] || [ -z "$output" ]
   in_zsh others >came
   run -0 differ others 2 <came
   expect ''
