@@ -70,7 +70,7 @@ _ipcbox_hosts() {
     [[ ${names[0]-} == \#* ]] || _ipcbox_offer "${names[@]:1}"
   done < <(sed 's/#.*//' "${HOSTFILE:-/etc/hosts}" 2>/dev/null)
   while read -r line _; do
-    [[ $line == [\#@\|]* ]] || _ipcbox_offer $(tr , '\n' <<<"$line" | sed 's/^\[\(.*\)\]:[0-9]*$/\1/; /[*?!]/d')
+    [[ $line == [\#@\|]* ]] || _ipcbox_offer_lines < <(tr , '\n' <<<"$line" | sed 's/^\[\(.*\)\]:[0-9]*$/\1/; /[*?!]/d')
   done < <(cat ~/.ssh/known_hosts /etc/ssh/ssh_known_hosts 2>/dev/null)
 }
 
@@ -129,7 +129,7 @@ _ipcbox_kind() {
   ip) _ipcbox_offer 127.0.0.1 ::1 0.0.0.0 :: ;;
   iface) for file in /sys/class/net/*; do _ipcbox_offer "${file##*/}"; done ;;
   port) _ipcbox_offer_lines < <(sed -n 's/^\([a-z][^ \t]*\)[ \t].*/\1/p' /etc/services 2>/dev/null | sort -u) ;;
-  fd) for file in /proc/$$/fd/*; do [[ ${file##*/} == 255 ]] || _ipcbox_offer "${file##*/}"; done ;;
+  fd) for file in "/proc/$$/fd/"*; do [[ ${file##*/} == 255 ]] || _ipcbox_offer "${file##*/}"; done ;;
   key) _ipcbox_keys ;;
   mode) _ipcbox_offer 0600 0640 0644 0660 0666 0700 0755 ;;
   size) _ipcbox_offer "${number:-64}k" "${number:-1}M" "${number:-1}G" ;;
@@ -204,8 +204,10 @@ _ipcbox_operand() {
         ;;
       sigaction\*)
         while ((i < cword)) && [[ ${words[i]} == [!=]*=* ]]; do ((i++)); done
-        ((i < cword)) || _ipcbox_kind sigaction
-        [[ $cur != *=* ]] || break
+        ((i < cword)) && continue
+        # the first is one, a later word one or PROG
+        [[ ! $cur && $i -gt $first ]] || _ipcbox_kind sigaction
+        [[ $cur == *=* || $i == "$first" || ${COMPREPLY[0]-} ]] && return
         continue
         ;;
       *\*) i=$cword ;;

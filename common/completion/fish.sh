@@ -154,7 +154,7 @@ function __ipcbox_operand --no-scope-shadowing
                         set i (math $i + 1)
                     end
                     test $i -lt $count; or __ipcbox_kind sigaction $current
-                    string match -q '*=*' -- $current; and break
+                    test $i -eq $first; or string match -q '*=*' -- $current; and break
                     continue
                 case '*\\*'
                     set i $count

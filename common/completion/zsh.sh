@@ -131,7 +131,7 @@ _ipcbox_operand() {
       sigaction\*)
         while ((i < CURRENT)) && [[ $words[i] == [^=]*=* ]]; do ((i++)); done
         ((i < CURRENT)) || _ipcbox_kind sigaction
-        [[ $PREFIX$IPREFIX != *=* ]] || break
+        ((i > first)) && [[ $PREFIX$IPREFIX != *=* ]] || break
         continue
         ;;
       *\*) i=$CURRENT ;;
@@ -193,7 +193,9 @@ _ipcbox_applet() {
   local -A kinds letters
   local -a forms names commands_of given _ipcbox_suffix
   for line in "${(f)$(_ipcbox_table $1)}"; do
-    read -r letter name kind rest <<<$line
+    letter=${line%% *} rest=${line#* }
+    name=${rest%% *} rest=${rest#* }
+    kind=${rest%% *} rest=${rest#* }
     if [[ $letter == : ]]; then
       forms+=("$line")
       [[ $name == - ]] || commands_of+=(${(s:|:)name})
