@@ -8,15 +8,14 @@ columns() {
   tr -s ' ' | cut -d ' ' -f "$1"
 }
 
-# The names and how much later it is there, to the nearest hundred: a second may end between answer and arrival.
+# The names and by how much their clocks are ahead, to the nearest hundred: a second may end between answer and arrival.
 offsets() {
   awk '{ n = ($2 < 0 ? -1 : 1) * int((($2 < 0 ? -$2 : $2) + 50) / 100) * 100; print $1, n ? n : 0 }'
 }
 
 # of_json NAME...: of each line, which must be a JSON object, the values of those names, or "-".
 of_json() {
-  perl -MJSON::PP -ne 'BEGIN { @names = splice @ARGV } my $o = decode_json $_;
-    print join(" ", map { $o->{$_} // "-" } @names), "\n"' "$@"
+  json-values "$@"
 }
 
 need_slow_names() {
@@ -41,7 +40,7 @@ options timeout:30" >resolv
     status=0
     "$@" || status=$?
     kill $names $server
-    exit $status' "$PERL/time-hosts" "$@"
+    exit $status' "$HELPERS/time-hosts" "$@"
 }
 
 need_inetd() {
@@ -69,8 +68,7 @@ with_inetd() {
 # start_chrony: chronyd that never touches the clock, as a server on loopback; its port in $chrony_at.
 start_chrony() {
   need chronyd chrony
-  chrony_at=$(perl -MIO::Socket::INET -e '
-    print IO::Socket::INET->new(LocalAddr => "127.0.0.1", Proto => "udp")->sockport')
+  chrony_at=$(free_port udp)
   printf '%s\n' "port $chrony_at" 'bindaddress 127.0.0.1' 'cmdport 0' 'bindcmdaddress /' "pidfile $PWD/chrony.pid" \
     'local stratum 10' 'allow' >chrony.conf
   background chrony chronyd -d -x -u "$(id -un)" -f "$PWD/chrony.conf"
