@@ -34,20 +34,6 @@ gone() {
   [ ! -e /proc/"$1" ]
 }
 
-# need COMMAND PACKAGE: skips the test where COMMAND is missing.
-need() {
-  command -v "$1" >/dev/null || skip "needs $1 (Debian: $2)"
-}
-
-# need_perl [MODULE]...: for a test in which a program in perl is the peer.
-need_perl() {
-  local module
-  need perl perl
-  for module in "$@"; do
-    perl -M"$module" -e 1 2>/dev/null || skip "needs perl's $module (Debian: perl)"
-  done
-}
-
 need_root() {
   [ "$(id -u)" -eq 0 ] || skip "needs root"
 }
