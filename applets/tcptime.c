@@ -1,8 +1,8 @@
 /*
  * tcptime - asks many hosts for the time at once, over TCP (RFC 868).
  *
- * A process a host connects and reads, as look-ups and connects have their own ways to wait; it tells what it
- * has found in one write to a pipe that all of them share.
+ * One process per host connects and reads, as lookups and connects wait in their own ways; it reports its
+ * result in one write to a pipe that all of them share.
  */
 #include "applet.h"
 
@@ -27,19 +27,19 @@
 #include "timetell.h"
 #include "worker.h"
 
-#define TCPTIME_OPTIONS(X)                                                  \
-    MSG_OPTIONS(X)                                                          \
-    X(PORT, 'p', "port", "PORT", "the port that is asked (37)")             \
-    X(TIMEOUT, 't', "timeout", "TIME", "each host has TIME to answer (10)") \
-    X(AT_ONCE, 'c', "concurrency", "N", "at most N hosts at a time (500)")  \
-    X(JSON, 0, "json", NULL, "print a JSON object a host")
+#define TCPTIME_OPTIONS(X)                                                     \
+    MSG_OPTIONS(X)                                                             \
+    X(PORT, 'p', "port", "PORT", "connect to PORT (37)")                       \
+    X(TIMEOUT, 't', "timeout", "TIME", "wait at most TIME for each host (10)") \
+    X(AT_ONCE, 'c', "concurrency", "N", "ask at most N hosts at a time (500)") \
+    X(JSON, 0, "json", NULL, "print a JSON object per host")
 
 enum tcptime_option { TCPTIME_OPTIONS(OPT_ENUM) };
 static const struct opt options[] = {TCPTIME_OPTIONS(OPT_ROW)};
 
 enum { TIME_PORT = 37, SECONDS = 10, AT_ONCE = 500, NAME_WIDTH = 24, END_MS = 250 };
 
-/* What one process has found: one atomic write. */
+/* The result of one process: one atomic write. */
 struct answer {
     size_t host;
     bool told;
@@ -57,12 +57,12 @@ struct tcptime {
     unsigned long at_once;
     char **names;
     bool *answered;
-    pid_t *pids; /* by host; 0: not started, or over */
+    pid_t *pids; /* by host; 0: not started, or exited */
     size_t n, next, running;
     int pipe[2];
 };
 
-/* What one process is to do. */
+/* The task of one process. */
 struct errand {
     const struct tcptime *t;
     size_t host;
@@ -77,13 +77,13 @@ static void set_why(struct answer *a, const char *why)
     buf_str(&b);
 }
 
-/* Reads until the peer's end or one byte too many: how many there are, or -1 with errno. *when: the
- * Unix time at which all that there should be had come. */
+/* Reads until the end of the connection or one byte too many: the number of bytes, or -1 with errno. *when:
+ * the Unix time at which the whole answer had arrived. */
 static ssize_t read_octets(int fd, unsigned char *octets, size_t size, int64_t deadline, int64_t *when)
 {
     size_t len = 0;
     while (len < size) {
-        /* a server that has told all but does not close is not waited for */
+        /* a server that has answered but does not close is not waited for */
         int64_t until = len >= RFC868_SIZE ? clock_first(deadline, clock_in(END_MS * CLOCK_MS)) : deadline;
         if (sigs_wait(fd, POLLIN, until) < 0) {
             if (errno == ETIMEDOUT && len >= RFC868_SIZE)
@@ -124,7 +124,7 @@ static void ask(const struct errand *e, struct answer *a)
     } else if (n < 0) {
         set_why(a, strerror(errno));
     } else if (n != RFC868_SIZE) {
-        buf_fmt(&why, "its answer is too %s", n < RFC868_SIZE ? "short" : "long");
+        buf_fmt(&why, "the answer is too %s", n < RFC868_SIZE ? "short" : "long");
         if (n < RFC868_SIZE)
             buf_fmt(&why, ": %zd of %d octets", n, RFC868_SIZE);
         set_why(a, buf_str(&why));
@@ -154,7 +154,7 @@ static void tell(struct tcptime *t, const struct answer *a)
         timetell_silent(&t->tell, name, a->why);
 }
 
-/* Starts processes while there may be more. What runs short for a moment is waited for. */
+/* Starts processes up to the limit. In a shortage, waits for one to exit. */
 static void start(struct tcptime *t)
 {
     while (t->next < t->n && t->running < t->at_once) {
@@ -181,7 +181,7 @@ static void take_answers(struct tcptime *t)
         tell(t, &a);
 }
 
-/* A process that has ended without a word was killed. */
+/* A process that has exited without a result was killed. */
 static void take_ends(struct tcptime *t)
 {
     int status;
@@ -192,7 +192,7 @@ static void take_ends(struct tcptime *t)
         for (size_t i = 0; i < t->next; i++) {
             if (t->pids[i] != pid)
                 continue;
-            struct answer a = {.host = i, .why = "the process that asked it was killed"};
+            struct answer a = {.host = i, .why = "the process that asked this host was killed"};
             if (!t->answered[i])
                 tell(t, &a);
             t->pids[i] = 0;
@@ -230,7 +230,8 @@ static const struct cli cli = {
     .name = "tcptime",
     .summary = "ask many hosts for the time at once, over TCP",
     .usage = "[OPTION]... HOST...",
-    .notes = "Prints NAME, the seconds that it is later there, and its date. 1: not all have told.",
+    .notes = "Prints HOST, the seconds by which its clock is ahead, and its date. Exits 1 unless\n"
+             "all hosts have answered.",
     .options = options,
     .count = sizeof options / sizeof *options,
 };

@@ -1,8 +1,8 @@
 /*
- * timeserver - tells the time over TCP and UDP: four octets (RFC 868), or a line of text (RFC 867).
+ * timeserver - serves the time over TCP and UDP: four octets (RFC 868), or a line of text (RFC 867).
  *
- * One process and one loop for all clients: an answer fits into any socket's buffer, so nobody is waited for.
- * A datagram of any length is answered by one of four octets, from the address that it was sent to.
+ * One process and one loop for all clients: an answer fits into any socket's buffer, so no client is waited
+ * for. A datagram of any length is answered by one of four octets, from the address that it was sent to.
  */
 #include "applet.h"
 
@@ -28,13 +28,13 @@
 #include "udp.h"
 #include "user.h"
 
-#define TIMESERVER_OPTIONS(X)                                                                       \
-    MSG_OPTIONS(X)                                                                                  \
-    READY_OPTIONS(X, "port")                                                                        \
-    USER_OPTIONS(X, "change to USER and its groups once bound", "change to GROUP once bound")       \
-    X(OFFSET, 'o', "offset", "SECONDS", "tell a time that is later by so much; -N: earlier")        \
-    X(DAYTIME, 'd', "daytime", "[udp]", "tell it as a line of text, over TCP; =udp: over UDP, too") \
-    X(INHERIT, 0, "inherit", "[NAME]", "take TCP and UDP sockets from LISTEN_FDS")                  \
+#define TIMESERVER_OPTIONS(X)                                                                 \
+    MSG_OPTIONS(X)                                                                            \
+    READY_OPTIONS(X, "port")                                                                  \
+    USER_OPTIONS(X, "change to USER and its groups once bound", "change to GROUP once bound") \
+    X(OFFSET, 'o', "offset", "SECONDS", "serve a time that is SECONDS later; -N: earlier")    \
+    X(DAYTIME, 'd', "daytime", "[udp]", "serve a line of text over TCP; =udp: over both")     \
+    X(INHERIT, 0, "inherit", "[NAME]", "use TCP and UDP sockets from LISTEN_FDS")             \
     LOG_OPTIONS(X)
 
 enum timeserver_option { TIMESERVER_OPTIONS(OPT_ENUM) };
@@ -66,7 +66,7 @@ struct timeserver {
 
 /* ---- answering ---- */
 
-/* The answer of this moment; its length. */
+/* The answer for this moment; returns its length. */
 static size_t put_answer(const struct timeserver *t, unsigned char answer[static DAYTIME_SIZE])
 {
     struct timespec now;
@@ -101,7 +101,7 @@ static void say_client(
     event_send(&e);
 }
 
-/* What the peer has sent is taken away first: a close with something unread would be a reset (RFC 1122). */
+/* What the peer has sent is read first: a close with unread data would be a reset (RFC 1122). */
 static void answer_connection(const struct timeserver *t, int fd, const struct addr *client)
 {
     unsigned char answer[DAYTIME_SIZE];
@@ -115,8 +115,8 @@ static void answer_connection(const struct timeserver *t, int fd, const struct a
 }
 
 /*
- * Whether a server may be behind that port that would answer us in its turn, for ever (RFC 862 to 868): one
- * like us, too.
+ * Whether a server behind that port may answer our answer, for ever (RFC 862 to 868); another timeserver
+ * would, too.
  */
 static bool answers_by_itself(uint16_t port, uint16_t ours)
 {
@@ -129,7 +129,7 @@ static bool answers_by_itself(uint16_t port, uint16_t ours)
     return false;
 }
 
-/* By which interface an answer goes is for the routes to say, but for an address that is the link's own. */
+/* The routes choose the interface of an answer, except for link-local addresses. */
 static void forget_interface(unsigned char *data)
 {
     struct in_pktinfo info;
@@ -147,7 +147,7 @@ static void forget_interface6(unsigned char *data)
     memcpy(data, &info, sizeof info);
 }
 
-/* One datagram; false when there is none. The control message says to which of our addresses it came. */
+/* One datagram; false when there is none. The control message says which of our addresses it was sent to. */
 static bool answer_datagram(const struct timeserver *t, int fd, uint16_t ours)
 {
     union {
@@ -183,7 +183,7 @@ static bool answer_datagram(const struct timeserver *t, int fd, uint16_t ours)
     return true;
 }
 
-/* No fds or no memory for a while, or worse: those who wait are not forgotten. */
+/* No fds or no memory for a while, or worse: waiting clients stay in the queue. */
 static void note_shortage(struct timeserver *t, const char *action)
 {
     if (!t->shortage_said)
@@ -193,8 +193,8 @@ static void note_shortage(struct timeserver *t, const char *action)
 }
 
 /*
- * accept4(2). An inherited socket may wait where one that poll has announced has gone again: then signals are
- * let in.
+ * accept4(2). On an inherited blocking socket it may wait, where a connection that poll reported has gone
+ * again: signals are unblocked meanwhile.
  */
 static int accept_one(const struct timeserver *t, nfds_t i, struct addr *client)
 {
@@ -247,7 +247,7 @@ static int serve(struct timeserver *t)
 
 /* ---- sockets ---- */
 
-/* A UDP socket tells to which address a datagram came. */
+/* A UDP socket reports the address that a datagram was sent to. */
 static int add_socket(struct timeserver *t, int fd, bool udp)
 {
     struct addr a;
@@ -275,7 +275,7 @@ static void add_all(struct timeserver *t, const struct listen *l, bool udp)
             msg_die_sys(t->msg, "setsockopt", "UDP socket");
 }
 
-/* Both protocols on one port; where the kernel chooses it, one that is free in both. */
+/* Both protocols on one port; if the kernel chooses it, one that is free in both. */
 static void open_sockets(struct timeserver *t, const char *host)
 {
     bool udp = !t->daytime || t->daytime_udp;
@@ -307,8 +307,9 @@ static void inherit_sockets(struct timeserver *t)
         msg_die(t->msg, errno == EINVAL || errno == E2BIG ? EXIT_USAGE : EXIT_SYSTEM, "inherit", "LISTEN_FDS",
             errno);
     if (n == 0)
-        msg_die(t->msg, EXIT_USAGE, "inherit: no socket was passed in LISTEN_FDS under the name",
-            t->inherit_name ? t->inherit_name : "(any)", 0);
+        msg_die(t->msg, EXIT_USAGE,
+            t->inherit_name ? "inherit: no socket in LISTEN_FDS is named" : "inherit: no socket in",
+            t->inherit_name ? t->inherit_name : "LISTEN_FDS", 0);
     for (int i = 0; i < n; i++) {
         int type = 0;
         socklen_t len = sizeof type;
@@ -316,9 +317,10 @@ static void inherit_sockets(struct timeserver *t)
         bool udp = getsockopt(fds[i], SOL_SOCKET, SO_TYPE, &type, &len) == 0 && type == SOCK_DGRAM;
         struct addr a;
         if ((!tcp && !udp) || addr_local(&a, fds[i]) < 0 || addr_family(&a) == AF_UNIX)
-            msg_die(t->msg, EXIT_USAGE, "inherit", "neither a listening TCP socket nor a UDP socket", 0);
+            msg_die(t->msg, EXIT_USAGE, "inherit",
+                "a socket is neither a listening TCP socket nor a UDP socket", 0);
         if (udp && t->daytime && !t->daytime_udp)
-            msg_die(t->msg, EXIT_USAGE, "inherit", "a UDP socket, which --daytime is for only with =udp", 0);
+            msg_die(t->msg, EXIT_USAGE, "inherit", "a UDP socket needs --daytime=udp", 0);
         t->port = addr_port(&a);
         if (add_socket(t, fds[i], udp) < 0)
             msg_die_sys(t->msg, "setsockopt", "UDP socket");
@@ -349,7 +351,7 @@ static void take_offset(struct timeserver *t, const struct opts *o)
     uint64_t n;
     bool negative = *o->arg == '-';
     if (!num_u64(o->arg + negative, 0, (uint64_t)1 << 40, &n))
-        opts_wrong(o, "want seconds such as 3600 or -3600");
+        opts_wrong(o, "expected seconds such as 3600 or -3600");
     t->offset = negative ? -(int64_t)n : (int64_t)n;
 }
 
@@ -370,9 +372,7 @@ static void take_option(struct timeserver *t, int row, const struct opts *o)
         break;
     case OPT_DAYTIME:
         t->daytime = true;
-        t->daytime_udp = o->arg != NULL;
-        if (o->arg && strcmp(o->arg, "udp") != 0)
-            opts_wrong(o, "want udp, or nothing");
+        t->daytime_udp = o->arg && opts_choice(o) == 0;
         break;
     case OPT_INHERIT:
         t->inherit = true;
@@ -386,9 +386,10 @@ static void take_option(struct timeserver *t, int row, const struct opts *o)
 
 static const struct cli cli = {
     .name = "timeserver",
-    .summary = "tell the time over TCP and UDP (RFC 868, RFC 867)",
+    .summary = "serve the time over TCP and UDP (RFC 868, RFC 867)",
     .usage = "[OPTION]... [HOST PORT]",
-    .notes = "HOST 0, all addresses, and PORT 37, with --daytime 13, are the defaults; PORT 0: any.",
+    .notes = "The default is HOST 0, all addresses, and PORT 37, or 13 with --daytime. With PORT 0\n"
+             "the kernel chooses the port.",
     .options = options,
     .count = sizeof options / sizeof *options,
 };
@@ -403,13 +404,15 @@ static int timeserver_main(struct msg *m, int argc, char **argv)
         take_option(&t, row, &o);
     argv += o.first;
     int words = argc - o.first;
-    if (words != 0 && words != 2)
-        msg_usage(m, "want HOST and PORT, or neither");
+    if (words == 1)
+        msg_usage(m, "missing PORT");
+    if (words > 2)
+        msg_usage(m, "unexpected operand '%s'", argv[2]);
     if (words && t.inherit)
-        msg_usage(m, "--inherit is in place of HOST and PORT");
+        msg_usage(m, "--inherit and HOST cannot be combined");
     t.port = t.daytime ? DAYTIME_PORT : TIME_PORT;
     if (words && !addr_parse_port(argv[1], &t.port))
-        msg_usage(m, "port '%s': want 0 to 65535, or a service's name", argv[1]);
+        msg_usage(m, "port '%s': expected a number from 0 to 65535, or the name of a service", argv[1]);
     if (t.inherit)
         inherit_sockets(&t);
     else

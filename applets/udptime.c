@@ -1,9 +1,9 @@
 /*
  * udptime - asks many hosts for the time at once, over UDP: RFC 868, or SNTP.
  *
- * One socket a family for all of them. Questions go out in bursts, with the answers read in between; who is
- * silent is asked again, later each time. An answer counts when it comes from an address that was asked and
- * has not answered yet.
+ * One socket per family for all hosts. Queries go out in bursts, with the answers read in between; a silent
+ * host is asked again, later each time. An answer counts if it comes from an address that was asked and has
+ * not answered yet.
  */
 #include "applet.h"
 
@@ -29,35 +29,35 @@
 #include "timetell.h"
 #include "udp.h"
 
-#define UDPTIME_OPTIONS(X)                                                           \
-    MSG_OPTIONS(X)                                                                   \
-    X(PORT, 'p', "port", "PORT", "the port that is asked (37; with --sntp 123)")     \
-    X(TIMEOUT, 't', "timeout", "TIME", "all has to be done within TIME (10)")        \
-    X(TRIES, 'r', "tries", "TRIES", "ask who is silent up to TRIES times (8)")       \
-    X(SNTP, 's', "sntp", NULL, "ask by SNTP: offset and round trip in milliseconds") \
-    X(JSON, 0, "json", NULL, "print a JSON object a host")
+#define UDPTIME_OPTIONS(X)                                                              \
+    MSG_OPTIONS(X)                                                                      \
+    X(PORT, 'p', "port", "PORT", "ask at PORT (37; with --sntp 123)")                   \
+    X(TIMEOUT, 't', "timeout", "TIME", "stop after TIME (10)")                          \
+    X(TRIES, 'r', "tries", "N", "ask a silent host up to N times (8)")                  \
+    X(SNTP, 's', "sntp", NULL, "use SNTP: print offset and round trip in milliseconds") \
+    X(JSON, 0, "json", NULL, "print a JSON object per host")
 
 enum udptime_option { UDPTIME_OPTIONS(OPT_ENUM) };
 static const struct opt options[] = {UDPTIME_OPTIONS(OPT_ROW)};
 
 enum { TIME_PORT = 37, SNTP_PORT = 123, TRIES = 8, SECONDS = 10, NAME_WIDTH = 12, PROGRESS_MS = 100 };
-enum { LOOKUPS = 32, LOOKUP_SHARE = 4, SHORTAGE_MS = 50 }; /* a share of the time, when others wait */
+enum { LOOKUPS = 32, LOOKUP_SHARE = 4, SHORTAGE_MS = 50 }; /* a share of the time, when other names wait */
 enum { BURST = 64, BATCHES = 16, OUTSTANDING = 128, REST_MS = 1, RECEIVE_BUFFER = 4 << 20 };
 enum { FIRST_WAIT_MS = 250, LAST_WAIT_MS = 2000 };
 
 struct host {
     const char *name;
-    struct addr to[2]; /* the second, of the other family, for every second question; length 0: none */
+    struct addr to[2]; /* the second, of the other family, for every second query; length 0: none */
     size_t same[2];    /* another host of that address, as a link; NO_LINK: none */
     bool is_asked[2];  /* it is in the table */
     int64_t sent;      /* on the real clock, for SNTP */
     unsigned char cookie[SNTP_COOKIE_SIZE];
     unsigned tries;
     bool done, is_silent;
-    const char *why; /* it has none yet: what was wrong last */
+    const char *why; /* without an answer: the last failure */
 };
 
-/* In the table of those who were asked. */
+/* In the table of the addresses that were asked. */
 struct asked {
     unsigned char key[ADDR_KEY_SIZE];
     size_t first; /* a link: 2 * the number of the host + which of its addresses it is */
@@ -74,22 +74,22 @@ struct udptime {
     int64_t timeout, deadline;
     struct host *hosts;
     size_t n, pending, outstanding;
-    int64_t next_burst; /* earlier, nobody is asked */
-    int64_t next_try;   /* of a look-up, after a shortage; 0: there was none */
-    struct heap due;    /* who is asked next, or given up */
+    int64_t next_burst; /* earlier, no host is asked */
+    int64_t next_try;   /* of a lookup, after a shortage; 0: there was none */
+    struct heap due;    /* which host is asked next, or given up */
     struct table asked;
     int sockets[2]; /* IPv4, IPv6; -1: not needed yet */
     struct resolve lookups[LOOKUPS];
     size_t looking[LOOKUPS];  /* for which host */
-    int64_t overdue[LOOKUPS]; /* from when on another may have its place */
-    size_t next_lookup;       /* the first host that may still need one */
+    int64_t overdue[LOOKUPS]; /* from when on another lookup may take its slot */
+    size_t next_lookup;       /* the first host that may still need a lookup */
     unsigned long forged, late, wrong;
     int64_t next_progress;
     bool progress, progress_shown;
     uint32_t dice; /* spreads the waits, no more */
 };
 
-static const char not_found[] = "its name was not found in time";
+static const char not_found[] = "the lookup of its name timed out";
 
 /* ---- what is told ---- */
 
@@ -108,13 +108,13 @@ static void show_progress(struct udptime *u)
     if (!u->progress || clock_left(u->next_progress))
         return;
     u->next_progress = clock_in(PROGRESS_MS * CLOCK_MS);
-    buf_fmt(&line, "\r%s: %zu of %zu hosts, %zu asked and silent\033[K", u->msg->applet, u->n - u->pending,
-        u->n, u->outstanding);
+    buf_fmt(&line, "\r%s: %zu of %zu hosts, %zu silent\033[K", u->msg->applet, u->n - u->pending, u->n,
+        u->outstanding);
     speak(line.mem, line.len);
     u->progress_shown = true;
 }
 
-/* Nothing more is expected of it. */
+/* No further answer of this host counts. */
 static void finish(struct udptime *u, struct host *h, bool told)
 {
     h->done = true;
@@ -134,14 +134,14 @@ static void tell(struct udptime *u, struct host *h, const unsigned char *packet,
     } else if ((h->why = sntp_read(packet, h->sent, received, &measured)) == NULL) {
         finish(u, h, true);
         timetell_sntp(&u->tell, h->name, &measured, received);
-    } else if (sntp_is_refusal(packet)) { /* and it is not to be asked again */
+    } else if (sntp_is_refusal(packet)) { /* and must not be asked again */
         finish(u, h, false);
     }
 }
 
 /* ---- answers ---- */
 
-/* The host that an answer is of, or NULL: counted as what it is. */
+/* The host that sent an answer; or NULL, and the answer is counted as forged, late or wrong. */
 static struct host *whose(struct udptime *u, const struct addr *from, const unsigned char *packet, size_t n)
 {
     unsigned char key[ADDR_KEY_SIZE];
@@ -161,12 +161,12 @@ static struct host *whose(struct udptime *u, const struct addr *from, const unsi
             return h;
     }
     if (open && !u->sntp)
-        open->why = n < RFC868_SIZE ? "its answer is too short" : "its answer is too long";
+        open->why = n < RFC868_SIZE ? "the answer is too short" : "the answer is too long";
     *(open ? &u->wrong : &u->late) += 1;
     return NULL;
 }
 
-/* Takes what has come on a socket, so many at a time; whether there may be more. */
+/* Takes what has arrived on a socket, a batch at a time; returns whether there may be more. */
 static bool take_answers(struct udptime *u, int fd)
 {
     struct mmsghdr heads[BURST];
@@ -194,9 +194,9 @@ static bool take_answers(struct udptime *u, int fd)
     return n == BURST;
 }
 
-/* ---- questions ---- */
+/* ---- queries ---- */
 
-/* The socket of that family, made when it is needed. -1 with errno. */
+/* The socket of that family, created when it is needed. -1 with errno. */
 static int socket_of(struct udptime *u, int family)
 {
     int *fd = &u->sockets[family == AF_INET6];
@@ -233,7 +233,7 @@ static int64_t wait_after(struct udptime *u, unsigned tries)
     return wait * CLOCK_MS * (75 + (u->dice >> 16) % 50) / 100;
 }
 
-/* Sends one question to one address, and notes that it was sent. 0, or -1 with errno. */
+/* Sends one query to one address, and notes that it was sent. 0, or -1 with errno. */
 static int send_to(struct udptime *u, size_t i, int which)
 {
     struct host *h = &u->hosts[i];
@@ -268,7 +268,7 @@ static bool ask(struct udptime *u, size_t i)
     return true;
 }
 
-/* Asks who is due, in a burst; a moment's rest follows where many don't answer at once. */
+/* Asks the hosts that are due, in a burst; a pause follows while many have not answered. */
 static void ask_due(struct udptime *u)
 {
     int burst = 0;
@@ -295,7 +295,7 @@ static void ask_due(struct udptime *u)
 
 /* ---- names ---- */
 
-/* Takes what a look-up has found: an address, and one of the other family. */
+/* Takes the result of a lookup: an address, and one of the other family. */
 static void take_lookup(struct udptime *u, int slot)
 {
     struct resolved answer;
@@ -313,7 +313,7 @@ static void take_lookup(struct udptime *u, int slot)
     heap_push(&u->due, 0, u->looking[slot]);
 }
 
-/* One that holds up others. */
+/* Gives up a lookup that other names wait for. */
 static void drop_lookup(struct udptime *u, int slot)
 {
     struct host *h = &u->hosts[u->looking[slot]];
@@ -322,7 +322,7 @@ static void drop_lookup(struct udptime *u, int slot)
     finish(u, h, false);
 }
 
-/* Starts look-ups while there is room: a slow name holds up nobody but itself. */
+/* Starts lookups while there is room: a slow name delays only itself. */
 static void start_lookups(struct udptime *u)
 {
     if (clock_left(u->next_try))
@@ -390,7 +390,7 @@ static void run_round(struct udptime *u)
             take_lookup(u, i);
 }
 
-/* Those that have not told the time, in the order of the command line. */
+/* Reports the hosts without an answer, in the order of the command line. */
 static int name_silent(struct udptime *u)
 {
     char mem[128];
@@ -402,9 +402,9 @@ static int name_silent(struct udptime *u)
             timetell_silent(&u->tell, h->name, h->why ? h->why : h->to->len ? "no answer" : not_found);
     }
     if (u->msg->level >= MSG_VERBOSE) {
-        buf_fmt(&counts, "%lu from nobody who was asked, %lu late or twice, %lu wrong", u->forged, u->late,
-            u->wrong);
-        msg_error_why(u->msg, "answers that don't count", NULL, buf_str(&counts));
+        buf_fmt(&counts, "%lu from addresses that were not asked, %lu late or duplicate, %lu invalid",
+            u->forged, u->late, u->wrong);
+        msg_error_why(u->msg, "answers ignored", NULL, buf_str(&counts));
     }
     return u->tell.silent ? EXIT_NO : EXIT_DONE;
 }
@@ -464,7 +464,8 @@ static const struct cli cli = {
     .name = "udptime",
     .summary = "ask many hosts for the time at once, over UDP",
     .usage = "[OPTION]... HOST...",
-    .notes = "Prints NAME, the seconds that it is later there, and its date. 1: not all have told.",
+    .notes = "Prints HOST, the seconds by which its clock is ahead, and its date. Exits 1 unless\n"
+             "all hosts have answered.",
     .options = options,
     .count = sizeof options / sizeof *options,
 };

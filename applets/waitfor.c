@@ -1,8 +1,8 @@
 /*
- * waitfor - waits until a port answers, a socket listens, a file is there, or a process has ended.
+ * waitfor - waits until a port answers, a socket listens, a file exists, or a process has exited.
  *
- * For all but a process's end there is no event that says so everywhere: they are tried, at first every
- * millisecond, at last every 50.
+ * Only the exit of a process is an event everywhere. All else is polled, at first every millisecond, at last
+ * every 50.
  */
 #include "applet.h"
 
@@ -23,7 +23,7 @@
 
 #define WAITFOR_OPTIONS(X) \
     MSG_OPTIONS(X)         \
-    X(TIMEOUT, 't', "timeout", "TIME", "wait for TIME at most (124); 0: look once (1)")
+    X(TIMEOUT, 't', "timeout", "TIME", "wait at most TIME, then exit 124; 0 checks once")
 
 enum waitfor_option { WAITFOR_OPTIONS(OPT_ENUM) };
 static const struct opt options[] = {WAITFOR_OPTIONS(OPT_ROW)};
@@ -37,14 +37,14 @@ enum { PAUSE_MIN_MS = 1, PAUSE_MAX_MS = 50, CONNECT_SECONDS = 5 };
 struct waitfor {
     struct msg *msg;
     enum command command;
-    const char *object; /* what is waited for */
+    const char *object; /* as messages name it */
     char port_text[320];
     int64_t timeout, deadline;
     struct dial dial;
     struct addr address;
     pid_t pid;
     int pidfd;     /* -1: none */
-    char why[256]; /* it is not so */
+    char why[256]; /* the condition does not hold */
 };
 
 static void note(struct waitfor *w, const char *why)
@@ -54,7 +54,7 @@ static void note(struct waitfor *w, const char *why)
     buf_str(&b);
 }
 
-/* One that does not answer at all is no reason to wait for ever with that attempt. */
+/* A host that does not answer at all must not keep this attempt for ever. */
 static bool is_answering(struct waitfor *w)
 {
     struct dial_failure failure;
@@ -83,8 +83,8 @@ static bool is_there(struct waitfor *w)
     return false;
 }
 
-/* By its pidfd; on a kernel without them by its number, where /proc tells a zombie. */
-static bool has_ended(const struct waitfor *w)
+/* By its pidfd; on a kernel without pidfds by its number, where /proc shows a zombie. */
+static bool has_exited(const struct waitfor *w)
 {
     struct pollfd end = {.fd = w->pidfd, .events = POLLIN};
     struct proc p;
@@ -107,11 +107,11 @@ static bool is_so(struct waitfor *w)
     case EXIT:
         break;
     }
-    note(w, "it is running");
-    return has_ended(w);
+    note(w, "still running");
+    return has_exited(w);
 }
 
-/* Sleeps until it may be so. */
+/* Sleeps until the condition may hold. */
 static void pause_until(const struct waitfor *w, int64_t ns)
 {
     struct pollfd end = {.fd = w->pidfd, .events = POLLIN};
@@ -148,17 +148,22 @@ static int wait_until_so(struct waitfor *w)
     return EXIT_DONE;
 }
 
+/* The operands of each command, and what is missing where there are fewer. */
+static void check_count(const struct waitfor *w, char *const *argv)
+{
+    static const char *const names[][2] = {
+        [TCP] = {"HOST", "PORT"}, [UNIX] = {"PATH"}, [FILE_THERE] = {"PATH"}, [EXIT] = {"PID"}};
+    for (size_t i = 0; i < 2 && names[w->command][i]; i++, argv++)
+        if (!*argv)
+            msg_usage(w->msg, "missing %s", names[w->command][i]);
+    if (*argv)
+        msg_usage(w->msg, "unexpected operand '%s'", *argv);
+}
+
 static void take_operands(struct waitfor *w, char **argv)
 {
     uint64_t pid;
-    size_t want = w->command == TCP ? 2 : 1, words = 0;
-    while (argv[words])
-        words++;
-    if (words != want)
-        msg_usage(w->msg, "want %s %s", commands[w->command],
-            w->command == TCP    ? "HOST PORT"
-            : w->command == EXIT ? "PID"
-                                 : "PATH");
+    check_count(w, argv);
     w->object = *argv;
     switch (w->command) {
     case TCP:
@@ -166,19 +171,21 @@ static void take_operands(struct waitfor *w, char **argv)
         snprintf(w->port_text, sizeof w->port_text, "%s port %s", argv[0], argv[1]);
         w->object = w->port_text;
         if (!addr_parse_port(argv[1], &w->dial.port) || !w->dial.port)
-            msg_usage(w->msg, "port '%s': want 1 to 65535, or a service's name", argv[1]);
+            msg_usage(
+                w->msg, "port '%s': expected a number from 1 to 65535, or the name of a service", argv[1]);
         break;
     case UNIX:
         if (!addr_parse_unix(&w->address, *argv))
-            msg_usage(w->msg, "path '%s': want 1 to %d bytes, or a name behind @", *argv, ADDR_UNIX_MAX);
+            msg_usage(w->msg, "path '%s': expected a path of 1 to %d bytes, or @ and an abstract name", *argv,
+                ADDR_UNIX_MAX);
         break;
     case FILE_THERE:
         if (!**argv)
-            msg_usage(w->msg, "want a PATH of one byte or more");
+            msg_usage(w->msg, "path '': expected at least one byte");
         break;
     case EXIT:
         if (!num_u64(*argv, 1, INT32_MAX, &pid))
-            msg_usage(w->msg, "PID '%s': want a number from 1 to 2147483647", *argv);
+            msg_usage(w->msg, "PID '%s': expected a number from 1 to 2147483647", *argv);
         w->pid = (pid_t)pid;
         break;
     }
@@ -186,12 +193,12 @@ static void take_operands(struct waitfor *w, char **argv)
 
 static const struct cli cli = {
     .name = "waitfor",
-    .summary = "wait for a port, a socket, a file or a process's end",
+    .summary = "wait for a port, a socket, a file, or the exit of a process",
     .usage = "[OPTION]... tcp HOST PORT\n"
              "[OPTION]... unix PATH\n"
              "[OPTION]... file PATH\n"
              "[OPTION]... exit PID",
-    .notes = "A port or socket is tried by connecting to it, which is closed at once.",
+    .notes = "Ports and sockets are tested by a connection, which is closed at once.",
     .commands = commands,
     .options = options,
     .count = sizeof options / sizeof *options,
@@ -213,9 +220,7 @@ static int waitfor_main(struct msg *m, int argc, char **argv)
             break;
         }
     }
-    if (o.command < 0)
-        msg_usage(m, "want tcp, unix, file or exit");
-    w.command = (enum command)o.command;
+    w.command = (enum command)opts_command(&o);
     take_operands(&w, argv + o.first);
     return wait_until_so(&w);
 }

@@ -1,8 +1,8 @@
 /*
- * webget - gets documents over HTTP/1.0 (RFC 1945), and knows when one of them is not all there.
+ * webget - gets documents over HTTP/1.0 (RFC 1945), and detects those that are cut off.
  *
- * perlipc's webget, with a Host header. The head is limited in size and time, so that no server can hold or
- * fill us; the body goes from the socket to stdout without a copy where the kernel can.
+ * perlipc's webget, with a Host header. The head is limited in size and time, so that no server can hang us
+ * or exhaust our memory; the body goes from the socket to stdout without a copy where the kernel can.
  */
 #include "applet.h"
 
@@ -24,15 +24,15 @@
 #include "sigs.h"
 #include "version.h"
 
-#define WEBGET_OPTIONS(X)                                                                        \
-    MSG_OPTIONS(X)                                                                               \
-    X(PORT, 'p', "port", "PORT", "HOST's port (80)")                                             \
-    X(BODY, 'b', "body", NULL, "print the body alone, not the head")                             \
-    X(FAIL, 'f', "fail", NULL, "a status of 400 and above is a failure (1), and not printed")    \
-    X(HEADER, 'H', "header", "HDR", "send HDR, too: 'Name: value'; may be given more than once") \
-    X(TIMEOUT, 't', "timeout", "TIME", "a document has to be there within TIME (124)")           \
-    X(UNIX, 0, "unix", "PATH", "connect to that Unix socket, whatever the host is")              \
-    X(PROGRESS, 0, "progress", NULL, "say every second how far it is")
+#define WEBGET_OPTIONS(X)                                                                            \
+    MSG_OPTIONS(X)                                                                                   \
+    X(PORT, 'p', "port", "PORT", "connect to PORT (80)")                                             \
+    X(BODY, 'b', "body", NULL, "print the body only, not the head")                                  \
+    X(FAIL, 'f', "fail", NULL, "exit 1 at a status of 400 or above, and don't print it")             \
+    X(HEADER, 'H', "header", "HEADER", "add HEADER, 'Name: value', to the request; can be repeated") \
+    X(TIMEOUT, 't', "timeout", "TIME", "exit 124 unless each document arrives within TIME")          \
+    X(UNIX, 0, "unix", "PATH", "connect to the Unix socket PATH instead of the host")                \
+    X(PROGRESS, 0, "progress", NULL, "print progress every second")
 
 enum webget_option { WEBGET_OPTIONS(OPT_ENUM) };
 static const struct opt options[] = {WEBGET_OPTIONS(OPT_ROW)};
@@ -45,8 +45,9 @@ struct webget {
     bool body_only, fail, progress, to_terminal;
     uint16_t port;
     struct addr unix_socket; /* length 0: none */
+    const char *unix_path;
     int64_t timeout;
-    struct buf headers; /* those of -H */
+    struct buf headers; /* of -H */
     bool has_host_header;
     char headers_mem[REQUEST_SIZE / 2];
 };
@@ -60,7 +61,7 @@ struct document {
     const char *path;
     int fd;
     int64_t deadline, head_deadline;
-    char head[HEAD_SIZE + 1]; /* and what of the body came with it */
+    char head[HEAD_SIZE + 1]; /* and the part of the body that came with it */
     size_t got, head_len;
     int status;
     const char *reason; /* the status line from the status on */
@@ -80,7 +81,7 @@ static int fail_sys(const struct document *d, const char *action)
     if (errno == ETIMEDOUT && !clock_left(d->deadline))
         return msg_fatal_why(d->w->msg, EXIT_DEADLINE, action, d->name, "the deadline passed");
     if (errno == ETIMEDOUT)
-        return fail(d, action, "nothing has come for a minute");
+        return fail(d, action, "timed out after 60 seconds");
     return msg_fatal(d->w->msg, EXIT_SYSTEM, action, d->name, errno);
 }
 
@@ -95,15 +96,15 @@ static int connect_to(struct document *d)
         d->fd = dial_unix(&w->unix_socket, false, d->head_deadline);
         if (d->fd >= 0 && fd_set_nonblock(d->fd, true) < 0)
             fd_close(&d->fd);
-        return d->fd < 0 ? fail_sys(d, "connect for") : EXIT_DONE;
+        d->name = d->fd < 0 ? w->unix_path : d->name;
+        return d->fd < 0 ? fail_sys(d, "connect to") : EXIT_DONE;
     }
     const struct dial dial = {.host = d->host, .port = d->port, .deadline = d->head_deadline};
     d->fd = dial_tcp(&dial, &peer, &failure);
     if (d->fd >= 0)
         return EXIT_DONE;
-    if (!clock_left(d->deadline))
-        return msg_fatal_why(w->msg, EXIT_DEADLINE, "connect to", failure.object, failure.why);
-    return msg_fatal_why(w->msg, EXIT_SYSTEM, "connect to", failure.object, failure.why);
+    int status = clock_left(d->deadline) ? EXIT_SYSTEM : EXIT_DEADLINE;
+    return msg_fatal_why(w->msg, status, "connect to", failure.object, failure.why);
 }
 
 static int send_request(struct document *d)
@@ -123,15 +124,15 @@ static int send_request(struct document *d)
     buf_bytes(&request, w->headers.mem, w->headers.len);
     buf_text(&request, "\r\n");
     if (request.cut)
-        return fail(d, "ask for", "the request is too long");
+        return fail(d, "request", "the request is too long");
     for (size_t sent = 0; sent < request.len;) {
         ssize_t n = send(d->fd, request.mem + sent, request.len - sent, MSG_NOSIGNAL);
         if (n >= 0)
             sent += (size_t)n;
         else if (errno == EPIPE || errno == ECONNRESET)
-            return EXIT_DONE; /* it may have said why, and that is read next */
+            return EXIT_DONE; /* its answer may give the reason, and is read next */
         else if (errno != EAGAIN || sigs_wait(d->fd, POLLOUT, d->head_deadline) < 0)
-            return fail_sys(d, "ask for");
+            return fail_sys(d, "request");
     }
     return EXIT_DONE;
 }
@@ -142,20 +143,20 @@ static int read_head(struct document *d)
 {
     while (!(d->head_len = http_head_length(d->head, d->got))) {
         if (d->got == HEAD_SIZE)
-            return fail(d, "get", "its head is longer than 64 KiB");
+            return fail(d, "get", "the head is longer than 64 KiB");
         errno = ETIMEDOUT;
         ssize_t n = clock_left(d->head_deadline) ? recv(d->fd, d->head + d->got, HEAD_SIZE - d->got, 0) : -1;
         if (n > 0)
             d->got += (size_t)n;
         else if (n == 0)
-            return fail(d, "get", d->got ? "it ends within its head" : "the answer is empty");
+            return fail(d, "get", d->got ? "the response ends within its head" : "the response is empty");
         else if (errno != EAGAIN || sigs_wait(d->fd, POLLIN, d->head_deadline) < 0)
             return fail_sys(d, "get");
     }
     return EXIT_DONE;
 }
 
-/* What the head says of the body: its length, and that it comes as it is. */
+/* What the head says about the body: its length, and that it is not encoded. */
 static int read_headers(struct document *d)
 {
     size_t at = 0, len;
@@ -163,14 +164,14 @@ static int read_headers(struct document *d)
     uint64_t length;
     while ((value = http_header(d->head, d->head_len, &at, "Content-Length", &len))) {
         if (!num_u64n(value, len, 0, INT64_MAX, &length) || (d->has_length && length != d->length))
-            return fail(d, "get", "its Content-Length makes no sense");
+            return fail(d, "get", "invalid Content-Length");
         d->has_length = true;
         d->length = length;
     }
     at = 0;
     while ((value = http_header(d->head, d->head_len, &at, "Transfer-Encoding", &len)))
         if (len != 8 || strncasecmp(value, "identity", len) != 0)
-            return fail(d, "get", "the server sends it in an encoding that HTTP/1.0 does not have");
+            return fail(d, "get", "unsupported Transfer-Encoding, which HTTP/1.0 does not have");
     if (d->status == 204 || d->status == 304) { /* these have no body */
         d->has_length = true;
         d->length = 0;
@@ -178,7 +179,7 @@ static int read_headers(struct document *d)
     return EXIT_DONE;
 }
 
-/* Reads the head, past those of interim answers (1xx), which are not asked for but may come. */
+/* Reads the head, and skips those of interim responses (1xx), which may come unasked. */
 static int take_head(struct document *d)
 {
     for (int interim = 0; interim <= INTERIM_MAX; interim++) {
@@ -187,15 +188,15 @@ static int take_head(struct document *d)
             return failed;
         d->status = http_status(d->head, d->head_len, &d->reason);
         if (d->status < 0)
-            return fail(d, "get", "the answer is no HTTP");
+            return fail(d, "get", "the response is not HTTP");
         if (!http_head_is_plain(d->head, d->head_len))
-            return fail(d, "get", "its head makes no sense");
+            return fail(d, "get", "invalid header");
         if (d->status >= 200)
             return read_headers(d);
         d->got -= d->head_len;
         memmove(d->head, d->head + d->head_len, d->got);
     }
-    return fail(d, "get", "it has one interim answer after the other");
+    return fail(d, "get", "too many interim responses");
 }
 
 /* ---- to stdout ---- */
@@ -207,7 +208,7 @@ static int lose_output(const struct document *d)
     return msg_fatal(d->w->msg, EXIT_SYSTEM, "write", "stdout", errno);
 }
 
-/* In pieces that can't block, as a reader that does not read must not outlast the deadline. */
+/* In pieces that can't block, so that a stalled reader does not outlast the deadline. */
 static int print(const struct document *d, const char *bytes, size_t n)
 {
     while (n) {
@@ -222,7 +223,7 @@ static int print(const struct document *d, const char *bytes, size_t n)
     return EXIT_DONE;
 }
 
-/* As it is; but a terminal is not told anything except by its lines. */
+/* As it is; but control characters are escaped for a terminal. */
 static int print_head(const struct document *d)
 {
     char mem[4096];
@@ -259,13 +260,13 @@ static int print_first(struct document *d)
     return print(d, d->head + d->head_len, n);
 }
 
-/* Sleeps until the pump can go on. False: its time is over. */
+/* Sleeps until the pump can go on. False: its time has expired. */
 static bool sleep_for(struct document *d, uint64_t received)
 {
     struct pump *p = &d->body;
     struct pollfd polls[2];
     pump_polls(p, polls);
-    /* a server that says nothing any more is not waited for; a reader is */
+    /* a silent server is given up; a slow reader is not */
     int64_t silent = polls[1].fd >= 0 ? CLOCK_NEVER : clock_in(HEAD_SECONDS * CLOCK_SECOND);
     int64_t until = clock_first(d->deadline, silent);
     int ready = 0;
@@ -277,7 +278,7 @@ static bool sleep_for(struct document *d, uint64_t received)
     return ready > 0;
 }
 
-/* Moves the rest of the body. How it ended; errno is ETIMEDOUT for what took too long. */
+/* Moves the rest of the body. How that ended; errno is ETIMEDOUT for what took too long. */
 static enum pump_state move_rest(struct document *d)
 {
     uint64_t first = d->got - d->head_len;
@@ -307,7 +308,7 @@ static int print_rest(struct document *d)
         return EXIT_DONE;
     char mem[96];
     struct buf why = BUF(mem);
-    buf_fmt(&why, "it is cut off: %llu of %llu bytes are there", (unsigned long long)(d->length - p->left),
+    buf_fmt(&why, "the body is cut off after %llu of %llu bytes", (unsigned long long)(d->length - p->left),
         (unsigned long long)d->length);
     return fail(d, "get", buf_str(&why));
 }
@@ -322,8 +323,7 @@ static int print_document(struct document *d)
         return msg_fatal_why(d->w->msg, EXIT_NO, "get", d->name, buf_str(&why));
     }
     int failed = print_head(d);
-    if (!failed)
-        failed = print_first(d);
+    failed = failed ? failed : print_first(d);
     return failed ? failed : print_rest(d);
 }
 
@@ -334,10 +334,8 @@ static int get(struct document *d)
     d->got = 0;
     d->has_length = false;
     int failed = connect_to(d);
-    if (!failed)
-        failed = send_request(d);
-    if (!failed)
-        failed = take_head(d);
+    failed = failed ? failed : send_request(d);
+    failed = failed ? failed : take_head(d);
     if (!failed) {
         pump_init(&d->body, d->fd, STDOUT_FILENO);
         progress_start(&d->progress, d->w->msg->applet, d->w->progress);
@@ -353,36 +351,36 @@ static int get(struct document *d)
 static void check_path(const struct webget *w, const char *path)
 {
     if (!http_is_path(path))
-        msg_usage(w->msg, "document '%s': want a path that begins with /, with %%20 for a blank", path);
+        msg_usage(w->msg, "document '%s': expected a path that begins with /, with %%20 for a blank", path);
 }
 
 static void take_host(struct document *d, const char *host, size_t n)
 {
     if (n >= sizeof d->host || !http_is_host(host, n))
-        msg_usage(d->w->msg, "host '%.*s': want a name or an address", (int)n, host);
+        msg_usage(d->w->msg, "host '%.*s': expected a name or an address", (int)n, host);
     memcpy(d->host, host, n);
     d->host[n] = '\0';
 }
 
-/* http://HOST[:PORT][/PATH]; a path of its own has to be freed by nobody, as we end after it. */
+/* http://HOST[:PORT][/PATH]; the caller frees the path. */
 static void take_url(struct document *d, const char *url)
 {
     static const char scheme[] = "http://";
     size_t n = strcspn(url, ":");
     if (strncasecmp(url, scheme, strlen(scheme)) != 0)
-        msg_usage(d->w->msg, "'%s': %.*s is not spoken here, only http", url, (int)n, url);
+        msg_usage(d->w->msg, "URL '%s': %.*s is not supported, only http", url, (int)n, url);
     const char *host = url + strlen(scheme), *rest = host + strcspn(host, "/?#");
     const char *end = *host == '[' ? memchr(host, ']', (size_t)(rest - host)) : NULL;
     const char *colon = memchr(end ? end : host, ':', (size_t)(rest - (end ? end : host)));
     if (*host == '[' && !end)
-        msg_usage(d->w->msg, "'%s': want a ] behind the address", url);
+        msg_usage(d->w->msg, "URL '%s': missing ] after the address", url);
     size_t len = (size_t)((colon ? colon : rest) - host);
     uint64_t port = d->w->port;
     if (colon && !num_u64n(colon + 1, (size_t)(rest - colon - 1), 1, UINT16_MAX, &port))
-        msg_usage(d->w->msg, "'%s': want a port from 1 to 65535", url);
+        msg_usage(d->w->msg, "URL '%s': expected a port from 1 to 65535", url);
     d->port = (uint16_t)port;
     if (end && end + 1 != host + len)
-        msg_usage(d->w->msg, "'%s': want a port or a path behind ]", url);
+        msg_usage(d->w->msg, "URL '%s': expected a port or a path after ]", url);
     take_host(d, host + (end != NULL), len - (end ? 2 : 0));
     struct buf path = {.size = strlen(rest) + 2};
     path.mem = malloc(path.size);
@@ -395,7 +393,7 @@ static void take_url(struct document *d, const char *url)
     check_path(d->w, d->path);
 }
 
-/* Gets all of them; the first failure is the exit status. */
+/* Gets all documents; the first failure is the exit status. */
 static int run(struct webget *w, char **words)
 {
     bool urls = strstr(words[0], "://") != NULL;
@@ -404,7 +402,7 @@ static int run(struct webget *w, char **words)
     if (!docs)
         return msg_fatal(w->msg, EXIT_SYSTEM, "malloc", NULL, errno);
     docs->w = w;
-    for (int pass = 0; pass < 2; pass++) /* first all are checked, then they are got */
+    for (int pass = 0; pass < 2; pass++) /* all are checked before any is requested */
         for (char **word = words + !urls; *word; word++) {
             docs->name = *word;
             if (urls) {
@@ -429,12 +427,12 @@ static int run(struct webget *w, char **words)
 static void take_header(struct webget *w, const struct opts *o)
 {
     if (!http_is_header(o->arg))
-        opts_wrong(o, "want 'Name: value', without control characters");
+        opts_wrong(o, "expected 'Name: value' without control characters");
     w->has_host_header = w->has_host_header || strncasecmp(o->arg, "Host:", 5) == 0;
     buf_text(&w->headers, o->arg);
     buf_text(&w->headers, "\r\n");
     if (w->headers.cut)
-        opts_wrong(o, "that is more than 16 KiB of headers");
+        opts_wrong(o, "more than 16 KiB of headers");
 }
 
 static void take_option(struct webget *w, int row, const struct opts *o)
@@ -460,6 +458,7 @@ static void take_option(struct webget *w, int row, const struct opts *o)
         break;
     case OPT_UNIX:
         addr_unix_option(&w->unix_socket, o);
+        w->unix_path = o->arg;
         break;
     case OPT_PROGRESS:
         w->progress = true;
@@ -487,10 +486,12 @@ static int webget_main(struct msg *m, int argc, char **argv)
     while ((row = opts_next(&o)) >= 0)
         take_option(&w, row, &o);
     argv += o.first;
-    if (!*argv || (!strstr(*argv, "://") && !argv[1]))
-        msg_usage(m, "want HOST and DOCUMENT, or a URL");
+    if (!*argv)
+        msg_usage(m, "missing HOST and DOCUMENT, or URL");
+    if (!strstr(*argv, "://") && !argv[1])
+        msg_usage(m, "missing DOCUMENT for host '%s'; a URL begins with http://", *argv);
     w.to_terminal = isatty(STDOUT_FILENO);
-    sigs_catch(SIGPIPE); /* stdout's is told apart from the server's */
+    sigs_catch(SIGPIPE); /* a broken stdout is told apart from a broken connection */
     return run(&w, argv);
 }
 

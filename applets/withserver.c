@@ -1,8 +1,8 @@
 /*
- * withserver - starts SERVER, waits until it is ready, runs CLIENT against it, and ends SERVER again.
+ * withserver - starts SERVER, waits until it is ready, runs CLIENT against it, and terminates SERVER.
  *
- * What tests of network programs do by hand, with sleeps and leftovers: readiness is an event, ports are the
- * kernel's choice, and whatever happens nobody survives.
+ * What tests of network programs do by hand, with sleeps and leftovers: readiness is an event, the kernel
+ * chooses the ports, and whatever happens no process is left.
  */
 #include "applet.h"
 
@@ -26,20 +26,21 @@
 #include "sigs.h"
 #include "words.h"
 
-#define WITHSERVER_OPTIONS(X)                                                           \
-    JOB_OPTIONS(X)                                                                      \
-    X(TIMEOUT, 't', "timeout", "TIME", "all has to be done within TIME (124)")          \
-    X(READY, 'r', "ready", "TIME", "SERVER has to be ready within TIME (60)")           \
-    X(GRACE, 'k', "grace", "TIME", "at the end SERVER has TIME to go (5)")              \
-    X(PORT, 0, "port", "N", "SERVER is ready when this machine's TCP port N answers")   \
-    X(SOCKET, 0, "socket", "PATH", "SERVER is ready when the Unix socket PATH answers") \
-    X(NOTIFY, 0, "notify", NULL, "SERVER is ready when it says so to $NOTIFY_SOCKET")
+#define WITHSERVER_OPTIONS(X)                                                                      \
+    JOB_OPTIONS(X)                                                                                 \
+    X(TIMEOUT, 't', "timeout", "TIME", "exit 124 unless CLIENT has exited within TIME")            \
+    X(READY, 'r', "ready", "TIME", "wait at most TIME for SERVER to be ready (60); then exit 124") \
+    X(GRACE, 'k', "grace", "TIME", "send SIGKILL TIME after SIGTERM (5)")                          \
+    X(PORT, 0, "port", "PORT", "wait until TCP port PORT of this machine answers")                 \
+    X(SOCKET, 0, "socket", "PATH", "wait until the Unix socket PATH answers")                      \
+    X(NOTIFY, 0, "notify", NULL, "wait until SERVER sends READY=1 to $NOTIFY_SOCKET")
 
 enum withserver_option { WITHSERVER_OPTIONS(OPT_ENUM) };
 static const struct opt options[] = {WITHSERVER_OPTIONS(OPT_ROW)};
 
 enum { SERVER, CLIENT, STDIO = STDERR_FILENO + 1 };
-enum { READY_SECONDS = 60, GRACE_SECONDS = 5, ENDING_MS = 200, PAUSE_MIN_MS = 1, PAUSE_MAX_MS = 50 };
+enum { READY_SECONDS = 60, NOTICE_SECONDS = 5, GRACE_SECONDS = 5 };
+enum { ENDING_MS = 200, PAUSE_MIN_MS = 1, PAUSE_MAX_MS = 50 };
 
 struct withserver {
     struct msg *msg;
@@ -52,10 +53,10 @@ struct withserver {
     int notify;
     int out;         /* SERVER's stdout; -1: it is our stderr */
     struct pump log; /* from there to stderr, once the first line has come */
-    char line[512];  /* that one */
+    char line[512];  /* the first line */
     size_t line_len;
     bool line_done, is_ready, server_end_told;
-    struct buf why; /* what is to be said once all have ended; SERVER or CLIENT, and why */
+    struct buf why; /* the message to be printed once all have exited; about SERVER or CLIENT, and why */
     char why_mem[1024];
     int about;
     int stop; /* a signal that came while there was no CLIENT */
@@ -69,7 +70,7 @@ static bool by_line(const struct withserver *w)
 
 /* ---- what SERVER says ---- */
 
-/* Byte by byte, as what comes behind the line is the log's. */
+/* Byte by byte, as what follows the line belongs to the log. */
 static void take_line(struct withserver *w)
 {
     char c;
@@ -87,12 +88,11 @@ static void take_line(struct withserver *w)
 static void take_message(struct withserver *w)
 {
     char text[4096];
-    pid_t group = w->job.progs[SERVER].pid;
-    if (notify_receive(w->notify, getuid(), group, text, sizeof text) >= 0)
+    if (notify_receive(w->notify, getuid(), w->job.progs[SERVER].pid, text, sizeof text) >= 0)
         w->is_ready = w->is_ready || notify_has(text, "READY=1");
 }
 
-/* stderr takes no more: SERVER must not come to a halt for that. */
+/* stderr takes no more: SERVER must not block for that. */
 static void pass_to_nobody(struct withserver *w)
 {
     int null = open("/dev/null", O_WRONLY | O_CLOEXEC);
@@ -103,7 +103,7 @@ static void pass_to_nobody(struct withserver *w)
         pump_init(&w->log, w->out, null);
 }
 
-/* Passes on what there is. Whether there may be more. */
+/* Passes on what there is; returns whether there may be more. */
 static bool pass_log(struct withserver *w)
 {
     enum pump_state state = pump_step(&w->log);
@@ -119,7 +119,7 @@ static void sleep_until(struct withserver *w, int64_t when)
 {
     struct pollfd polls[3] = {{.fd = w->notify, .events = POLLIN}, {.fd = -1}, {.fd = -1}};
     bool log = w->out >= 0 && w->line_done, more = log && pass_log(w);
-    if (log && w->out < 0) /* the log has ended, which somebody may wait for */
+    if (log && w->out < 0) /* the end of the log may be what the caller waits for */
         return;
     if (log)
         pump_polls(&w->log, polls + 1);
@@ -169,7 +169,7 @@ static int start_server(struct withserver *w)
     return EXIT_DONE;
 }
 
-/* Notes why it fails, to be said when nobody is left: our stderr may be full of what SERVER has written. */
+/* Notes the reason, to be printed when all have exited: until then SERVER's output may fill our stderr. */
 __attribute__((format(printf, 4, 5))) static int give_up(
     struct withserver *w, int about, int status, const char *format, ...)
 {
@@ -184,7 +184,7 @@ __attribute__((format(printf, 4, 5))) static int give_up(
     return status;
 }
 
-/* The line that SERVER has begun, or the one that was not what was wanted. */
+/* The line that SERVER has begun, or a whole one that is not a port or path. */
 static void add_line(struct withserver *w)
 {
     if (!w->line_len)
@@ -197,7 +197,7 @@ static int end_early(struct withserver *w)
 {
     char mem[96];
     struct buf end = BUF(mem);
-    /* what it has said last, if that can still be had */
+    /* its last output, if it can still be read */
     for (int64_t until = clock_in(ENDING_MS * CLOCK_MS); by_line(w) && !w->line_done && clock_left(until);)
         sleep_until(w, until);
     if (w->job.start_failed) /* which has been reported */
@@ -210,14 +210,11 @@ static int end_early(struct withserver *w)
 
 static void set_port(struct withserver *w, uint16_t port)
 {
-    struct buf text = BUF(w->port_text);
-    buf_text(&text, "PORT=");
-    w->port = w->port_text + text.len;
-    buf_num(&text, port);
-    buf_str(&text);
+    snprintf(w->port_text, sizeof w->port_text, "PORT=%u", port);
+    w->port = w->port_text + strlen("PORT=");
 }
 
-/* What its first line is: a port, or the path of a socket. */
+/* Takes the first line as a port, or as the path of a socket. */
 static int read_line(struct withserver *w)
 {
     uint64_t port;
@@ -232,26 +229,17 @@ static int read_line(struct withserver *w)
         w->socket = w->line;
         return EXIT_DONE;
     }
-    give_up(w, SERVER, EXIT_SYSTEM, "SERVER's first line is no port, and no path of a socket");
+    give_up(w, SERVER, EXIT_SYSTEM, "SERVER's first line is neither a port nor the path of a socket");
     add_line(w);
     return EXIT_SYSTEM;
 }
 
 static bool answers(const struct withserver *w)
 {
-    static const char *const ours[] = {"127.0.0.1", "::1"};
-    struct dial_failure failure;
-    if (!w->port_number)
-        return probe_unix(&w->address);
-    for (size_t i = 0; i < sizeof ours / sizeof *ours; i++) {
-        const struct dial d = {.host = ours[i], .port = w->port_number, .deadline = clock_in(CLOCK_SECOND)};
-        if (probe_tcp(&d, &failure))
-            return true;
-    }
-    return false;
+    return w->port_number ? probe_loopback(w->port_number) : probe_unix(&w->address);
 }
 
-/* SERVER has closed its stdout, which its end does, too. */
+/* SERVER has closed its stdout, perhaps by exiting. */
 static int end_without_line(struct withserver *w)
 {
     int64_t until = clock_in(ENDING_MS * CLOCK_MS);
@@ -260,20 +248,33 @@ static int end_without_line(struct withserver *w)
     if (w->job.progs[SERVER].ended)
         return end_early(w);
     give_up(w, SERVER, EXIT_SYSTEM,
-        w->line_len ? "SERVER's first line is too long, or has no end" : "SERVER has closed its stdout");
+        w->line_len ? "SERVER's first line is too long or has no newline" : "SERVER closed its stdout");
     add_line(w);
     return EXIT_SYSTEM;
+}
+
+/* What is missing, for a user who waits and sees nothing. */
+static void tell_waiting(const struct withserver *w)
+{
+    const char *why = "it has printed no line yet; expected its port or the path of its socket (servers of "
+                      "ipcbox print it with -1); or use --port, --socket or --notify";
+    if (!by_line(w))
+        why = w->by_notify     ? "it has not sent READY=1 to NOTIFY_SOCKET yet"
+              : w->port_number ? "the port of --port does not answer yet"
+                               : "the socket of --socket does not answer yet";
+    msg_error_why(w->msg, "wait for", *w->job.progs[SERVER].argv, why);
 }
 
 /* EXIT_DONE once SERVER is ready, or an exit status. A signal that came is in w->stop. */
 static int wait_until_ready(struct withserver *w)
 {
     int64_t deadline = clock_first(w->deadline, clock_in(w->ready_time)), pause = PAUSE_MIN_MS * CLOCK_MS;
+    int64_t notice = clock_in(NOTICE_SECONDS * CLOCK_SECOND);
     bool probes = !by_line(w) && !w->by_notify;
     for (;;) {
         if (probes && !w->job.progs[SERVER].ended)
             w->is_ready = answers(w);
-        job_look(&w->job); /* somebody else may answer where SERVER could not start */
+        job_look(&w->job); /* another server may answer where SERVER could not start */
         if (probes && w->job.progs[SERVER].ended)
             return end_early(w);
         if (w->is_ready)
@@ -286,22 +287,24 @@ static int wait_until_ready(struct withserver *w)
             return end_without_line(w);
         if (!clock_left(deadline))
             return give_up(w, SERVER, EXIT_DEADLINE, "SERVER was not ready in time");
-        sleep_until(w, probes ? clock_first(deadline, clock_in(pause)) : deadline);
+        if (!clock_left(notice)) {
+            tell_waiting(w);
+            notice = CLOCK_NEVER;
+        }
+        sleep_until(w, clock_first(clock_first(deadline, notice), probes ? clock_in(pause) : CLOCK_NEVER));
         pause = clock_first(pause * 2, PAUSE_MAX_MS * CLOCK_MS);
     }
 }
 
 /* ---- CLIENT ---- */
 
-/* CLIENT's words and environment; the manager's NOTIFY_SOCKET is what it was. */
+/* CLIENT's words and environment; NOTIFY_SOCKET is the manager's again. */
 static int tell_client(struct withserver *w)
 {
     struct env *e = job_env(&w->job);
-    struct buf path = BUF(w->socket_text);
     env_drop(e, "PORT");
     env_drop(e, "SOCKET");
-    buf_fmt(&path, "SOCKET=%s", w->socket ? w->socket : "");
-    buf_str(&path);
+    snprintf(w->socket_text, sizeof w->socket_text, "SOCKET=%s", w->socket ? w->socket : "");
     if (env_restore(e, environ, "NOTIFY_SOCKET") < 0 || (w->port && env_put(e, w->port_text) < 0) ||
         (w->socket && env_put(e, w->socket_text) < 0))
         return -1;
@@ -312,7 +315,7 @@ static int tell_client(struct withserver *w)
     return 0;
 }
 
-/* Its end is CLIENT's business; but a failure is told. */
+/* That SERVER exits is CLIENT's business; but a failure is reported. */
 static void note_server_end(struct withserver *w)
 {
     char mem[96];
@@ -323,7 +326,7 @@ static void note_server_end(struct withserver *w)
     w->server_end_told = true;
     buf_text(&why, "SERVER ");
     job_describe_end(&w->job, SERVER, &why);
-    buf_text(&why, " before CLIENT");
+    buf_text(&why, " before CLIENT exited");
     msg_error_why(w->msg, "run", *server->argv, buf_str(&why));
 }
 
@@ -340,7 +343,7 @@ static int run_client(struct withserver *w)
         return job_start_failed(j, CLIENT, "fork", errno);
     while (!j->progs[CLIENT].ended) {
         if (!clock_left(w->deadline))
-            return give_up(w, CLIENT, EXIT_DEADLINE, "CLIENT did not end in time");
+            return give_up(w, CLIENT, EXIT_DEADLINE, "CLIENT did not exit in time");
         sleep_until(w, w->deadline);
         note_server_end(w);
     }
@@ -369,7 +372,7 @@ static void pass_log_while_ending(void *owner)
         w->job.watched = -1;
 }
 
-/* First SERVER alone, which may have children to look after; then all who are left. */
+/* First SERVER alone, which may have children to look after; then all processes that are left. */
 static void end_all(struct withserver *w)
 {
     struct prog *server = &w->job.progs[SERVER];
@@ -381,7 +384,7 @@ static void end_all(struct withserver *w)
         w->stop = 0;
         while (!server->ended && clock_left(until) && !w->stop)
             sleep_until(w, until);
-        if (w->stop) /* somebody is in a hurry */
+        if (w->stop) /* a second signal: at once */
             until = 0;
         else
             w->stop = stop;
@@ -399,7 +402,7 @@ static void end_all(struct withserver *w)
 static int start_and_run(struct withserver *w)
 {
     if (!by_line(w) && !w->by_notify && answers(w))
-        return give_up(w, SERVER, EXIT_SYSTEM, "somebody else answers at that %s already",
+        return give_up(w, SERVER, EXIT_SYSTEM, "another server already answers at that %s",
             w->port_number ? "port" : "socket");
     if (w->by_notify &&
         (notify_listen(&w->notify, w->notify_text) < 0 || env_put(job_env(&w->job), w->notify_text) < 0))
@@ -423,7 +426,7 @@ static int run(struct withserver *w)
     int status = start_and_run(w);
     end_all(w);
     if (w->why.len) {
-        sigs_reset(SIGS_INHERITED); /* whoever reads our stderr may be slow */
+        sigs_reset(SIGS_INHERITED); /* the reader of our stderr may be slow */
         return msg_fatal_why(
             w->msg, status, w->about == SERVER ? "start" : "run", *j->progs[w->about].argv, buf_str(&w->why));
     }
@@ -451,7 +454,7 @@ static void take_option(struct withserver *w, int row, const struct opts *o)
         w->grace = opts_duration(o);
         break;
     case OPT_PORT:
-        w->port_number = (uint16_t)opts_num(o, 1, UINT16_MAX);
+        w->port_number = addr_port_option(o);
         set_port(w, w->port_number);
         break;
     case OPT_SOCKET:
@@ -468,8 +471,8 @@ static const struct cli cli = {
     .name = "withserver",
     .summary = "run a client against a server that is started for it",
     .usage = "[OPTION]... SERVER [ARG]... ::: CLIENT [ARG]...",
-    .notes = "SERVER is ready when its first line has come, which is its port or its socket's path. CLIENT\n"
-             "has it as $PORT or $SOCKET, and {PORT} and {SOCKET} in its words stand for it.",
+    .notes = "SERVER is ready when it has printed its first line: its port or the path of its socket.\n"
+             "CLIENT finds it in $PORT or $SOCKET, and {PORT} and {SOCKET} in its words are replaced.",
     .options = options,
     .count = sizeof options / sizeof *options,
 };
@@ -489,7 +492,7 @@ static int withserver_main(struct msg *m, int argc, char **argv)
     while ((row = opts_next(&o)) >= 0)
         take_option(&w, row, &o);
     if (w.port_number && w.address.len && !w.by_notify)
-        msg_usage(m, "--port and --socket together want --notify");
+        msg_usage(m, "--port and --socket cannot be combined without --notify");
     job_pair(&w.job, argv + o.first);
     int failed = job_find(&w.job);
     return failed ? failed : run(&w);

@@ -1,4 +1,4 @@
-# tcptime: each host its own result or reason. The other side is perl (helper/perl/time-hosts) and ours (timeserver).
+# tcptime: a result or a reason for each host. The other side is a program in C (helper/time-hosts.c) and ours (timeserver).
 
 load helper/launch
 load helper/time
@@ -13,7 +13,7 @@ teardown() {
 
 # ---- what is printed ----
 
-@test "a line is the manual's: the name, how much later it is there, the date there" {
+@test "a line has the form of the manual: the name, the offset, the date" {
   start server timeserver 127.0.0.1 0
   run -0 --separate-stderr tcptime -p "$server_at" 127.0.0.1
   # the second may end in between
@@ -24,40 +24,40 @@ teardown() {
   [[ $output =~ ^'127.0.0.1                ''    '(3600|3599)' '$date_regex$ ]]
 }
 
-@test "each host has its own result or reason; what is no time is not printed as 1900" {
-  start hosts "$PERL/time-hosts" -t 127.0.1.1=right,100 127.0.1.2=none 127.0.1.3=short 127.0.1.4=long 127.0.1.5=reset \
+@test "each host has its own result or reason; an invalid answer is not printed as 1900" {
+  start hosts time-hosts -t 127.0.1.1=right,100 127.0.1.2=none 127.0.1.3=short 127.0.1.4=long 127.0.1.5=reset \
     127.0.1.6=flood 127.0.1.7=silent 127.0.1.8=stuck 127.0.1.10=open,200 127.0.1.11=slow
   run -1 --separate-stderr tcptime -t 2 -p "$hosts_at" 127.0.1.{1..11}
   [ "$(offsets <<<"$output" | sort)" = "127.0.1.1 100
 127.0.1.10 200
 127.0.1.11 0" ]
-  [ "$(sort <<<"$stderr")" = "tcptime: ask 127.0.1.2: its answer is too short: 0 of 4 octets
-tcptime: ask 127.0.1.3: its answer is too short: 3 of 4 octets
-tcptime: ask 127.0.1.4: its answer is too long
+  [ "$(sort <<<"$stderr")" = "tcptime: ask 127.0.1.2: the answer is too short: 0 of 4 octets
+tcptime: ask 127.0.1.3: the answer is too short: 3 of 4 octets
+tcptime: ask 127.0.1.4: the answer is too long
 tcptime: ask 127.0.1.5: Connection reset by peer
-tcptime: ask 127.0.1.6: its answer is too long
+tcptime: ask 127.0.1.6: the answer is too long
 tcptime: ask 127.0.1.7: no answer in time
 tcptime: ask 127.0.1.8: no answer in time
 tcptime: ask 127.0.1.9: Connection refused" ]
 }
 
-@test "a server that never takes the connection is given up in time" {
+@test "a server that never accepts is given up in time" {
   peer server -b 0 127.0.0.1 full wait
   until_line server.err full
   run -1 --separate-stderr tcptime -t 0.3 -p "$server_at" 127.0.0.1
   [ "$stderr" = 'tcptime: ask 127.0.0.1: Connection timed out' ]
 }
 
-@test "--json: an object a host, told or not" {
-  start hosts "$PERL/time-hosts" -t 127.0.1.1=value,0 127.0.1.2=short
+@test "--json: one object per host, with its time or an error" {
+  start hosts time-hosts -t 127.0.1.1=value,0 127.0.1.2=short
   run -1 --separate-stderr tcptime --json -p "$hosts_at" 127.0.1.{1,2}
   [ -z "$stderr" ]
   run -0 of_json host unix time error <<<"$output"
   [ "$(sort <<<"$output")" = "127.0.1.1 2085978496 2036-02-07T06:28:16Z -
-127.0.1.2 - - its answer is too short: 3 of 4 octets" ]
+127.0.1.2 - - the answer is too short: 3 of 4 octets" ]
 }
 
-@test "over IPv6, and by the name of a host and a service" {
+@test "over IPv6, by address and by name" {
   need_ipv6
   need_own_hosts
   echo '::1 six.test' >hosts
@@ -65,12 +65,15 @@ tcptime: ask 127.0.1.9: Connection refused" ]
   run -0 with_hosts hosts tcptime -p "$server_at" ::1 six.test
   [ "$(offsets <<<"$output" | sort)" = "::1 0
 six.test 0" ]
-  getent services tcpmux/tcp || skip "no service names here"
+}
+
+@test "-p: the name of a service" {
+  getent services tcpmux/tcp >/dev/null || skip "needs the names of services (Debian: netbase)"
   run -1 tcptime -p tcpmux 127.0.0.1
   [ "$output" = 'tcptime: ask 127.0.0.1: Connection refused' ]
 }
 
-@test "what is odd in a name is escaped" {
+@test "control characters in a name are escaped" {
   local long
   long=$(printf 'x%.0s' {1..64})
   run -1 tcptime $'a\n\e[1m'"$long.test"
@@ -78,13 +81,13 @@ six.test 0" ]
   [[ $output != *$'\e'* ]]
 }
 
-@test "stdout that can't be written is an error, and nobody is left" {
-  start hosts "$PERL/time-hosts" -t 127.0.1.1=right 127.0.1.2=silent
+@test "a stdout that can't be written is an error, and no process is left" {
+  start hosts time-hosts -t 127.0.1.1=right 127.0.1.2=silent
   run -111 --separate-stderr bash -c 'tcptime -t 1h -p "$1" 127.0.1.1 127.0.1.2 >/dev/full' '' "$hosts_at"
   [ "$stderr" = 'tcptime: write stdout: No space left on device' ]
 }
 
-@test "a call that can't be right is refused" {
+@test "usage errors" {
   wrong_call tcptime
   wrong_call tcptime ''
   for port in 0 70000 -1 0x25 5x ''; do
@@ -98,18 +101,18 @@ six.test 0" ]
 
 # ---- many ----
 
-@test "all are asked at once: 300 servers that answer when all of them have been called" {
-  start hosts "$PERL/time-hosts" -t 127.3.0.1-100=together,300 127.3.1.1-100=together,300 127.3.2.1-100=together,300
+@test "all hosts are asked at once: 300 servers that answer once all have been asked" {
+  start hosts time-hosts -t 127.3.0.1-100=together,300 127.3.1.1-100=together,300 127.3.2.1-100=together,300
   run -0 --separate-stderr tcptime -t 100 -p "$hosts_at" 127.3.{0..2}.{1..100}
   [ "$(columns 1 <<<"$output" | sort -u | wc -l)" -eq 300 ]
   [ -z "$stderr" ]
 }
 
-@test "-c: so many at a time, no more and no less" {
-  start hosts "$PERL/time-hosts" -tv 127.3.0.1-12=together,3
+@test "-c: that many at a time, no more and no less" {
+  start hosts time-hosts -tv 127.3.0.1-12=together,3
   run -0 tcptime -c 3 -t 100 -p "$hosts_at" 127.3.0.{1..12}
   [ "${#lines[@]}" -eq 12 ]
-  start hosts "$PERL/time-hosts" -tv 127.3.0.1-4=together,4
+  start hosts time-hosts -tv 127.3.0.1-4=together,4
   background client tcptime -c 3 -t 1h -p "$hosts_at" 127.3.0.{1..4}
   until_true heard_of 3 hosts.err
   until_true asleep "$client" tcptime
@@ -129,8 +132,8 @@ heard_of() {
   [ "${#lines[@]}" -eq 2000 ]
 }
 
-@test "many that are silent take the time of one" {
-  start hosts "$PERL/time-hosts" -t 127.3.0.1-200=silent
+@test "many silent hosts take the time of one" {
+  start hosts time-hosts -t 127.3.0.1-200=silent
   SECONDS=0
   run -1 --separate-stderr tcptime -t 0.5 -p "$hosts_at" 127.3.0.{1..200}
   [ "$(grep -c ': no answer in time$' <<<"$stderr")" -eq 200 ]
@@ -139,7 +142,7 @@ heard_of() {
 
 # ---- names ----
 
-@test "a name without an answer does not hold up addresses and other names" {
+@test "a slow lookup does not delay addresses and other names" {
   need_slow_names
   run -1 --separate-stderr with_slow_names tcptime -t 2 slow.test 127.0.0.1 quick.test
   [ "$(columns 1 <<<"$output" | sort | tr '\n' ' ')" = '127.0.0.1 quick.test ' ]
@@ -149,15 +152,15 @@ heard_of() {
 
 # ---- life ----
 
-@test "Ctrl-C in the middle leaves nobody" {
-  start hosts "$PERL/time-hosts" -t 127.0.1.1=right 127.0.1.2-2=silent
+@test "Ctrl-C leaves no process" {
+  start hosts time-hosts -t 127.0.1.1=right 127.0.1.2-2=silent
   at_terminal 'ready> ' "tcptime -t 1h -p $hosts_at 127.0.1.{1,2,3}\n" '127.0.1.1  .*\n' '\cC' \
     'ready> ' 'echo status \$?\n' 'status 130' '' 'ready> ' 'exit\n'
 }
 
-@test "killed in the middle, it leaves nobody, either" {
+@test "SIGKILL leaves no process, either" {
   local pids
-  start hosts "$PERL/time-hosts" -tv 127.0.1.1-3=silent
+  start hosts time-hosts -tv 127.0.1.1-3=silent
   background client tcptime -t 1h -p "$hosts_at" 127.0.1.{1..3}
   until_true heard_of 3 hosts.err
   pids=$(cat "/proc/$client/task/$client/children")
@@ -168,23 +171,23 @@ heard_of() {
   done
 }
 
-@test "a process of its own that is killed is told of, as one host's reason" {
-  start hosts "$PERL/time-hosts" -tv 127.0.1.1=silent
+@test "a process of one host that is killed is that host's reason" {
+  start hosts time-hosts -tv 127.0.1.1=silent
   background client tcptime -t 1h -p "$hosts_at" 127.0.1.1
   until_true heard_of 1 hosts.err
   pid=$(cat "/proc/$client/task/$client/children")
   # shellcheck disable=SC2086 # it has a blank at its end
   kill -KILL $pid
   ends_with 1 "$client"
-  [ "$(cat client.err)" = 'tcptime: ask 127.0.1.1: the process that asked it was killed' ]
+  [ "$(cat client.err)" = 'tcptime: ask 127.0.1.1: the process that asked this host was killed' ]
 }
 
 # ---- 2036 ----
 
-@test "the count that begins again in 2036 is read as the nearest moment" {
+@test "the wraparound of 2036 is read as the nearest moment" {
   local now
   now=$(date +%s)
-  start hosts "$PERL/time-hosts" -t 127.0.1.1=value,4294967295 127.0.1.2=value,0
+  start hosts time-hosts -t 127.0.1.1=value,4294967295 127.0.1.2=value,0
   run -0 tcptime -p "$hosts_at" 127.0.1.{1,2}
   [ "$(columns 1,3- <<<"$output" | sort)" = "127.0.1.1 Thu Feb 7 06:28:15 2036
 127.0.1.2 Thu Feb 7 06:28:16 2036" ]

@@ -1,4 +1,4 @@
-# timeserver: what it answers to whom. The other side is perl (helper/perl/time-client) and ours (udptime, tcptime).
+# timeserver: which queries it answers, and how. The other side is a program in C (helper/time-client.c) and ours (udptime, tcptime).
 
 load helper/tcpserver
 load helper/time
@@ -21,18 +21,18 @@ tells_time() {
 
 # asked ADDRESS PORT [TIME-CLIENT-OPTION...] PROTOCOL: the answer, which must come from there.
 asked() {
-  run -0 --separate-stderr "$PERL/time-client" "${@:3}" "$1" "$2"
+  run -0 --separate-stderr time-client "${@:3}" "$1" "$2"
   [[ ${lines[0]} == "$1 $2: "* ]]
   answer=${lines[0]#*: }
 }
 
 text() {
-  perl -e 'print pack "H*", $ARGV[0]' "$1"
+  printf '%b' "$(sed 's/../\\x&/g' <<<"$1")"
 }
 
 # ---- the answers ----
 
-@test "four octets over TCP and UDP, to perl" {
+@test "four octets over TCP and UDP, to a program of libc's" {
   start srv timeserver 127.0.0.1 0
   since=$(date +%s)
   asked 127.0.0.1 "$srv_at" tcp
@@ -41,7 +41,7 @@ text() {
   tells_time "$answer"
 }
 
-@test "HOST 0 is all addresses of both families; a datagram is answered from the address that was asked" {
+@test "HOST 0: all addresses of both families; a datagram is answered from the address that was asked" {
   need_ipv6
   start srv timeserver 0 0
   since=$(date +%s)
@@ -53,7 +53,7 @@ text() {
   done
 }
 
-@test "a name of two addresses has one port on both" {
+@test "a name with two addresses: the same port on both" {
   need_ipv6
   need_own_hosts
   printf '::1 both.test\n127.0.0.5 both.test\n' >hosts
@@ -73,11 +73,11 @@ text() {
   done
 }
 
-@test "a client that sends before it is answered gets its answer, and no reset" {
+@test "a client that sends data gets its answer, and no reset" {
   start srv timeserver 127.0.0.1 0
   for bytes in 1 4096 60000; do
     kill -STOP "$srv"
-    background client "$PERL/time-client" -n "$bytes" tcp 127.0.0.1 "$srv_at"
+    background client time-client -n "$bytes" tcp 127.0.0.1 "$srv_at"
     until_line client.err '^sent$'
     kill -CONT "$srv"
     ends_with 0 "$client"
@@ -99,7 +99,7 @@ text() {
   [ "$(grep -c told srv.err)" -eq 8 ]
 }
 
-@test "--offset: it is later there, or earlier" {
+@test "--offset: a later or an earlier time" {
   since=$(date +%s)
   for offset in 3600 -86400 0 283996800; do
     start srv timeserver "--offset=$offset" 127.0.0.1 0
@@ -110,7 +110,7 @@ text() {
   done
 }
 
-@test "after 2036 the count begins again" {
+@test "the count wraps around in 2036" {
   local now told
   now=$(date +%s)
   start srv timeserver -o $((2085978496 - now)) 127.0.0.1 0
@@ -123,18 +123,18 @@ text() {
 
 # ---- daytime ----
 
-@test "--daytime is a line of text over TCP, and nothing over UDP" {
+@test "--daytime: a line of text over TCP, and nothing over UDP" {
   start srv timeserver --daytime 127.0.0.1 0
   asked 127.0.0.1 "$srv_at" tcp
   text "$answer" >line
   grep -qE $'^[A-Z][a-z]+day, [A-Z][a-z]+ [ 0-9][0-9], [0-9]{4} [0-9:]{8}-UTC\r$' line
   [ "$(wc -l <line)" -eq 1 ]
   # the UDP port is still to be had
-  start other "$PERL/time-hosts" -p "$srv_at" 127.0.0.1=right
+  start other time-hosts -p "$srv_at" 127.0.0.1=right
   [ "$other_at" = "$srv_at" ]
 }
 
-@test "--daytime=udp is that line over UDP, too, no longer whatever was asked" {
+@test "--daytime=udp: the same line over UDP, of the same length for any query" {
   start srv timeserver --daytime=udp --offset=0 127.0.0.1 0
   asked 127.0.0.1 "$srv_at" udp
   text "$answer" >short
@@ -146,15 +146,15 @@ text() {
   done
 }
 
-@test "--daytime tells the moment that --offset makes" {
+@test "--daytime with --offset" {
   start srv timeserver --daytime --offset=$((2085978496 - $(date +%s))) 127.0.0.1 0
   asked 127.0.0.1 "$srv_at" tcp
   [[ $(text "$answer") == 'Thursday, February  7, 2036 06:'* ]]
 }
 
-# ---- many, and those who do harm ----
+# ---- many clients, and hostile ones ----
 
-@test "clients that stay connected hold nobody up, and cost no fd" {
+@test "clients that stay connected neither block others nor occupy an fd" {
   start srv timeserver 127.0.0.1 0
   local before fd
   asked 127.0.0.1 "$srv_at" udp # it is in its loop now
@@ -171,7 +171,7 @@ has_fds() {
   [ "$(fd_count "$1")" -eq "$2" ]
 }
 
-@test "out of fds it waits, says so once, and those who wait are answered" {
+@test "without free fds it reports that once, waits, and answers the waiting clients later" {
   need prlimit util-linux
   start srv timeserver 127.0.0.1 0
   asked 127.0.0.1 "$srv_at" udp # it is in its loop now
@@ -180,7 +180,7 @@ has_fds() {
     free=$((free + 1))
   done
   prlimit --pid "$srv" --nofile="$free:"
-  background client "$PERL/time-client" tcp 127.0.0.1 "$srv_at"
+  background client time-client tcp 127.0.0.1 "$srv_at"
   until_line srv.err '^timeserver: accept: Too many open files$'
   asked 127.0.0.1 "$srv_at" udp
   prlimit --pid "$srv" --nofile=64:
@@ -191,7 +191,7 @@ has_fds() {
 
 # ---- starting and ending ----
 
-@test "TERM is its end, with status 0; INT ends it by that signal" {
+@test "SIGTERM: status 0; SIGINT: killed by that signal" {
   start srv timeserver 127.0.0.1 0
   finish "$srv"
   [ "$status" -eq 0 ]
@@ -201,7 +201,7 @@ has_fds() {
   ends_with 130 "$srv"
 }
 
-@test "-v says who has asked, as text or as JSON" {
+@test "-v prints each query, as text or as JSON" {
   start srv timeserver -v 127.0.0.1 0
   asked 127.0.0.1 "$srv_at" tcp
   asked 127.0.0.1 "$srv_at" udp
@@ -214,7 +214,7 @@ has_fds() {
   [ "$output" = 'timeserver question udp told' ]
 }
 
-@test "--ready-fd says when it can be asked" {
+@test "--ready-fd: a newline when it is ready" {
   local port
   port=$(free_port)
   mkfifo ready
@@ -225,7 +225,7 @@ has_fds() {
   asked 127.0.0.1 "$port" udp
 }
 
-@test "-u: another user once the ports are bound; 37 is the port, 13 that of --daytime" {
+@test "-u: another user once the ports are bound; the default ports are 37, and 13 with --daytime" {
   need_root
   unshare --net true || skip "needs a network namespace of its own"
   # shellcheck disable=SC2016 # for that shell
@@ -243,16 +243,16 @@ $uid $uid $uid $uid
 13" ]
 }
 
-@test "a port that is taken in one of the protocols is an error; PORT 0 is one that is free in both" {
-  start other "$PERL/time-hosts" 127.0.0.1=right
+@test "a port that is in use for one protocol is an error" {
+  start other time-hosts 127.0.0.1=right
   run -111 timeserver 127.0.0.1 "$other_at"
   [ "$output" = "timeserver: bind 127.0.0.1:$other_at: Address already in use" ]
-  start other "$PERL/time-hosts" -t 127.0.0.1=right
+  start other time-hosts -t 127.0.0.1=right
   run -111 timeserver 127.0.0.1 "$other_at"
   [ "$output" = "timeserver: bind 127.0.0.1:$other_at: Address already in use" ]
 }
 
-@test "a call that can't be right is refused" {
+@test "usage errors" {
   wrong_call timeserver 127.0.0.1
   wrong_call timeserver 127.0.0.1 0 true
   for port in 70000 -1 0x25 5x ''; do
@@ -267,7 +267,7 @@ $uid $uid $uid $uid
 
 # ---- sockets from others ----
 
-@test "--inherit takes TCP and UDP sockets, one by name" {
+@test "--inherit: TCP and UDP sockets, and one by name" {
   with_sockets ld
   background srv activated --inherit
   until_true test -e ports
@@ -285,7 +285,7 @@ $uid $uid $uid $uid
   run -100 activated --inherit=three
 }
 
-@test "--inherit refuses what is neither a listening TCP socket nor a UDP socket" {
+@test "--inherit: anything but listening TCP sockets and UDP sockets is refused" {
   for kind in u x f; do
     with_sockets "$kind"
     run -100 activated --inherit
@@ -295,7 +295,7 @@ $uid $uid $uid $uid
   run -100 activated --inherit
 }
 
-@test "--inherit works under systemd-socket-activate, over TCP and UDP" {
+@test "--inherit: under systemd-socket-activate, over TCP and UDP" {
   need systemd-socket-activate systemd
   local port
   port=$(free_port)

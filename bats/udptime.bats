@@ -1,4 +1,4 @@
-# udptime: whom it believes, whom it asks again, what it prints. The other side is perl (helper/perl/time-hosts), ours
+# udptime: which answers count, which hosts are asked again, what is printed. The other side is a program in C (helper/time-hosts.c), ours
 # (timeserver), chrony, and inetd.
 
 load helper/launch
@@ -14,7 +14,7 @@ teardown() {
 
 # ---- what is printed ----
 
-@test "a line is the manual's: the name, how much later it is there, the date there" {
+@test "a line has the form of the manual: the name, the offset, the date" {
   start server timeserver 127.0.0.1 0
   run -0 --separate-stderr udptime -p "$server_at" 127.0.0.1
   # the second may end in between
@@ -26,21 +26,21 @@ teardown() {
 }
 
 @test "the date is in the local zone" {
-  start hosts "$PERL/time-hosts" 127.0.1.1=value,3000000000
+  start hosts time-hosts 127.0.1.1=value,3000000000
   TZ=EST5 run -0 udptime -p "$hosts_at" 127.0.1.1
   [[ $output == *" Wed Jan 25 00:20:00 1995" ]]
 }
 
-@test "a silent host is named at the end, and the status is 1" {
-  start hosts "$PERL/time-hosts" 127.0.1.1=silent 127.0.1.2=right,100 127.0.1.3=silent
+@test "a silent host is reported at the end, and the status is 1" {
+  start hosts time-hosts 127.0.1.1=silent 127.0.1.2=right,100 127.0.1.3=silent
   run -1 --separate-stderr udptime -r 2 -p "$hosts_at" 127.0.1.{1,2,3}
   [ "$(offsets <<<"$output")" = '127.0.1.2 100' ]
   [ "$stderr" = "udptime: ask 127.0.1.1: no answer
 udptime: ask 127.0.1.3: no answer" ]
 }
 
-@test "--json: an object a host, told or not" {
-  start hosts "$PERL/time-hosts" 127.0.1.1=silent 127.0.1.2=value,0
+@test "--json: one object per host, with its time or an error" {
+  start hosts time-hosts 127.0.1.1=silent 127.0.1.2=value,0
   run -1 --separate-stderr udptime --json -r 2 -p "$hosts_at" 127.0.1.{1,2}
   [ -z "$stderr" ]
   run -0 of_json host unix time error <<<"$output"
@@ -48,7 +48,7 @@ udptime: ask 127.0.1.3: no answer" ]
 127.0.1.1 - - no answer" ]
 }
 
-@test "what is odd in a name is escaped" {
+@test "control characters in a name are escaped" {
   local long name
   long=$(printf 'x%.0s' {1..64})
   name=$'a\n\e[1m"'$long.test
@@ -60,21 +60,21 @@ udptime: ask 127.0.1.3: no answer" ]
   [[ $output != *$'\e'* ]]
 }
 
-@test "a host that is named twice, and two names of one address, are told each" {
+@test "a host that is given twice, and two names of one address, each have a line" {
   need_own_hosts
   echo '127.0.1.1 one.test same.test' >hosts
-  start hosts "$PERL/time-hosts" -v 127.0.1.1=right
+  start hosts time-hosts -v 127.0.1.1=right
   run -0 with_hosts hosts udptime -p "$hosts_at" one.test 127.0.1.1 same.test 127.0.1.1
   [ "$(cut -d ' ' -f 1 <<<"$output" | sort | tr '\n' ' ')" = '127.0.1.1 127.0.1.1 one.test same.test ' ]
 }
 
-@test "stdout that can't be written is an error" {
+@test "a stdout that can't be written is an error" {
   start server timeserver 127.0.0.1 0
   run -111 --separate-stderr bash -c 'udptime -p "$1" 127.0.0.1 >/dev/full' '' "$server_at"
   [ "$stderr" = 'udptime: write stdout: No space left on device' ]
 }
 
-@test "a call that can't be right is refused" {
+@test "usage errors" {
   wrong_call udptime
   wrong_call udptime ''
   for port in 0 70000 -1 0x25 5x ''; do
@@ -93,47 +93,47 @@ udptime: ask 127.0.1.3: no answer" ]
   [ "$(offsets <<<"$output")" = '0 0' ]
 }
 
-# ---- whom it believes ----
+# ---- which answers count ----
 
-@test "an answer from another port or address does not count; -v tells how many there were" {
-  start hosts "$PERL/time-hosts" 127.0.1.1=port 127.0.1.2=other
+@test "an answer from another port or address does not count; -v prints their number" {
+  start hosts time-hosts 127.0.1.1=port 127.0.1.2=other
   run -1 --separate-stderr udptime -v -r 1 -p "$hosts_at" 127.0.1.{1,2}
   [ -z "$output" ]
   [ "$stderr" = "udptime: ask 127.0.1.1: no answer
 udptime: ask 127.0.1.2: no answer
-udptime: answers that don't count: 2 from nobody who was asked, 0 late or twice, 0 wrong" ]
+udptime: answers ignored: 2 from addresses that were not asked, 0 late or duplicate, 0 invalid" ]
 }
 
-@test "an answer counts once: one that comes twice, and one to an earlier question" {
-  start hosts "$PERL/time-hosts" 127.0.1.1=twice,500 127.0.1.2=late,700
+@test "an answer counts once: a duplicate, and an answer to an earlier query" {
+  start hosts time-hosts 127.0.1.1=twice,500 127.0.1.2=late,700
   run -0 --separate-stderr udptime -v -p "$hosts_at" 127.0.1.{1,2}
   [ "$(offsets <<<"$output")" = "127.0.1.1 500
 127.0.1.2 700" ]
   # the last one may come when all is done
-  [[ $stderr == "udptime: answers that don't count: 0 from nobody who was asked, "[12]" late or twice, 0 wrong" ]]
+  [[ $stderr == "udptime: answers ignored: 0 from addresses that were not asked, "[12]" late or duplicate, 0 invalid" ]]
 }
 
-@test "an answer that is too short or too long is no time: not 1900, and not 2036" {
-  start hosts "$PERL/time-hosts" 127.0.1.1=short 127.0.1.2=long 127.0.1.3=empty 127.0.1.4=huge
+@test "an answer that is too short or too long is an error: neither 1900 nor 2036" {
+  start hosts time-hosts 127.0.1.1=short 127.0.1.2=long 127.0.1.3=empty 127.0.1.4=huge
   run -1 --separate-stderr udptime -t 0.8 -p "$hosts_at" 127.0.1.{1,2,3,4}
   [ -z "$output" ]
-  [ "$stderr" = "udptime: ask 127.0.1.1: its answer is too short
-udptime: ask 127.0.1.2: its answer is too long
-udptime: ask 127.0.1.3: its answer is too short
-udptime: ask 127.0.1.4: its answer is too long" ]
+  [ "$stderr" = "udptime: ask 127.0.1.1: the answer is too short
+udptime: ask 127.0.1.2: the answer is too long
+udptime: ask 127.0.1.3: the answer is too short
+udptime: ask 127.0.1.4: the answer is too long" ]
 }
 
-@test "a wrong answer is not the last word: the host is asked again" {
-  start hosts "$PERL/time-hosts" 127.0.1.1=mended,900
+@test "after an invalid answer the host is asked again" {
+  start hosts time-hosts 127.0.1.1=mended,900
   run -0 --separate-stderr udptime -v -p "$hosts_at" 127.0.1.1
   [ "$(offsets <<<"$output")" = '127.0.1.1 900' ]
-  [[ $stderr == *' 1 wrong' ]]
+  [[ $stderr == *' 1 invalid' ]]
 }
 
 # ---- how often, and how long ----
 
-@test "-r: who is silent is asked so many times, and told of at the first answer" {
-  start hosts "$PERL/time-hosts" -v 127.0.1.1=silent 127.0.1.2=only,2 127.0.1.3=only,4
+@test "-r: a silent host is asked that many times, and printed at its first answer" {
+  start hosts time-hosts -v 127.0.1.1=silent 127.0.1.2=only,2 127.0.1.3=only,4
   run -1 udptime -r 3 -p "$hosts_at" 127.0.1.{1,2,3}
   [ "$(offsets <<<"${lines[0]}")" = '127.0.1.2 0' ]
   [ "${lines[*]:1}" = 'udptime: ask 127.0.1.1: no answer udptime: ask 127.0.1.3: no answer' ]
@@ -142,24 +142,24 @@ udptime: ask 127.0.1.4: its answer is too long" ]
 3 127.0.1.3" ]
 }
 
-@test "the pauses between questions grow" {
+@test "the pauses between queries grow" {
   need strace strace
-  start hosts "$PERL/time-hosts" 127.0.1.1=silent
+  start hosts time-hosts 127.0.1.1=silent
   run -1 strace -qq -ttt -e trace=sendto -o trace udptime -t 1.6 -p "$hosts_at" 127.0.1.1
   awk '{ if (NR > 1) printf "%.3f\n", $1 - last; last = $1 }' trace >pauses
   # a quarter of a second, then half of it more each time, less a quarter at random
   awk 'NR == 1 && $1 < 0.1875 || NR == 2 && $1 < 0.28 { bad = 1 } END { exit bad || NR < 1 || NR > 5 }' pauses
 }
 
-@test "-t is the limit for all of it, however many tries are left" {
-  start hosts "$PERL/time-hosts" 127.0.1.1=silent
+@test "-t limits the whole run, however many tries are left" {
+  start hosts time-hosts 127.0.1.1=silent
   SECONDS=0
   run -1 --separate-stderr udptime -t 250ms -r 1000 -p "$hosts_at" 127.0.1.1
   [ "$stderr" = 'udptime: ask 127.0.1.1: no answer' ]
   ((SECONDS < 30))
 }
 
-@test "nobody at that port, and a network that is not there: each has its reason" {
+@test "a port without a server and an unreachable network: each has its reason" {
   need_root
   unshare --net true || skip "needs a network namespace of its own"
   run -1 --separate-stderr unshare --net sh -c 'lo-up; udptime -t 1 -r 1 127.0.0.1 192.0.2.1'
@@ -169,7 +169,7 @@ udptime: ask 192.0.2.1: Network is unreachable" ]
 
 # ---- many ----
 
-@test "3,000 hosts in one run, from one socket a family, in bursts" {
+@test "3,000 hosts in one run, from one socket per family, in bursts" {
   need strace strace
   need_ipv6
   start server timeserver 0 0
@@ -186,15 +186,15 @@ udptime: ask 192.0.2.1: Network is unreachable" ]
   [ "$(grep -c recvmmsg trace)" -lt 1500 ]
 }
 
-@test "1,000 hosts of which each loses 20 % of the questions all tell the time" {
-  start hosts "$PERL/time-hosts" -v 127.3.{0..3}.1-250=lossy,20
+@test "1,000 hosts of which each loses 20 % of the queries all answer" {
+  start hosts time-hosts -v 127.3.{0..3}.1-250=lossy,20
   run -0 --separate-stderr udptime -r 12 -t 60 -p "$hosts_at" 127.3.{0..3}.{1..250}
   [ -z "$stderr" ]
   [ "$(wc -l <hosts.err)" -ge 1200 ]
   [ "$(columns 1 <<<"$output" | sort -u | wc -l)" -eq 1000 ]
 }
 
-@test "1,000 hosts all tell the time over a network that loses 20 % of all packets" {
+@test "1,000 hosts all answer over a network that loses 20 % of all packets" {
   need tc iproute2
   need_root
   unshare --net true || skip "needs a network namespace of its own"
@@ -212,16 +212,16 @@ udptime: ask 192.0.2.1: Network is unreachable" ]
 
 # ---- names ----
 
-@test "a name without an answer does not hold up addresses and other names" {
+@test "a slow lookup does not delay addresses and other names" {
   need_slow_names
   run -1 --separate-stderr with_slow_names udptime -t 2 slow.test 127.0.0.1 quick.test nothing.invalid..
   [ "$(columns 1 <<<"$output" | sort | tr '\n' ' ')" = '127.0.0.1 quick.test ' ]
-  [[ $stderr == *'udptime: ask slow.test: its name was not found in time'* ]]
+  [[ $stderr == *'udptime: ask slow.test: the lookup of its name timed out'* ]]
   [ "${#stderr_lines[@]}" -eq 2 ]
   [ -s slow-names.err ]
 }
 
-@test "a name of both families that can be reached by one" {
+@test "a name of both families, of which one is unreachable" {
   need_own_hosts
   unshare --net true || skip "needs a network namespace of its own"
   printf '2001:db8::1 both.test\n127.0.0.1 both.test\n' >hosts
@@ -234,10 +234,10 @@ udptime: ask 192.0.2.1: Network is unreachable" ]
 
 # ---- a terminal ----
 
-@test "at a terminal it shows how far it is, on a line that goes away" {
-  start hosts "$PERL/time-hosts" 127.0.1.1=right 127.0.1.2=silent
+@test "on a terminal the progress is shown on a line that is erased" {
+  start hosts time-hosts 127.0.1.1=right 127.0.1.2=silent
   at_terminal 'ready> ' "udptime -r 2 -p $hosts_at 127.0.1.1 127.0.1.2; true\n" \
-    'udptime: 1 of 2 hosts, 1 asked and silent' '' 'no answer' '' 'ready> ' 'exit\n'
+    'udptime: 1 of 2 hosts, 1 silent' '' 'no answer' '' 'ready> ' 'exit\n'
   [[ $output == *$'\e[Kudptime: ask 127.0.1.2: no answer\n'* ]]
   at_terminal 'ready> ' "udptime -q -r 1 -p $hosts_at 127.0.1.1 127.0.1.2; echo do''ne\n" 'done' '' 'ready> ' 'exit\n'
   [[ $output != *' of 2 hosts'* ]]
@@ -246,7 +246,7 @@ udptime: ask 192.0.2.1: Network is unreachable" ]
 # ---- SNTP ----
 
 @test "--sntp: offset and round trip in milliseconds" {
-  start hosts "$PERL/time-hosts" -s 127.0.1.1=right,1.5 127.0.1.2=right,-86400 127.0.1.3=twice
+  start hosts time-hosts -s 127.0.1.1=right,1.5 127.0.1.2=right,-86400 127.0.1.3=twice
   run -0 --separate-stderr udptime --sntp -p "$hosts_at" 127.0.1.{1,2,3}
   [ -z "$stderr" ]
   local name offset trip date
@@ -259,23 +259,23 @@ udptime: ask 192.0.2.1: Network is unreachable" ]
     if (off < 0) off = -off; if (off > $3 / 2 + 1) bad = 1 } END { exit bad || NR != 3 }' measured
 }
 
-@test "--sntp: who refuses, is not synchronized, has no time, or does not bring back what was sent is not believed" {
-  start hosts "$PERL/time-hosts" -sv 127.0.1.1=refusing 127.0.1.2=unsure 127.0.1.3=timeless 127.0.1.4=forged \
+@test "--sntp: refusals, unsynchronized clocks, answers without a time or with another cookie do not count" {
+  start hosts time-hosts -sv 127.0.1.1=refusing 127.0.1.2=unsure 127.0.1.3=timeless 127.0.1.4=forged \
     127.0.1.5=symmetric 127.0.1.6=short 127.0.1.7=echo
   run -1 --separate-stderr udptime --sntp -t 0.8 -p "$hosts_at" 127.0.1.{1..7}
   [ -z "$output" ]
-  [ "$stderr" = "udptime: ask 127.0.1.1: it refuses (kiss of death)
+  [ "$stderr" = "udptime: ask 127.0.1.1: the server refuses to answer (kiss-o'-death)
 udptime: ask 127.0.1.2: its clock is not synchronized
-udptime: ask 127.0.1.3: its answer has no time
+udptime: ask 127.0.1.3: the answer has no time
 udptime: ask 127.0.1.4: no answer
 udptime: ask 127.0.1.5: no answer
 udptime: ask 127.0.1.6: no answer
 udptime: ask 127.0.1.7: no answer" ]
-  # who refuses is not asked again
+  # a server that refuses is not asked again
   [ "$(grep -c '127.0.1.1$' hosts.err)" -eq 1 ]
 }
 
-@test "--sntp asks chrony" {
+@test "--sntp: chrony answers" {
   start_chrony
   run -0 --separate-stderr udptime --sntp --json -p "$chrony_at" 127.0.0.1
   run -0 of_json host stratum offset_ms round_trip_ms <<<"$output"
@@ -285,26 +285,26 @@ udptime: ask 127.0.1.7: no answer" ]
 
 # ---- 2036 ----
 
-@test "the count that begins again in 2036 is read as the nearest moment, by RFC 868 and SNTP" {
+@test "the wraparound of 2036 is read as the nearest moment, by RFC 868 and SNTP" {
   local now offset
-  start hosts "$PERL/time-hosts" 127.0.1.1=value,4294967295 127.0.1.2=value,0 127.0.1.3=value,3600
+  start hosts time-hosts 127.0.1.1=value,4294967295 127.0.1.2=value,0 127.0.1.3=value,3600
   run -0 udptime -p "$hosts_at" 127.0.1.{1,2,3}
   [ "$(columns 1,3- <<<"$output" | sort)" = "127.0.1.1 Thu Feb 7 06:28:15 2036
 127.0.1.2 Thu Feb 7 06:28:16 2036
 127.0.1.3 Thu Feb 7 07:28:16 2036" ]
   now=$(date +%s)
   offset=$((3155760000 - now)) # in 2070
-  start hosts "$PERL/time-hosts" "127.0.1.1=right,$offset"
+  start hosts time-hosts "127.0.1.1=right,$offset"
   run -0 udptime -p "$hosts_at" 127.0.1.1
   [[ $output == *' 2070' ]]
-  start hosts "$PERL/time-hosts" -s "127.0.1.1=right,$offset"
+  start hosts time-hosts -s "127.0.1.1=right,$offset"
   run -0 udptime --sntp -p "$hosts_at" 127.0.1.1
   [[ $output == *' 2070' ]]
 }
 
 # ---- inetd ----
 
-@test "inetd's own time service is asked, over UDP and TCP" {
+@test "inetd's time service answers, over UDP and TCP" {
   need_inetd
   run -0 --separate-stderr with_inetd sh -c 'udptime 192.0.2.1 && tcptime 192.0.2.1'
   [ "$(offsets <<<"$output")" = "192.0.2.1 0

@@ -5,6 +5,7 @@
 
 #include <errno.h>
 
+#include "clock.h"
 #include "fd.h"
 
 bool probe_tcp(const struct dial *d, struct dial_failure *failure)
@@ -14,6 +15,18 @@ bool probe_tcp(const struct dial *d, struct dial_failure *failure)
     bool answered = fd >= 0;
     fd_close(&fd);
     return answered;
+}
+
+bool probe_loopback(uint16_t port)
+{
+    static const char *const hosts[] = {"127.0.0.1", "::1"};
+    struct dial_failure failure;
+    for (size_t i = 0; i < sizeof hosts / sizeof *hosts; i++) {
+        const struct dial d = {.host = hosts[i], .port = port, .deadline = clock_in(CLOCK_SECOND)};
+        if (probe_tcp(&d, &failure))
+            return true;
+    }
+    return false;
 }
 
 bool probe_unix(const struct addr *a)

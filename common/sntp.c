@@ -44,14 +44,14 @@ const char *sntp_read(const unsigned char *packet, int64_t sent, int64_t receive
 {
     static const unsigned char none[8];
     if (sntp_is_refusal(packet))
-        return "it refuses (kiss of death)";
+        return "the server refuses to answer (kiss-o'-death)";
     if (packet[0] >> 6 == LEAP_UNKNOWN || packet[STRATUM] > 15)
         return "its clock is not synchronized";
     if (memcmp(packet + TRANSMIT, none, sizeof none) == 0 || memcmp(packet + RECEIVE, none, sizeof none) == 0)
-        return "its answer has no time";
+        return "the answer has no time";
     int64_t there = read_time(packet + RECEIVE, sent), back = read_time(packet + TRANSMIT, sent);
     result->offset = ((there - sent) + (back - received)) / 2;
     result->delay = (received - sent) - (back - there);
     result->stratum = packet[STRATUM];
-    return back < there || result->delay < -MARGIN ? "the times of its answer make no sense" : NULL;
+    return back < there || result->delay < -MARGIN ? "the timestamps of the answer are inconsistent" : NULL;
 }

@@ -39,10 +39,10 @@ static void print(struct timetell *t, const struct buf *line)
 void timetell_check(const struct msg *m, char *const *hosts)
 {
     if (!*hosts)
-        msg_usage(m, "want HOST");
+        msg_usage(m, "missing HOST");
     for (; *hosts; hosts++)
         if (!**hosts || strlen(*hosts) > HOST_MAX)
-            msg_usage(m, "host '%.40s': want 1 to %d bytes", *hosts, HOST_MAX);
+            msg_usage(m, "host '%.40s': expected 1 to %d bytes", *hosts, HOST_MAX);
 }
 
 static void add_json_host(struct buf *line, const char *host)

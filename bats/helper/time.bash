@@ -8,19 +8,19 @@ columns() {
   tr -s ' ' | cut -d ' ' -f "$1"
 }
 
-# The names and how much later it is there, to the nearest hundred: a second may end between answer and arrival.
+# The names and by how much their clocks are ahead, to the nearest hundred: a second may end between answer and arrival.
 offsets() {
   awk '{ n = ($2 < 0 ? -1 : 1) * int((($2 < 0 ? -$2 : $2) + 50) / 100) * 100; print $1, n ? n : 0 }'
 }
 
 # of_json NAME...: of each line, which must be a JSON object, the values of those names, or "-".
 of_json() {
-  perl -MJSON::PP -ne 'BEGIN { @names = splice @ARGV } my $o = decode_json $_;
-    print join(" ", map { $o->{$_} // "-" } @names), "\n"' "$@"
+  json-values "$@"
 }
 
 need_slow_names() {
   need_dns
+  unshare --mount mount --bind . /etc 2>/dev/null || skip "needs a mount namespace of its own"
 }
 
 # with_slow_names COMMAND...: where quick.test is 127.0.0.1, the name server takes questions and never answers, and a
@@ -28,11 +28,12 @@ need_slow_names() {
 with_slow_names() {
   # shellcheck disable=SC2016 # for that shell
   unshare --mount --net bash -euc 'lo-up
+    cp -a /etc . # the files may be missing there, or symbolic links
+    rm -f etc/resolv.conf etc/hosts
     echo "nameserver 127.0.0.53
-options timeout:30" >resolv
-    echo "127.0.0.1 quick.test" >hosts
-    mount --bind resolv /etc/resolv.conf
-    mount --bind hosts /etc/hosts
+options timeout:30" >etc/resolv.conf
+    echo "127.0.0.1 quick.test" >etc/hosts
+    mount --bind etc /etc
     mkfifo names.ready time.ready
     "$0" -1v -p 53 127.0.0.53=silent >names.ready 2>slow-names.err & names=$!
     timeserver -1 >time.ready & server=$!
@@ -41,7 +42,7 @@ options timeout:30" >resolv
     status=0
     "$@" || status=$?
     kill $names $server
-    exit $status' "$PERL/time-hosts" "$@"
+    exit $status' "$HELPERS/time-hosts" "$@"
 }
 
 need_inetd() {
@@ -69,8 +70,7 @@ with_inetd() {
 # start_chrony: chronyd that never touches the clock, as a server on loopback; its port in $chrony_at.
 start_chrony() {
   need chronyd chrony
-  chrony_at=$(perl -MIO::Socket::INET -e '
-    print IO::Socket::INET->new(LocalAddr => "127.0.0.1", Proto => "udp")->sockport')
+  chrony_at=$(free_port udp)
   printf '%s\n' "port $chrony_at" 'bindaddress 127.0.0.1' 'cmdport 0' 'bindcmdaddress /' "pidfile $PWD/chrony.pid" \
     'local stratum 10' 'allow' >chrony.conf
   background chrony chronyd -d -x -u "$(id -un)" -f "$PWD/chrony.conf"
