@@ -33,12 +33,12 @@ is_untouched() {
 
 # says_back ERRORS: it said so first.
 says_back() {
-  [ "$(head -n 1 <<<"$1")" = "msgrecv: put back $key: a message of type 7 is at its end again" ]
+  [ "$(head -n 1 <<<"$1")" = "msgrecv: put back $key: a message of type 7 is at the end of the queue again" ]
 }
 
 # says_why_and_back ERRORS HOW: what it says of PROG.
 says_why_and_back() {
-  [[ $1 =~ ^"msgrecv: run "[a-z./]+": it $2"$'\n'"msgrecv: put back $key: a message of type 7 is at its end again"$ ]]
+  [[ $1 =~ ^"msgrecv: run "[a-z./]+": it $2"$'\n'"msgrecv: put back $key: a message of type 7 is at the end of the queue again"$ ]]
 }
 
 # says_lost ERRORS TEXT: the message was printed.
