@@ -306,11 +306,11 @@ static int end_without(const struct msgrecv *r)
     }
     if (err != ENOMSG)
         return sysv_failed(r->msg, SYSV_MSG, "receive from", &r->key, err);
-    if (r->timeout)
-        return msg_fatal_why(r->msg, EXIT_DEADLINE, "receive from", r->key.word, "the deadline passed");
     msg_error_why(r->msg, "receive from", r->key.word,
-        r->failures ? "PROG has failed on every message in the queue" : "there is no message");
-    return EXIT_NO;
+        r->timeout    ? "the deadline passed"
+        : r->failures ? "PROG has failed on every message in the queue"
+                      : "there is no message");
+    return r->timeout ? EXIT_DEADLINE : EXIT_NO;
 }
 
 /* Receives one message; without PROG, prints as many as are wanted. 0, or -1 with errno; *status is
@@ -455,7 +455,7 @@ static int msgrecv_main(struct msg *m, int argc, char **argv)
     }
     r.id = sysv_get(SYSV_MSG, &r.key, 0, r.create ? IPC_CREAT | (int)r.mode : 0);
     if (r.id < 0)
-        return sysv_failed(m, SYSV_MSG, r.create ? "make" : "find", &r.key, errno);
+        return sysv_failed(m, SYSV_MSG, r.create ? "create" : "find", &r.key, errno);
     int status = run(&r);
     free(r.message);
     free(r.escaped);

@@ -52,7 +52,7 @@ stat_of() {
   [ -z "$output" ]
   [ "$(stat_of mode)" = 0600 ]
   run -1 msgdemo create "$key"
-  [ "$output" = "msgdemo: make $key: there is one already" ]
+  [ "$output" = "msgdemo: create $key: it already exists" ]
   run -0 msgdemo rm "$key"
   [ -z "$output" ]
   umask 0777
@@ -107,14 +107,14 @@ stat_of() {
     $s->{last_send} =~ /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/ or die "time"' <json
   [ "$(wc -l <json)" -eq 1 ]
   run -0 msgdemo rm "$key"
-  [ "$output" = "msgdemo: remove $key: with 1 message in it" ]
+  [ "$output" = "msgdemo: remove $key: it contained 1 message" ]
 }
 
 @test "rm says what goes with it; -q does not" {
   new_queue
   seq 3 | msgsend "$key"
   run -0 msgdemo rm "$key"
-  [ "$output" = "msgdemo: remove $key: with 3 messages in it" ]
+  [ "$output" = "msgdemo: remove $key: it contained 3 messages" ]
   new_queue
   msgsend "$key" x
   run -0 msgdemo -q rm "$key"
@@ -122,10 +122,10 @@ stat_of() {
   new_queue
   "$PERL/queue" "$key" rm
   run -111 msgdemo rm "$key"
-  [ "$output" = "msgdemo: remove $key: No such file or directory: there is none; 'msgsend --create' makes one" ]
+  [ "$output" = "msgdemo: remove $key: No such file or directory: no such queue; 'msgdemo create' or 'msgsend --create' creates one" ]
   run -111 msgdemo stat "$key"
   run -111 msgdemo rm id:2147483647
-  [ "$output" = "msgdemo: remove id:2147483647: Invalid argument: it is gone" ]
+  [ "$output" = "msgdemo: remove id:2147483647: Invalid argument: it no longer exists" ]
 }
 
 @test "a KEY is a number, a path as for ftok, or an identifier" {
@@ -157,7 +157,7 @@ stat_of() {
   need_other_user
   new_queue
   run -111 as_other msgdemo stat "$key"
-  [ "$output" = "msgdemo: stat $key: Permission denied: its mode does not let this user" ]
+  [ "$output" = "msgdemo: stat $key: Permission denied: its mode denies access to this user" ]
   run -111 as_other msgdemo rm "$key"
   [ "$output" = "msgdemo: remove $key: Operation not permitted: only its owner, its creator and root may do that" ]
   msgdemo rm "$key"
@@ -169,7 +169,7 @@ stat_of() {
     for call in "msgdemo create 8" msgdemo; do
       status=0; $call >out 2>err || status=$?
       [ "$status" -eq 111 ]; [ ! -s out ]
-      grep -qE "^msgdemo: make (8|private): No space left on device: .*ipcs -q.*kernel.msgmni" err
+      grep -qE "^msgdemo: create (8|private): No space left on device: .*ipcs -q.*kernel.msgmni" err
     done
     msgdemo rm 7'
 }

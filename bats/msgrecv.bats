@@ -156,6 +156,8 @@ all_of() {
   ((${EPOCHREALTIME/./} - began >= 300000))
   ((${EPOCHREALTIME/./} - began < 20000000))
   [ "$output" = "msgrecv: receive from $key: the deadline passed" ]
+  run -124 timeout --foreground 60 msgrecv -q -t 0.1 -y 4 "$key"
+  [ -z "$output" ]
   run -0 msgrecv -t 0 "$key"
   [ "$output" = other ]
   msgdemo rm "$key"
@@ -253,7 +255,7 @@ all_of() {
     until_true asleep "$receiver" msgrecv
     msgdemo rm "$key"
     ends_with 111 "$receiver"
-    [ "$(cat receiver.err)" = "msgrecv: receive from $key: Identifier removed: it was removed meanwhile" ]
+    [ "$(cat receiver.err)" = "msgrecv: receive from $key: Identifier removed: it has been removed" ]
   done
 }
 
@@ -274,14 +276,14 @@ all_of() {
 
 @test "no queue, and one of another: 111 and advice" {
   run -111 msgrecv "$key"
-  [ "$output" = "msgrecv: find $key: No such file or directory: there is none; 'msgsend --create' makes one" ]
+  [ "$output" = "msgrecv: find $key: No such file or directory: no such queue; 'msgdemo create' or 'msgsend --create' creates one" ]
   run -111 msgrecv id:2147483647
-  [[ $output == "msgrecv: receive from id:2147483647: Invalid argument: it is gone" ]]
+  [[ $output == "msgrecv: receive from id:2147483647: Invalid argument: it no longer exists" ]]
   need_other_user
   new_queue -m 0602
   msgsend "$key" secret
   run -111 as_other msgrecv "$key"
-  [[ $output == "msgrecv: "*" $key: Permission denied: its mode does not let this user" ]]
+  [[ $output == "msgrecv: "*" $key: Permission denied: its mode denies access to this user" ]]
   has_messages 1 "$key"
   msgdemo -q rm "$key"
 }

@@ -89,10 +89,10 @@ full() {
     sed "s/^1://" out | cmp - <(cat long; echo; cat long; echo)
     for call in "msgsend $key" "msgsend --raw $key" "msgsend -0 $key" "msgsend -t 0 $key"; do
       echo y | cat long - | { $call 2>err && exit 1 || [ $? -eq 111 ]; }
-      grep -qE "^msgsend: send (message 1 )?to 7: it is longer than the $max bytes that kernel.msgmax allows" err
+      grep -qE "^msgsend: send (message 1 )?to 7: the message is longer than the $max bytes that kernel.msgmax allows" err
     done
     (printf "1\n2\n"; cat long long; printf "\n3\n") | { msgsend $key 2>err && exit 1 || [ $? -eq 111 ]; }
-    grep -q "^msgsend: send message 3 to 7: it is longer than the $max bytes" err
+    grep -q "^msgsend: send message 3 to 7: the message is longer than the $max bytes" err
     [ "$("$1/queue" $key recv 0 2)" = "$(printf "1:1\n1:2")" ]
     msgdemo stat $key | grep -qx "messages 0"; msgdemo rm $key' "$PERL"
 }
@@ -114,7 +114,7 @@ full() {
   new_queue
   perl -MIPC::Msg -e 'IPC::Msg->new(unpack("l", pack "L", hex shift), 0)->set(qbytes => 100) or die' "$key"
   run -111 timeout --foreground 60 msgsend "$key" "$(printf 'x%.0s' {1..101})"
-  [ "$output" = "msgsend: send to $key: it is longer than the 100 bytes that the queue holds" ]
+  [ "$output" = "msgsend: send to $key: the message is longer than the 100 bytes that the queue can hold" ]
   msgsend "$key" "$(printf 'x%.0s' {1..100})"
   has_messages 1 "$key"
   msgdemo -q rm "$key"
@@ -156,9 +156,9 @@ full() {
 
 @test "no queue: 111 and advice" {
   run -111 msgsend "$key" one
-  [ "$output" = "msgsend: find $key: No such file or directory: there is none; 'msgsend --create' makes one" ]
+  [ "$output" = "msgsend: find $key: No such file or directory: no such queue; 'msgdemo create' or 'msgsend --create' creates one" ]
   run -111 msgsend id:2147483647 one
-  [[ $output == "msgsend: send to id:2147483647: Invalid argument: it is gone" ]]
+  [[ $output == "msgsend: send to id:2147483647: Invalid argument: it no longer exists" ]]
 }
 
 # bats test_tags=long
@@ -167,7 +167,7 @@ full() {
   new_queue
   full
   run -1 msgsend -t 0 "$key" one
-  [ "$output" = "msgsend: send to $key: it is full" ]
+  [ "$output" = "msgsend: send to $key: the queue is full" ]
   for began in msgsend 'msgsend -v'; do
     began=${EPOCHREALTIME/./}
     run -124 timeout --foreground 60 msgsend -t 300ms "$key" one
@@ -178,7 +178,7 @@ full() {
   # how far it came
   [[ $(receive 1) == 1:x* ]]
   run -1 msgsend -t 0 "$key" < <(seq 10 12 | sed 's/$/ 234567890123456789012345678/')
-  [ "$output" = "msgsend: send message 3 to $key: it is full" ]
+  [ "$output" = "msgsend: send message 3 to $key: the queue is full" ]
   msgdemo -q rm "$key"
 }
 
@@ -268,7 +268,7 @@ full() {
     until_true asleep "$sender" msgsend
     msgdemo -q rm "$key"
     ends_with 111 "$sender"
-    [ "$(cat sender.err)" = "msgsend: send to $key: Identifier removed: it was removed meanwhile" ]
+    [ "$(cat sender.err)" = "msgsend: send to $key: Identifier removed: it has been removed" ]
   done
 }
 
@@ -276,8 +276,8 @@ full() {
   need_other_user
   new_queue
   run -111 as_other msgsend "$key" one
-  [ "$output" = "msgsend: find $key: Permission denied: its mode does not let this user" ] ||
-    [ "$output" = "msgsend: send to $key: Permission denied: its mode does not let this user" ]
+  [ "$output" = "msgsend: find $key: Permission denied: its mode denies access to this user" ] ||
+    [ "$output" = "msgsend: send to $key: Permission denied: its mode denies access to this user" ]
   msgdemo rm "$key"
   new_queue -m 0602
   run -0 as_other msgsend "$key" one
@@ -290,7 +290,7 @@ full() {
   in_namespace 'echo 1 >/proc/sys/kernel/msgmni; msgdemo create 7; status=0
     msgsend --create 8 one 2>err || status=$?
     [ "$status" -eq 111 ]
-    grep -q "^msgsend: make 8: No space left on device: .*ipcs -q.*kernel.msgmni" err
+    grep -q "^msgsend: create 8: No space left on device: .*ipcs -q.*kernel.msgmni" err
     msgdemo rm 7'
 }
 

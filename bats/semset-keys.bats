@@ -89,7 +89,7 @@ ftok='use IPC::SysV "ftok"; printf "0x%08x\n", &ftok(@ARGV) & 0xffffffff'
     done
     # shellcheck disable=SC2086
     wrong_call $call
-    [[ ${stderr_lines[0]} == *"want KEY"* ]]
+    [[ ${stderr_lines[0]} == *"missing KEY"* ]]
   done
 }
 

@@ -66,7 +66,7 @@ exists() {
 @test "what exists is not made again: 1, and it stays as it is" {
   semset create --value 2 "$key" 2
   run -1 semset create --value 5 "$key" 2
-  [ "$output" = "semset: make $key: there is one already" ]
+  [ "$output" = "semset: create $key: it already exists" ]
   run -1 semset create "$key"
   run -1 semset create -q "$key"
   [ -z "$output" ]
@@ -154,7 +154,7 @@ exists() {
   need strace strace
   semset create --value 7 "$key" 2
   run -111 strace -qq -o trace -e inject=semctl:error=EIDRM:when=3+ semset stat "$key"
-  [[ $output == *"Identifier removed: it was removed meanwhile"* ]]
+  [[ $output == *"Identifier removed: it has been removed"* ]]
   [[ $output != *"value 0"* ]]
 }
 
@@ -194,7 +194,7 @@ exists() {
   wait "$third"
   until_true waiting 1 0 1
   run -0 semset rm "$key"
-  [[ $output == "semset: remove $key: 3 still waiting"* ]]
+  [[ $output == "semset: remove $key: 3 processes still waiting"* ]]
   if [ "$(id -u)" -eq 0 ]; then
     run -0 tr -s ' ,:' '\n' <<<"$output"
     for pid in "$ours" "$perls" "$fourth"; do
@@ -202,7 +202,7 @@ exists() {
     done
   fi
   ends_with 111 "$ours"
-  [ "$(cat ours.err)" = "semtake: take $key: Identifier removed: it was removed meanwhile" ]
+  [ "$(cat ours.err)" = "semtake: take $key: Identifier removed: it has been removed" ]
   ends_with 111 "$fourth"
   status=0
   wait "$perls" || status=$?
@@ -210,7 +210,7 @@ exists() {
 }
 
 @test "what is not there: 111, with what would make it" {
-  local why="No such file or directory: there is none; 'semset create' or 'semtake --create' makes one"
+  local why="No such file or directory: no such set; 'semset create' or 'semtake --create' creates one"
   run -111 semset stat "$key"
   [ "$output" = "semset: stat $key: $why" ]
   run -111 semset rm "$key"
@@ -224,13 +224,13 @@ exists() {
   semset create "$key" 3
   id=$(listed 2)
   run -111 semset set "$key" 3 1
-  [ "$output" = "semset: set $key: Invalid argument: it is gone, or has no semaphore of that number" ]
+  [ "$output" = "semset: set $key: Invalid argument: it no longer exists, or has no semaphore with that number" ]
   semset stat "id:$id" >/dev/null
   semset rm "id:$id"
   for words in "stat id:$id" "rm id:$id" "set id:$id 0 1"; do
     # shellcheck disable=SC2086
     run -111 semset $words
-    [[ $output == *" id:$id: Invalid argument: it is gone, or has no semaphore of that number" ]]
+    [[ $output == *" id:$id: Invalid argument: it no longer exists, or has no semaphore with that number" ]]
   done
 }
 
@@ -245,11 +245,11 @@ exists() {
     semset create 3 11 || echo $?
     semset create 3 9
     semset rm 1; semset rm 3'
-  [ "${lines[0]}" = "semset: make 3: No space left on device: no more are allowed: 'ipcs -s' lists them, kernel.sem limits them" ]
+  [ "${lines[0]}" = "semset: create 3: No space left on device: a limit is reached: 'ipcs -s' lists the sets; see kernel.sem" ]
   [ "${lines[1]}" = 111 ]
   # what is too big is not "gone"
-  [[ ${lines[2]} == "semset: make 3: Invalid argument: "*kernel.sem* ]]
-  [[ ${lines[2]} != *"it is gone"* ]]
+  [[ ${lines[2]} == "semset: create 3: Invalid argument: "*kernel.sem* ]]
+  [[ ${lines[2]} != *"it no longer exists"* ]]
   [ "${lines[3]}" = 111 ]
 }
 
@@ -257,9 +257,9 @@ exists() {
   need_root
   semset create "$key"
   run -111 as_nobody semset stat "$key"
-  [ "$output" = "semset: stat $key: Permission denied: its mode does not let this user" ]
+  [ "$output" = "semset: stat $key: Permission denied: its mode denies access to this user" ]
   run -111 as_nobody semset set "$key" 0 1
-  [ "$output" = "semset: set $key: Permission denied: its mode does not let this user" ]
+  [ "$output" = "semset: set $key: Permission denied: its mode denies access to this user" ]
   run -111 as_nobody semset rm "$key"
   [ "$output" = "semset: remove $key: Operation not permitted: only its owner, its creator and root may do that" ]
   run -1 as_nobody semset create "$key"
@@ -317,6 +317,6 @@ exists() {
 @test "a maker that does not get done: ETIMEDOUT, not a wait without end" {
   run -0 in_namespace 'exec 8</proc/self/ns/ipc; flock 8; timeout 60 semset create 5 || echo $?; flock -u 8
     semset create 5; semset rm 5'
-  [ "${lines[0]}" = "semset: make 5: Connection timed out: another is about to make one, and does not get done" ]
+  [ "${lines[0]}" = "semset: create 5: Connection timed out: another process is creating it and does not finish" ]
   [ "${lines[1]}" = 111 ]
 }

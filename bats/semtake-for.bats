@@ -240,6 +240,6 @@ waits() {
     wrong_call semtake --for "$pid" "$key"
   done
   wrong_call semtake --for $$ "$key" true
-  [[ ${stderr_lines[0]} == *"without PROG"* ]]
+  [[ ${stderr_lines[0]} == *"--for and PROG"* ]]
   wrong_call semtake --for $$
 }

@@ -89,7 +89,7 @@ waiting() {
 }
 
 @test "a counting set that nobody has given a value is waited for, then 111 with advice" {
-  local advice="nobody has given it a value: 'semset set', 'semset create --value' or --create=VALUE does"
+  local advice="it has no initial value: use 'semset set', 'semset create --value' or --create=VALUE"
   "$PERL/semaphore" "$key" make
   run -111 timeout --foreground 60 semtake -c -t 0.2 "$key"
   [ "$output" = "semtake: take $key: $advice" ]
@@ -137,43 +137,43 @@ waiting() {
   until_true waiting 0 1
   ipcrm -S "$key"
   ends_with 111 "$waiter"
-  [ "$(cat waiter.err)" = "semtake: take $key: Identifier removed: it was removed meanwhile" ]
+  [ "$(cat waiter.err)" = "semtake: take $key: Identifier removed: it has been removed" ]
   [ ! -e ran ]
 }
 
 @test "ENOENT, EFBIG, and a set that has gone" {
   local id
   run -111 semtake "$key"
-  [ "$output" = "semtake: find $key: No such file or directory: there is none; 'semset create' or 'semtake --create' makes one" ]
+  [ "$output" = "semtake: find $key: No such file or directory: no such set; 'semset create' or 'semtake --create' creates one" ]
   semset create "$key" 3
   run -111 semtake -n 3 "$key"
-  [[ $output == "semtake: take $key: "*"the set has no semaphore of that number" ]]
+  [[ $output == "semtake: take $key: "*"the set has no semaphore with that number" ]]
   run -111 semtake -c -n 31999 --try "$key"
-  [[ $output == "semtake: take $key: "*"the set has no semaphore of that number" ]]
+  [[ $output == "semtake: take $key: "*"the set has no semaphore with that number" ]]
   id=$(semset stat "$key" | sed -n 's/^id //p')
   semset rm "$key"
   run -111 semtake "id:$id"
-  [[ $output == "semtake: take id:$id: Invalid argument: it is gone"* ]]
+  [[ $output == "semtake: take id:$id: Invalid argument: it no longer exists"* ]]
 }
 
 @test "ERANGE: too much to give back" {
   need strace strace
   semset create "$key"
   run -111 strace -qq -o trace -e inject=semop,semtimedop:error=ERANGE semtake "$key" true
-  [[ $output == "semtake: take $key: "*"its value would not be within 0 to 32767" ]]
+  [[ $output == "semtake: take $key: "*"its value would be out of range (0 to 32767)" ]]
 }
 
-@test "EACCES: its mode does not let this user" {
+@test "EACCES: its mode denies access to this user" {
   need_root
   semset create "$key"
   run -111 as_nobody semtake "$key"
-  [[ $output == "semtake: "*" $key: Permission denied: its mode does not let this user" ]]
+  [[ $output == "semtake: "*" $key: Permission denied: its mode denies access to this user" ]]
   run -111 as_nobody semtake --create "$key"
-  [[ $output == "semtake: "*" $key: Permission denied: its mode does not let this user" ]]
+  [[ $output == "semtake: "*" $key: Permission denied: its mode denies access to this user" ]]
   semset rm "$key"
   semset create -m 604 "$key"
   run -111 as_nobody semtake --try "$key"
-  [[ $output == "semtake: "*" $key: Permission denied: its mode does not let this user" ]]
+  [[ $output == "semtake: "*" $key: Permission denied: its mode denies access to this user" ]]
   semset rm "$key"
   semset create -m 606 "$key"
   run -0 as_nobody semtake --try "$key"
@@ -188,9 +188,9 @@ waiting() {
   need_root
   run -0 in_namespace 'echo "10 20 3 1" >/proc/sys/kernel/sem; semset create 1
     semtake --create 2 || echo "$?"; semtake -n 10 --create 3 || echo "$?"; semset rm 1'
-  [ "${lines[0]}" = "semtake: make 2: No space left on device: no more are allowed: 'ipcs -s' lists them, kernel.sem limits them" ]
+  [ "${lines[0]}" = "semtake: create 2: No space left on device: a limit is reached: 'ipcs -s' lists the sets; see kernel.sem" ]
   [ "${lines[1]}" = 111 ]
-  [[ ${lines[2]} == "semtake: make 3: Invalid argument: "*kernel.sem* ]]
+  [[ ${lines[2]} == "semtake: create 3: Invalid argument: "*kernel.sem* ]]
 }
 
 # ---- kill -9 ----

@@ -188,6 +188,8 @@ hold() {
   ((${EPOCHREALTIME/./} - began < 20000000))
   [ "$output" = "semtake: take $key: the deadline passed" ]
   [ ! -e ran ]
+  run -124 semtake -q -t 0.1 "$key"
+  [ -z "$output" ]
   semset set "$key" 0 0
   run -124 semtake -c -t 0.1 "$key"
   [ "$output" = "semtake: take $key: the deadline passed" ]
@@ -282,7 +284,7 @@ stop_and_go() {
   [ "$(ipcs -s | awk -v "key=$key" '$1 == key { print $4 }')" = 644 ]
   # nor does it grow
   run -111 semtake --create -n 5 "$key"
-  [[ $output == "semtake: take $key: "*"the set has no semaphore of that number" ]]
+  [[ $output == "semtake: take $key: "*"the set has no semaphore with that number" ]]
 }
 
 @test "50 that create and take at once: as many get it as there are" {

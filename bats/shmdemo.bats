@@ -48,7 +48,7 @@ stat_of() {
   [ "$(stat_of mode)" = 0600 ]
   shmdemo read "$key" | cmp - <(head -c 5000 /dev/zero)
   run -1 shmdemo create "$key" 5000
-  [ "$output" = "shmdemo: make $key: there is one already" ]
+  [ "$output" = "shmdemo: create $key: it already exists" ]
   shmdemo rm "$key"
   run -0 shmdemo create -m 0640 "$key" 1k
   [ "$(stat_of mode)" = 0640 ]
@@ -138,17 +138,17 @@ stat_of() {
     # shellcheck disable=SC2086 # words
     run -111 --separate-stderr shmdemo read $range "$key"
     [ -z "$output" ]
-    [ "$stderr" = "shmdemo: read $key: it has 5000 bytes: that is past its end" ]
+    [ "$stderr" = "shmdemo: read $key: the range exceeds the segment, which has 5000 bytes" ]
     # shellcheck disable=SC2086
     run -111 --separate-stderr shmdemo write $range "$key" < <(random_bytes 10000)
-    [ "$stderr" = "shmdemo: write $key: it has 5000 bytes: that is past its end" ]
+    [ "$stderr" = "shmdemo: write $key: the range exceeds the segment, which has 5000 bytes" ]
   done
   shmdemo read "$key" | cmp - <(head -c 5000 /dev/zero)
   run -111 shmdemo write -o 4990 "$key" < <(printf 'x%.0s' {1..11})
-  [ "$output" = "shmdemo: write $key: there is more input than room: the rest is not there" ]
+  [ "$output" = "shmdemo: write $key: the input does not fit: the rest was not written" ]
   [ "$(shmdemo read -o 4989 "$key" | tr '\0' .)" = .xxxxxxxxxx ]
   run -111 shmdemo write -l 4 "$key" < <(printf 'abc')
-  [ "$output" = "shmdemo: write $key: the input ended before --length" ]
+  [ "$output" = "shmdemo: write $key: the input is shorter than --length" ]
   shmdemo rm "$key"
 }
 
@@ -232,7 +232,7 @@ stat_of() {
   [ "$(wc -l <json)" -eq 1 ]
   # gone from its key at once, and from memory with the last who has it
   run -0 shmdemo rm "$key"
-  [ "$output" = "shmdemo: remove $key: 1 still attached: it lives until they detach" ]
+  [ "$output" = "shmdemo: remove $key: it is still attached (1): its memory is freed at the last detach" ]
   run -111 shmdemo stat "$key"
   exec {open}>&-
   ends_with 0 "$holder"
@@ -242,9 +242,9 @@ stat_of() {
   local call
   for call in stat read write rm; do
     run -111 shmdemo "$call" "$key" </dev/null
-    [[ $output == "shmdemo: "*" $key: No such file or directory: there is none; 'shmdemo create' makes one" ]]
+    [[ $output == "shmdemo: "*" $key: No such file or directory: no such segment; 'shmdemo create' creates one" ]]
     run -111 shmdemo "$call" id:2147483647 </dev/null
-    [[ $output == "shmdemo: "*" id:2147483647: Invalid argument: it is gone" ]]
+    [[ $output == "shmdemo: "*" id:2147483647: Invalid argument: it no longer exists" ]]
   done
 }
 
@@ -252,7 +252,7 @@ stat_of() {
   need_other_user
   shmdemo create "$key" 100
   run -111 as_other shmdemo read "$key"
-  [[ $output == "shmdemo: "*" $key: Permission denied: its mode does not let this user" ]]
+  [[ $output == "shmdemo: "*" $key: Permission denied: its mode denies access to this user" ]]
   run -111 as_other shmdemo stat "$key"
   run -111 as_other shmdemo rm "$key"
   [[ $output == "shmdemo: remove $key: Operation not permitted: only its owner, its creator and root may do that" ]]
@@ -272,13 +272,13 @@ stat_of() {
   in_namespace 'fails() { status=0; "$@" >out 2>&1 || status=$?; cat out; [ "$status" -eq 111 ]; }
     echo 1000000 >/proc/sys/kernel/shmmax
     fails shmdemo create 1 1000001
-    grep -q "^shmdemo: make 1: Invalid argument: kernel.shmmax does not allow" out
+    grep -q "^shmdemo: create 1: Invalid argument: kernel.shmmax does not allow" out
     echo 1 >/proc/sys/kernel/shmmni
     shmdemo create 1 4096
     fails shmdemo create 2 4096
-    grep -q "^shmdemo: make 2: No space left on device: .*ipcs -m.*kernel.shmmni" out
+    grep -q "^shmdemo: create 2: No space left on device: .*ipcs -m.*kernel.shmmni" out
     fails shmdemo
-    grep -q "^shmdemo: make private: No space left on device: " out
+    grep -q "^shmdemo: create private: No space left on device: " out
     shmdemo rm 1'
 }
 
