@@ -21,6 +21,30 @@ common_setup() {
   "$IPCBOX" --install -s bin
   export PATH=$BATS_TEST_TMPDIR/bin:$HELPERS:$PATH
   started=()
+  need_perl_of_test
+}
+
+# need COMMAND PACKAGE: skips the test where COMMAND is missing.
+need() {
+  command -v "$1" >/dev/null || skip "needs $1 (Debian: $2)"
+}
+
+# need_perl [MODULE]...: for a test in which a program in perl is the peer.
+need_perl() {
+  local module
+  need perl perl
+  for module in "$@"; do
+    perl -M"$module" -e 1 2>/dev/null || skip "needs perl's $module (Debian: perl)"
+  done
+}
+
+# Skips a test whose own text has programs in perl, or of modules (-M), that this machine lacks.
+need_perl_of_test() {
+  local body modules
+  body=$(declare -f "$BATS_TEST_NAME")
+  [[ $body == *[Pp][Ee][Rr][Ll]* ]] || return 0
+  mapfile -t modules < <(grep -oE -- '-M[A-Z][A-Za-z:]*' <<<"$body" | cut -c 3- | sort -u)
+  need_perl "${modules[@]}"
 }
 
 # Ends what start and background have started, and complains of processes that outlive their test.
