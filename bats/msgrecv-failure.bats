@@ -19,14 +19,14 @@ two() {
 
 # is_back: "hello" is behind "next" now, and that is all there is. Removes the queue.
 is_back() {
-  run -0 "$PERL/queue" "$key" recv 0 2
+  run -0 queue "$key" recv 0 2
   [ "$output" = $'8:next\n7:hello' ]
   msgdemo rm "$key"
 }
 
 # is_untouched: they are as they were.
 is_untouched() {
-  run -0 "$PERL/queue" "$key" recv 0 2
+  run -0 queue "$key" recv 0 2
   [ "$output" = $'7:hello\n8:next' ]
   msgdemo rm "$key"
 }
@@ -226,8 +226,8 @@ blocked() {
   msgsend -y 7 "$key" hello
   msgsend -y 8 "$key" next
   # a user of that number has no other processes
-  run -111 setpriv --reuid 61184 --regid 61184 --clear-groups prlimit --nproc=1 \
-    perl -e 'exec { "/proc/self/fd/9" } @ARGV or die' msgrecv --follow "$key" cat 9<"$IPCBOX"
+  run -111 prlimit --nproc=1 setpriv --reuid 61184 --regid 61184 --clear-groups \
+    bash -c 'exec -a msgrecv /proc/self/fd/9 "$@"' '' --follow "$key" cat 9<"$IPCBOX"
   says_back "$output"
   [[ ${lines[1]} == "msgrecv: fork"*": Resource temporarily unavailable" ]]
   is_back

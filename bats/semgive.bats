@@ -85,7 +85,7 @@ value() {
 }
 
 @test "another user needs the right to change it" {
-  need_root
+  need_other_user
   semset create -m 644 --value 1 "$key"
   run -111 as_nobody semgive "$key"
   [[ $output == "semgive: "*" $key: Permission denied: its mode denies access to this user" ]]
@@ -125,7 +125,7 @@ waiting_for_zero() {
   [[ $(semset stat "$key") == *" waiting_for_zero $1 "* ]]
 }
 
-@test "wrong calls" {
+@test "usage errors" {
   wrong_call semgive
   wrong_call semgive ''
   wrong_call semgive "$key" more
