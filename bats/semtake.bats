@@ -283,6 +283,7 @@ hold() {
   local n
   for n in {1..8}; do
     run -0 "$HELPERS/at-once" 50 semtake -q --create --try "$key"
+    [ "$output" = $'0 1\n1 49' ] || printf '%s\n' "$output"
     [ "$output" = $'0 1\n1 49' ]
     value_is 1
     semset rm "$key"
