@@ -1,5 +1,5 @@
 /*
- * msgdemo - perlipc's round trip through a message queue; and makes, shows and removes queues.
+ * msgdemo - perlipc's round trip through a message queue; creates, shows and removes queues.
  */
 #include "applet.h"
 
@@ -10,10 +10,10 @@
 #include "sigs.h"
 #include "sysv.h"
 
-#define MSGDEMO_OPTIONS(X)                                          \
-    MSG_OPTIONS(X)                                                  \
-    X(MODE, 'm', "mode", "MODE", "create: the queue's mode (0600)") \
-    X(JSON, 0, "json", NULL, "stat: one JSON object")
+#define MSGDEMO_OPTIONS(X)                                                  \
+    MSG_OPTIONS(X)                                                          \
+    X(MODE, 'm', "mode", "MODE", "create: give the queue this mode (0600)") \
+    X(JSON, 0, "json", NULL, "stat: print one JSON object")
 
 enum msgdemo_option { MSGDEMO_OPTIONS(OPT_ENUM) };
 static const struct opt options[] = {MSGDEMO_OPTIONS(OPT_ROW)};
@@ -36,7 +36,7 @@ static int failed(const struct msgdemo *d, const char *what)
 static int create(const struct msgdemo *d)
 {
     int id = sysv_get(SYSV_MSG, &d->key, 0, IPC_CREAT | IPC_EXCL | (int)d->mode);
-    return id < 0 ? failed(d, "make") : sysv_made(d->msg, SYSV_MSG, &d->key, id);
+    return id < 0 ? failed(d, "create") : sysv_made(d->msg, SYSV_MSG, &d->key, id);
 }
 
 static int stat_queue(const struct msgdemo *d)
@@ -58,7 +58,7 @@ static int stat_queue(const struct msgdemo *d)
     return sysv_report_end(&r, d->msg);
 }
 
-/* What was still in it goes with it, and is told. */
+/* Messages that are still in the queue are lost with it; their number is reported. */
 static int rm(const struct msgdemo *d)
 {
     struct msqid_ds state = {0};
@@ -71,7 +71,7 @@ static int rm(const struct msgdemo *d)
     if (msgctl(id, IPC_RMID, NULL) < 0)
         return failed(d, "remove");
     if (known && state.msg_qnum) {
-        buf_fmt(&why, "with %llu message%s in it", (unsigned long long)state.msg_qnum,
+        buf_fmt(&why, "it contained %llu message%s", (unsigned long long)state.msg_qnum,
             state.msg_qnum == 1 ? "" : "s");
         msg_error_why(d->msg, "remove", d->key.word, buf_str(&why));
     }
@@ -90,7 +90,7 @@ static int round_trip(struct msgdemo *d)
     } sent = {.type = 1234, .text = "message"}, got = {0};
     size_t len = strlen(sent.text);
     d->key = (struct sysv_key){.word = "private", .form = SYSV_PRIVATE, .key = IPC_PRIVATE};
-    const char *what = "make";
+    const char *what = "create";
     ssize_t n = -1;
     sigs_hold();
     int id = sysv_get(SYSV_MSG, &d->key, 0, IPC_CREAT | (int)d->mode);
@@ -123,11 +123,11 @@ static int run(struct msgdemo *d, enum command command, char **argv)
 {
     size_t words = command == ROUND_TRIP ? 0 : 1;
     if (d->has_mode && command != CREATE)
-        msg_usage(d->msg, "--mode is for create");
+        msg_usage(d->msg, "--mode is valid only with create");
     if (d->json && command != STAT)
-        msg_usage(d->msg, "--json is for stat");
+        msg_usage(d->msg, "--json is valid only with stat");
     if (words && *argv && argv[1])
-        msg_usage(d->msg, "one word too many: '%s'", argv[1]);
+        msg_usage(d->msg, "unexpected operand '%s'", argv[1]);
     if (command == ROUND_TRIP)
         return round_trip(d);
     sysv_key(&d->key, d->msg, *argv, command == CREATE ? SYSV_MAKES : SYSV_FINDS);
@@ -152,12 +152,12 @@ static void take_option(struct msgdemo *d, int row, const struct opts *o)
 
 static const struct cli cli = {
     .name = "msgdemo",
-    .summary = "the round trip through a message queue, and queues for the shell",
+    .summary = "send a message through a queue, or manage queues",
     .usage = "[OPTION]...\n"
              "create [-m MODE] KEY\n"
              "stat [--json] KEY\n"
              "rm KEY",
-    .notes = "KEY: a number, 0x..., PATH[:ID], or id:N; create takes private, too, and prints id:N.",
+    .notes = "KEY: a number, 0x..., PATH[:ID], or id:N; create also accepts private, and prints id:N.",
     .commands = commands,
     .options = options,
     .count = sizeof options / sizeof *options,

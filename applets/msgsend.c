@@ -19,14 +19,14 @@
 #include "tick.h"
 #include "sysv.h"
 
-#define MSGSEND_OPTIONS(X)                                                                   \
-    MSG_OPTIONS(X)                                                                           \
-    X(TYPE, 'y', "type", "TYPE", "the messages' type, 1 or more (1)")                        \
-    X(TIMEOUT, 't', "timeout", "TIME", "wait for room for TIME at most (124); 0: don't (1)") \
-    X(CREATE, 0, "create", NULL, "make the queue if there is none")                          \
-    X(MODE, 'm', "mode", "MODE", "its mode if it is made (0600)")                            \
-    X(NUL, '0', "null", NULL, "a NUL ends a message on stdin, not a newline")                \
-    X(RAW, 0, "raw", NULL, "all of stdin is one message")
+#define MSGSEND_OPTIONS(X)                                                                     \
+    MSG_OPTIONS(X)                                                                             \
+    X(TYPE, 'y', "type", "TYPE", "send messages of this type, 1 or more (1)")                  \
+    X(TIMEOUT, 't', "timeout", "TIME", "wait at most TIME for room (124); 0: do not wait (1)") \
+    X(CREATE, 0, "create", NULL, "create the queue if it does not exist")                      \
+    X(MODE, 'm', "mode", "MODE", "create the queue with this mode (0600)")                     \
+    X(NUL, '0', "null", NULL, "split stdin into messages at NULs, not newlines")               \
+    X(RAW, 0, "raw", NULL, "send all of stdin as one message")
 
 enum msgsend_option { MSGSEND_OPTIONS(OPT_ENUM) };
 static const struct opt options[] = {MSGSEND_OPTIONS(OPT_ROW)};
@@ -41,7 +41,7 @@ struct msgsend {
     bool create, has_mode, null, raw;
     int64_t timeout;
     unsigned mode;
-    uint64_t count; /* messages that were sent */
+    uint64_t count; /* messages sent so far */
     size_t limit;   /* no message can be longer */
     bool queue_limits;
     char *buffer;     /* HEAD bytes of room, then what was read and not yet sent */
@@ -50,7 +50,7 @@ struct msgsend {
 
 /* ---- one message ---- */
 
-/* Waits under a timer, as msgsnd(2) knows no deadline. */
+/* Waits under a timer, as msgsnd(2) has no deadline. */
 static int send_before(const struct msgsend *s, const void *message, size_t len)
 {
     int64_t deadline = clock_in(s->timeout);
@@ -77,30 +77,30 @@ static int say(const struct msgsend *s, int status, const char *why)
         buf_fmt(&what, "send message %llu to", (unsigned long long)s->count + 1);
     else
         buf_text(&what, "send to");
-    if (status != EXIT_NO)
+    if (status == EXIT_SYSTEM)
         return msg_fatal_why(s->msg, status, buf_str(&what), s->key.word, why);
     msg_error_why(s->msg, buf_str(&what), s->key.word, why);
     return status;
 }
 
-/* Says why; `err` is of msgsnd(2). */
+/* Reports the errno of msgsnd(2); the exit status. */
 static int not_sent(const struct msgsend *s, int err)
 {
     if (err != EAGAIN)
         return sysv_failed(s->msg, SYSV_MSG, "send to", &s->key, err);
-    return s->timeout ? say(s, EXIT_DEADLINE, "the deadline passed") : say(s, EXIT_NO, "it is full");
+    return s->timeout ? say(s, EXIT_DEADLINE, "the deadline passed") : say(s, EXIT_NO, "the queue is full");
 }
 
 static int too_long(const struct msgsend *s)
 {
     char mem[96];
     struct buf why = BUF(mem);
-    buf_fmt(&why, "it is longer than the %zu bytes that %s", s->limit,
-        s->queue_limits ? "the queue holds" : "kernel.msgmax allows");
+    buf_fmt(&why, "the message is longer than the %zu bytes that %s", s->limit,
+        s->queue_limits ? "the queue can hold" : "kernel.msgmax allows");
     return say(s, EXIT_SYSTEM, buf_str(&why));
 }
 
-/* Sends what stands behind HEAD bytes, which are overwritten. EXIT_DONE, or the exit status. */
+/* Sends the text behind the HEAD bytes, which are overwritten. EXIT_DONE, or the exit status. */
 static int send_one(struct msgsend *s, char *head, size_t len)
 {
     int done;
@@ -116,10 +116,8 @@ static int send_one(struct msgsend *s, char *head, size_t len)
     return EXIT_DONE;
 }
 
-/*
- * What is longer than kernel.msgmax is refused by the kernel, and what is longer than the queue would wait
- * for ever.
- */
+/* A message longer than kernel.msgmax is refused by the kernel; one longer than the queue would wait for
+ * ever. */
 static void find_limit(struct msgsend *s)
 {
     struct msginfo info;
@@ -227,7 +225,7 @@ static const struct cli cli = {
     .name = "msgsend",
     .summary = "send messages to a System V message queue",
     .usage = "[OPTION]... KEY [TEXT]",
-    .notes = "Without TEXT every line of stdin is a message.",
+    .notes = "Without TEXT, each line of stdin is a message.",
     .options = options,
     .count = sizeof options / sizeof *options,
 };
@@ -243,16 +241,16 @@ static int msgsend_main(struct msg *m, int argc, char **argv)
     argv += o.first;
     sysv_key(&s.key, m, *argv, s.create ? SYSV_EITHER : SYSV_FINDS);
     if (s.has_mode && !s.create)
-        msg_usage(m, "--mode is for --create");
+        msg_usage(m, "--mode requires --create");
     if (argv[1] && argv[2])
-        msg_usage(m, "want one TEXT, not '%s', too", argv[2]);
+        msg_usage(m, "unexpected operand '%s'", argv[2]);
     if (s.null && s.raw)
-        msg_usage(m, "--null and --raw don't go together");
+        msg_usage(m, "--null and --raw cannot be combined");
     if (argv[1] && (s.null || s.raw))
-        msg_usage(m, "--null and --raw are for what is read from stdin");
+        msg_usage(m, "--null and --raw cannot be combined with TEXT");
     s.id = sysv_get(SYSV_MSG, &s.key, 0, s.create ? IPC_CREAT | (int)s.mode : 0);
     if (s.id < 0)
-        return sysv_failed(m, SYSV_MSG, s.create ? "make" : "find", &s.key, errno);
+        return sysv_failed(m, SYSV_MSG, s.create ? "create" : "find", &s.key, errno);
     find_limit(&s);
     return argv[1] ? send_text(&s, argv[1]) : send_stdin(&s);
 }

@@ -1,7 +1,7 @@
 /*
  * semgive - gives a semaphore back: perlipc's give, without its wait.
  *
- * Never with SEM_UNDO: a give that is taken back at our end would be none.
+ * Never with SEM_UNDO, which would take it back when we exit.
  */
 #include "applet.h"
 
@@ -10,10 +10,10 @@
 #include "clock.h"
 #include "sem.h"
 
-#define SEMGIVE_OPTIONS(X)                                        \
-    MSG_OPTIONS(X)                                                \
-    X(NUM, 'n', "num", "NUM", "the semaphore of that number (0)") \
-    X(COUNT, 'c', "count", NULL, "a counting semaphore: add one, always")
+#define SEMGIVE_OPTIONS(X)                                         \
+    MSG_OPTIONS(X)                                                 \
+    X(NUM, 'n', "num", "NUM", "give semaphore NUM of the set (0)") \
+    X(COUNT, 'c', "count", NULL, "add 1, whatever the value")
 
 enum semgive_option { SEMGIVE_OPTIONS(OPT_ENUM) };
 static const struct opt options[] = {SEMGIVE_OPTIONS(OPT_ROW)};
@@ -22,7 +22,7 @@ static const struct cli cli = {
     .name = "semgive",
     .summary = "give a System V semaphore back",
     .usage = "[OPTION]... KEY",
-    .notes = "The exit status is 1 when it is not taken.",
+    .notes = "The exit status is 1 if the semaphore is not taken.",
     .options = options,
     .count = sizeof options / sizeof *options,
 };
@@ -64,7 +64,7 @@ static int semgive_main(struct msg *m, int argc, char **argv)
     }
     argv += o.first;
     if (*argv && argv[1])
-        msg_usage(m, "want one KEY, not '%s', too", argv[1]);
+        msg_usage(m, "unexpected operand '%s'", argv[1]);
     sysv_key(&key, m, *argv, SYSV_FINDS);
     return give(m, &key, num, count);
 }

@@ -1,5 +1,5 @@
 /*
- * semset - makes, shows, sets and removes System V semaphore sets.
+ * semset - creates, shows, changes and removes System V semaphore sets.
  */
 #include "applet.h"
 
@@ -16,11 +16,11 @@
 #include "procs.h"
 #include "sem.h"
 
-#define SEMSET_OPTIONS(X)                                                      \
-    MSG_OPTIONS(X)                                                             \
-    X(MODE, 'm', "mode", "MODE", "create: the set's mode (0600)")              \
-    X(VALUE, 0, "value", "VALUE", "create: every semaphore's first value (0)") \
-    X(JSON, 0, "json", NULL, "stat: one JSON object")
+#define SEMSET_OPTIONS(X)                                                       \
+    MSG_OPTIONS(X)                                                              \
+    X(MODE, 'm', "mode", "MODE", "create: give the set this mode (0600)")       \
+    X(VALUE, 0, "value", "VALUE", "create: give each semaphore this value (0)") \
+    X(JSON, 0, "json", NULL, "stat: print one JSON object")
 
 enum semset_option { SEMSET_OPTIONS(OPT_ENUM) };
 static const struct opt options[] = {SEMSET_OPTIONS(OPT_ROW)};
@@ -41,7 +41,7 @@ static int create(struct semset *s)
     int id = sem_make(&s->key, &s->making, CLOCK_NEVER);
     if (id >= 0)
         return sysv_made(s->msg, SYSV_SEM, &s->key, id);
-    return sysv_failed(s->msg, SYSV_SEM, "make", &s->key, errno);
+    return sysv_failed(s->msg, SYSV_SEM, "create", &s->key, errno);
 }
 
 static int failed(const struct semset *s, const char *what)
@@ -56,7 +56,7 @@ static int look(const struct semset *s, struct semid_ds *state)
     return id >= 0 && semctl(id, 0, IPC_STAT, (union semun){.buf = state}) == 0 ? id : -1;
 }
 
-/* What semctl(2) says of one semaphore; *err is the first errno of a set that has gone meanwhile. */
+/* One value of a semaphore by semctl(2). *err is the first errno, if the set has been removed meanwhile. */
 static unsigned long long ask(int id, size_t num, int what, int *err)
 {
     int value = semctl(id, (int)num, what);
@@ -92,12 +92,14 @@ static int stat_set(const struct semset *s)
 static int set(const struct semset *s, char *const *words)
 {
     uint64_t num, value;
-    if (!words[0] || !words[1] || words[2])
-        msg_usage(s->msg, "want set KEY NUM VALUE");
+    if (!words[0] || !words[1])
+        msg_usage(s->msg, "missing %s", words[0] ? "VALUE" : "NUM");
+    if (words[2])
+        msg_usage(s->msg, "unexpected operand '%s'", words[2]);
     if (!num_u64(words[0], 0, SEM_SET_SIZE - 1, &num))
-        msg_usage(s->msg, "NUM '%s': want a number from 0 to %d", words[0], SEM_SET_SIZE - 1);
+        msg_usage(s->msg, "NUM '%s': expected a number from 0 to %d", words[0], SEM_SET_SIZE - 1);
     if (!num_u64(words[1], 0, SEM_HIGHEST, &value))
-        msg_usage(s->msg, "VALUE '%s': want a number from 0 to %d", words[1], SEM_HIGHEST);
+        msg_usage(s->msg, "VALUE '%s': expected a number from 0 to %d", words[1], SEM_HIGHEST);
     int id = sem_find(&s->key, CLOCK_NEVER);
     if (id < 0 || semctl(id, (int)num, SETVAL, (union semun){.val = (int)value}) < 0)
         return failed(s, "set");
@@ -105,7 +107,7 @@ static int set(const struct semset *s, char *const *words)
     return EXIT_DONE;
 }
 
-/* Whether that process waits in a semop(2) of the set, as far as we may know (/proc/PID/syscall). */
+/* Whether that process is blocked in a semop(2) on the set, as far as /proc/PID/syscall may be read. */
 static bool waits_for(pid_t pid, int id)
 {
     char path[64], text[256];
@@ -127,7 +129,7 @@ static bool waits_for(pid_t pid, int id)
     return ours && strtoull(rest, NULL, 16) == (unsigned)id;
 }
 
-/* Who waits, now that the set is about to go: how many, and the pids of those that we may look at. */
+/* Reports how many processes wait for the set that is about to be removed, and the pids that we may see. */
 static void say_waiters(const struct semset *s, int id, const struct semid_ds *state)
 {
     struct procs all;
@@ -139,7 +141,7 @@ static void say_waiters(const struct semset *s, int id, const struct semid_ds *s
         waiting += ask(id, i, GETNCNT, &err) + ask(id, i, GETZCNT, &err);
     if (!waiting)
         return;
-    buf_fmt(&why, "%llu still waiting", waiting);
+    buf_fmt(&why, "%llu process%s still waiting", waiting, waiting == 1 ? "" : "es");
     if (procs_list(&all) == 0) {
         const char *between = ": pid";
         for (size_t i = 0; i < all.n; i++) {
@@ -172,21 +174,21 @@ static void take_nsems(struct semset *s, char *const *words)
 {
     uint64_t n = 1;
     if (words[0] && !num_u64(words[0], 1, SEM_SET_SIZE, &n))
-        msg_usage(s->msg, "NSEMS '%s': want a number from 1 to %d", words[0], SEM_SET_SIZE);
+        msg_usage(s->msg, "NSEMS '%s': expected a number from 1 to %d", words[0], SEM_SET_SIZE);
     if (words[0] && words[1])
-        msg_usage(s->msg, "want create KEY [NSEMS], not '%s', too", words[1]);
+        msg_usage(s->msg, "unexpected operand '%s'", words[1]);
     s->making.n = n;
 }
 
 static int run(struct semset *s, enum command command, char **argv)
 {
     if (command != CREATE && (s->has_mode || s->has_value))
-        msg_usage(s->msg, "--mode and --value are for create");
+        msg_usage(s->msg, "--mode and --value are valid only with create");
     if (command != STAT && s->json)
-        msg_usage(s->msg, "--json is for stat");
+        msg_usage(s->msg, "--json is valid only with stat");
     sysv_key(&s->key, s->msg, *argv, command == CREATE ? SYSV_MAKES : SYSV_FINDS);
     if ((command == STAT || command == RM) && argv[1])
-        msg_usage(s->msg, "want %s KEY, not '%s', too", commands[command], argv[1]);
+        msg_usage(s->msg, "unexpected operand '%s'", argv[1]);
     switch (command) {
     case CREATE:
         take_nsems(s, argv + 1);
@@ -223,12 +225,12 @@ static void take_option(struct semset *s, int row, const struct opts *o)
 
 static const struct cli cli = {
     .name = "semset",
-    .summary = "make, show, set and remove System V semaphore sets",
+    .summary = "create, show, change and remove System V semaphore sets",
     .usage = "create [-m MODE] [--value VALUE] KEY [NSEMS]\n"
              "stat [--json] KEY\n"
              "set KEY NUM VALUE\n"
              "rm KEY",
-    .notes = "KEY: a number, 0x..., PATH[:ID], or id:N; create takes private, too, and prints id:N.",
+    .notes = "KEY: a number, 0x..., PATH[:ID], or id:N; create also accepts private, and prints id:N.",
     .commands = commands,
     .options = options,
     .count = sizeof options / sizeof *options,

@@ -1,8 +1,9 @@
 /*
  * semtake - takes a semaphore, and holds it for a program, for a process, or until someone gives it back.
  *
- * perlipc's take: one semop(2) that waits for zero and adds one. With PROG it is taken under SEM_UNDO and
- * then we become PROG, so that the kernel gives back at PROG's end, whatever that is, and nothing before.
+ * perlipc's take: one semop(2) that waits for zero and adds one. With PROG it is taken under SEM_UNDO, then
+ * we become PROG by exec, so that the kernel gives it back when PROG terminates, for whatever reason, and not
+ * before.
  */
 #include "applet.h"
 
@@ -19,15 +20,15 @@
 #include "spawn.h"
 #include "worker.h"
 
-#define SEMTAKE_OPTIONS(X)                                                                       \
-    MSG_OPTIONS(X)                                                                               \
-    X(NUM, 'n', "num", "NUM", "the semaphore of that number (0)")                                \
-    X(COUNT, 'c', "count", NULL, "a counting semaphore: take one of its value")                  \
-    X(TIMEOUT, 't', "timeout", "TIME", "wait for TIME at most (124); 0 is --try")                \
-    X(TRY, 0, "try", NULL, "don't wait: 1 when it is taken")                                     \
-    X(CREATE, 0, "create", "[VALUE]", "make the set if there is none: VALUE is 0, or 1 with -c") \
-    X(MODE, 'm', "mode", "MODE", "its mode if it is made (0600)")                                \
-    X(FOR, 0, "for", "PID", "return once it is taken; it is given back when PID ends")
+#define SEMTAKE_OPTIONS(X)                                                                  \
+    MSG_OPTIONS(X)                                                                          \
+    X(NUM, 'n', "num", "NUM", "take semaphore NUM of the set (0)")                          \
+    X(COUNT, 'c', "count", NULL, "wait for a value above 0 and subtract 1")                 \
+    X(TIMEOUT, 't', "timeout", "TIME", "wait at most TIME (124); 0 is --try")               \
+    X(TRY, 0, "try", NULL, "do not wait; exit with 1 if it is taken")                       \
+    X(CREATE, 0, "create", "[VALUE]", "create the set if it does not exist (0; 1 with -c)") \
+    X(MODE, 'm', "mode", "MODE", "create the set with this mode (0600)")                    \
+    X(FOR, 0, "for", "PID", "return once it is taken; give it back when PID exits")
 
 enum semtake_option { SEMTAKE_OPTIONS(OPT_ENUM) };
 static const struct opt options[] = {SEMTAKE_OPTIONS(OPT_ROW)};
@@ -43,7 +44,7 @@ struct semtake {
     int pidfd; /* that very process */
 };
 
-/* An fd of PID that says when it ends; ends us when it has already. */
+/* Opens a pidfd of PID; exits if there is no such process. */
 static void watch_pid(struct semtake *s)
 {
     char mem[32];
@@ -54,7 +55,7 @@ static void watch_pid(struct semtake *s)
         msg_die_sys(s->msg, "pidfd_open", buf_str(&pid));
 }
 
-/* The keeper's life: it has nothing of ours but the semaphore. */
+/* The keeper: it holds the semaphore, and nothing else of ours, until PID exits. */
 static int keep(void *arg)
 {
     const struct semtake *s = arg;
@@ -76,11 +77,9 @@ static int busy(const struct semtake *s, int id)
 {
     if (id >= 0 && s->count && sem_is_untouched(id))
         return msg_fatal_why(s->msg, EXIT_SYSTEM, "take", s->key.word,
-            "nobody has given it a value: 'semset set', 'semset create --value' or --create=VALUE does");
-    if (!s->try_once)
-        return msg_fatal_why(s->msg, EXIT_DEADLINE, "take", s->key.word, "the deadline passed");
-    msg_error_why(s->msg, "take", s->key.word, "it is taken");
-    return EXIT_NO;
+            "it has no initial value: use 'semset set', 'semset create --value' or --create=VALUE");
+    msg_error_why(s->msg, "take", s->key.word, s->try_once ? "it is taken" : "the deadline passed");
+    return s->try_once ? EXIT_NO : EXIT_DEADLINE;
 }
 
 static int take(const struct semtake *s, bool undo)
@@ -94,7 +93,7 @@ static int take(const struct semtake *s, bool undo)
     if (id < 0 && errno == EAGAIN)
         return busy(s, id);
     if (id < 0)
-        return sysv_failed(s->msg, SYSV_SEM, s->create ? "make" : "find", &s->key, errno);
+        return sysv_failed(s->msg, SYSV_SEM, s->create ? "create" : "find", &s->key, errno);
     if (sem_change(id, s->count ? &counting : binary, s->count ? 1 : 2, deadline) == 0)
         return EXIT_DONE;
     return errno == EAGAIN ? busy(s, id) : sysv_failed(s->msg, SYSV_SEM, "take", &s->key, errno);
@@ -118,13 +117,14 @@ static int run(struct semtake *s, char **argv)
     return msg_fatal(s->msg, find_exit_status(errno), "exec", *argv, errno);
 }
 
-/* What --create=VALUE and -c make of the set. */
+/* The set that --create, -c and -n ask for. */
 static void decide_value(struct semtake *s)
 {
     if (!s->has_value)
         s->making.value = s->count;
     else if (!s->count && s->making.value > 1)
-        msg_usage(s->msg, "--create=%u is for --count; without it 0 is free and 1 is taken", s->making.value);
+        msg_usage(
+            s->msg, "--create=%u requires --count; without it 0 is free and 1 is taken", s->making.value);
     s->making.n = s->num + 1u;
 }
 
@@ -168,7 +168,7 @@ static const struct cli cli = {
     .name = "semtake",
     .summary = "take a System V semaphore, for a program or a process",
     .usage = "[OPTION]... KEY [PROG [ARG]...]",
-    .notes = "With PROG it is given back when PROG ends; else semgive gives it back.",
+    .notes = "With PROG, the semaphore is given back when PROG exits; otherwise, by semgive.",
     .options = options,
     .count = sizeof options / sizeof *options,
 };
@@ -184,9 +184,9 @@ static int semtake_main(struct msg *m, int argc, char **argv)
     argv += o.first;
     sysv_key(&s.key, m, *argv, s.create ? SYSV_EITHER : SYSV_FINDS);
     if (s.has_mode && !s.create)
-        msg_usage(m, "--mode is for --create");
+        msg_usage(m, "--mode requires --create");
     if (s.pid && argv[1])
-        msg_usage(m, "--for PID is for a call without PROG");
+        msg_usage(m, "--for and PROG cannot be combined");
     decide_value(&s);
     return run(&s, argv + 1);
 }

@@ -1,5 +1,5 @@
 /*
- * shmdemo - perlipc's round trip through shared memory; and makes, fills, prints, shows and removes segments.
+ * shmdemo - perlipc's round trip through shared memory; creates, writes, reads, shows and removes segments.
  *
  * Bytes go between the segment and stdin or stdout by read(2) and write(2), without a copy in between.
  */
@@ -17,12 +17,12 @@
 #include "sigs.h"
 #include "sysv.h"
 
-#define SHMDEMO_OPTIONS(X)                                                                 \
-    MSG_OPTIONS(X)                                                                         \
-    X(MODE, 'm', "mode", "MODE", "create: the segment's mode (0600)")                      \
-    X(OFFSET, 'o', "offset", "SIZE", "write, read: begin SIZE bytes behind its start (0)") \
-    X(LENGTH, 'l', "length", "SIZE", "write, read: SIZE bytes (up to the end)")            \
-    X(JSON, 0, "json", NULL, "stat: one JSON object")
+#define SHMDEMO_OPTIONS(X)                                                        \
+    MSG_OPTIONS(X)                                                                \
+    X(MODE, 'm', "mode", "MODE", "create: give the segment this mode (0600)")     \
+    X(OFFSET, 'o', "offset", "SIZE", "write, read: start at this offset (0)")     \
+    X(LENGTH, 'l', "length", "SIZE", "write, read: copy SIZE bytes (to the end)") \
+    X(JSON, 0, "json", NULL, "stat: print one JSON object")
 
 enum shmdemo_option { SHMDEMO_OPTIONS(OPT_ENUM) };
 static const struct opt options[] = {SHMDEMO_OPTIONS(OPT_ROW)};
@@ -50,10 +50,12 @@ static int failed(const struct shmdemo *s, const char *what)
 static int create(const struct shmdemo *s, const char *word)
 {
     uint64_t size;
-    if (!word || !num_size(word, 1, size_max, &size))
-        msg_usage(s->msg, "want create KEY SIZE, with a SIZE such as 4096, 64k or 1M");
+    if (!word)
+        msg_usage(s->msg, "missing SIZE");
+    if (!num_size(word, 1, size_max, &size))
+        msg_usage(s->msg, "SIZE '%s': expected a size such as 4096, 64k or 1M", word);
     int id = sysv_get(SYSV_SHM, &s->key, size, IPC_CREAT | IPC_EXCL | (int)s->mode);
-    return id < 0 ? failed(s, "make") : sysv_made(s->msg, SYSV_SHM, &s->key, id);
+    return id < 0 ? failed(s, "create") : sysv_made(s->msg, SYSV_SHM, &s->key, id);
 }
 
 /* The segment and its state; the identifier, or -1. */
@@ -93,8 +95,8 @@ static int rm(const struct shmdemo *s)
     if (shmctl(id, IPC_RMID, NULL) < 0)
         return failed(s, "remove");
     if (known && state.shm_nattch) {
-        buf_fmt(
-            &why, "%llu still attached: it lives until they detach", (unsigned long long)state.shm_nattch);
+        buf_fmt(&why, "it is still attached (%llu): its memory is freed at the last detach",
+            (unsigned long long)state.shm_nattch);
         msg_error_why(s->msg, "remove", s->key.word, buf_str(&why));
     }
     return EXIT_DONE;
@@ -106,7 +108,7 @@ static bool is_attached(const void *memory)
     return (intptr_t)memory != -1;
 }
 
-/* The bytes that are meant, inside the segment; those behind its end are refused. */
+/* The range of --offset and --length; one that exceeds the segment is refused. */
 static int find_range(
     const struct shmdemo *s, const char *what, char *memory, uint64_t size, char **start, size_t *len)
 {
@@ -114,7 +116,7 @@ static int find_range(
     struct buf why = BUF(mem);
     uint64_t left = s->offset <= size ? size - s->offset : 0;
     if (s->offset > size || (s->has_length && s->length > left)) {
-        buf_fmt(&why, "it has %llu bytes: that is past its end", (unsigned long long)size);
+        buf_fmt(&why, "the range exceeds the segment, which has %llu bytes", (unsigned long long)size);
         return msg_fatal_why(s->msg, EXIT_SYSTEM, what, s->key.word, buf_str(&why));
     }
     *start = memory + s->offset;
@@ -122,7 +124,7 @@ static int find_range(
     return EXIT_DONE;
 }
 
-/* stdin into memory: to its end, or as many bytes as were asked for, but never less than those. */
+/* Reads stdin into memory: to its end, or exactly --length bytes. */
 static int fill(const struct shmdemo *s, char *memory, size_t len)
 {
     size_t done = 0;
@@ -131,12 +133,12 @@ static int fill(const struct shmdemo *s, char *memory, size_t len)
     while (done < len && (n = fd_read_wait(STDIN_FILENO, memory + done, len - done)) > 0)
         done += (size_t)n;
     if (n > 0 && !s->has_length && (n = fd_read_wait(STDIN_FILENO, &more, 1)) > 0)
-        return msg_fatal_why(s->msg, EXIT_SYSTEM, "write", s->key.word,
-            "there is more input than room: the rest is not there");
+        return msg_fatal_why(
+            s->msg, EXIT_SYSTEM, "write", s->key.word, "the input does not fit: the rest was not written");
     if (n < 0)
         return msg_fatal(s->msg, EXIT_SYSTEM, "read", "stdin", errno);
     if (s->has_length && done < len)
-        return msg_fatal_why(s->msg, EXIT_SYSTEM, "write", s->key.word, "the input ended before --length");
+        return msg_fatal_why(s->msg, EXIT_SYSTEM, "write", s->key.word, "the input is shorter than --length");
     return EXIT_DONE;
 }
 
@@ -201,7 +203,7 @@ static int round_trip(struct shmdemo *s, const char *word)
     s->key = (struct sysv_key){.word = "private", .form = SYSV_PRIVATE, .key = IPC_PRIVATE};
     int id = attach_private(s, size, &memory);
     if (id < 0)
-        return failed(s, "make");
+        return failed(s, "create");
     buf_fmt(&out, "shm key %d\n", id);
     strncpy(memory, message, MESSAGE_SIZE); /* the rest becomes zeros, as by perl's shmwrite */
     buf_fmt(&out, "wrote: '%s'\n", message);
@@ -223,15 +225,15 @@ static int run(struct shmdemo *s, enum command command, char **argv)
     size_t want = command == CREATE ? 2 : 1, words = 0;
     bool moves = command == WRITE || command == READ;
     if (s->has_mode && command != CREATE)
-        msg_usage(s->msg, "--mode is for create");
+        msg_usage(s->msg, "--mode is valid only with create");
     if ((s->has_offset || s->has_length) && !moves)
-        msg_usage(s->msg, "--offset and --length are for write and read");
+        msg_usage(s->msg, "--offset and --length are valid only with write and read");
     if (s->json && command != STAT)
-        msg_usage(s->msg, "--json is for stat");
+        msg_usage(s->msg, "--json is valid only with stat");
     while (argv[words])
         words++;
     if (words > want)
-        msg_usage(s->msg, "one word too many: '%s'", argv[want]);
+        msg_usage(s->msg, "unexpected operand '%s'", argv[want]);
     if (command == ROUND_TRIP)
         return round_trip(s, *argv);
     sysv_key(&s->key, s->msg, *argv, command == CREATE ? SYSV_MAKES : SYSV_FINDS);
@@ -273,13 +275,13 @@ static void take_option(struct shmdemo *s, int row, const struct opts *o)
 
 static const struct cli cli = {
     .name = "shmdemo",
-    .summary = "the round trip through shared memory, and segments for the shell",
+    .summary = "send a text through shared memory, or manage segments",
     .usage = "[SIZE]\n"
              "create [-m MODE] KEY SIZE\n"
              "write|read [--offset SIZE] [--length SIZE] KEY\n"
              "stat [--json] KEY\n"
              "rm KEY",
-    .notes = "KEY: a number, 0x..., PATH[:ID], or id:N; create takes private, too, and prints id:N.",
+    .notes = "KEY: a number, 0x..., PATH[:ID], or id:N; create also accepts private, and prints id:N.",
     .commands = commands,
     .options = options,
     .count = sizeof options / sizeof *options,

@@ -19,26 +19,26 @@ two() {
 
 # is_back: "hello" is behind "next" now, and that is all there is. Removes the queue.
 is_back() {
-  run -0 "$PERL/queue" "$key" recv 0 2
+  run -0 queue "$key" recv 0 2
   [ "$output" = $'8:next\n7:hello' ]
   msgdemo rm "$key"
 }
 
 # is_untouched: they are as they were.
 is_untouched() {
-  run -0 "$PERL/queue" "$key" recv 0 2
+  run -0 queue "$key" recv 0 2
   [ "$output" = $'7:hello\n8:next' ]
   msgdemo rm "$key"
 }
 
 # says_back ERRORS: it said so first.
 says_back() {
-  [ "$(head -n 1 <<<"$1")" = "msgrecv: put back $key: a message of type 7 is at its end again" ]
+  [ "$(head -n 1 <<<"$1")" = "msgrecv: put back $key: a message of type 7 is at the end of the queue again" ]
 }
 
 # says_why_and_back ERRORS HOW: what it says of PROG.
 says_why_and_back() {
-  [[ $1 =~ ^"msgrecv: run "[a-z./]+": it $2"$'\n'"msgrecv: put back $key: a message of type 7 is at its end again"$ ]]
+  [[ $1 =~ ^"msgrecv: run "[a-z./]+": it $2"$'\n'"msgrecv: put back $key: a message of type 7 is at the end of the queue again"$ ]]
 }
 
 # says_lost ERRORS TEXT: the message was printed.
@@ -226,8 +226,8 @@ blocked() {
   msgsend -y 7 "$key" hello
   msgsend -y 8 "$key" next
   # a user of that number has no other processes
-  run -111 setpriv --reuid 61184 --regid 61184 --clear-groups prlimit --nproc=1 \
-    perl -e 'exec { "/proc/self/fd/9" } @ARGV or die' msgrecv --follow "$key" cat 9<"$IPCBOX"
+  run -111 prlimit --nproc=1 setpriv --reuid 61184 --regid 61184 --clear-groups \
+    bash -c 'exec -a msgrecv /proc/self/fd/9 "$@"' '' --follow "$key" cat 9<"$IPCBOX"
   says_back "$output"
   [[ ${lines[1]} == "msgrecv: fork"*": Resource temporarily unavailable" ]]
   is_back

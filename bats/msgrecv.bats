@@ -53,33 +53,53 @@ all_of() {
 }
 
 @test "selection is that of perl's msgrcv" {
+  need_perl IPC::SysV
+  selects_as "$PERL/queue"
+}
+
+@test "selection is that of msgrcv(2)" {
+  selects_as queue
+}
+
+# selects_as PROGRAM: one that has the commands of helper/queue.c
+selects_as() {
   local type
   new_queue
   for type in 0 2 -3 7 -100; do
     of_types 5 2 7 3 2
-    "$PERL/queue" "$key" recv "$type" 1 >perl.out
+    "$1" "$key" recv "$type" 1 >theirs
     all_of >/dev/null
     of_types 5 2 7 3 2
-    [ "$(msgrecv "-y$type" "$key")" = "$(sed 's/^[0-9]*://' perl.out)" ]
+    [ "$(msgrecv "-y$type" "$key")" = "$(sed 's/^[0-9]*://' theirs)" ]
     all_of >/dev/null
   done
   msgdemo rm "$key"
 }
 
 @test "what perl sends, and what it asks for and gets" {
+  need_perl IPC::SysV
+  talks_with "$PERL/queue"
+}
+
+@test "what other programs send, and what they ask for and get" {
+  talks_with "$HELPERS/queue"
+}
+
+# talks_with PROGRAM
+talks_with() {
   local child
   new_queue
-  "$PERL/queue" "$key" send 42 'from perl'
+  "$1" "$key" send 42 'from them'
   run -0 msgrecv --json "$key"
-  [ "$output" = '{"type":42,"text":"from perl"}' ]
+  [ "$output" = '{"type":42,"text":"from them"}' ]
   # both roles on each side: requests of type 1, answers of type 2
-  background child bash -c '"$1/queue" "$2" recv 1 3 | sed -u "s/^1:/answer to /" | "$1/queue" "$2" send 2' '' "$PERL" "$key"
+  background child bash -c '"$1" "$2" recv 1 3 | sed -u "s/^1:/answer to /" | "$1" "$2" send 2' '' "$1" "$key"
   seq 3 | msgsend -y 1 "$key"
   ends_with 0 "$child"
   [ "$(all_of -y 2)" = "answer to 1 answer to 2 answer to 3 " ]
   background child bash -c 'msgrecv -y 1 --follow -t 60 "$1" | sed -u "s/^/answer to /" | msgsend -y 2 "$1"' '' "$key"
-  seq 3 | "$PERL/queue" "$key" send 1
-  run -0 "$PERL/queue" "$key" recv 2 3
+  seq 3 | "$1" "$key" send 1
+  run -0 "$1" "$key" recv 2 3
   [ "$output" = $'2:answer to 1\n2:answer to 2\n2:answer to 3' ]
   msgdemo rm "$key"
   wait "$child" || :
@@ -101,21 +121,26 @@ all_of() {
   msgdemo rm "$key"
 }
 
-@test "every byte goes through, and JSON that perl reads" {
-  local option
-  perl -e 'print map chr, 0 .. 255' >bytes
+@test "every byte goes through" {
+  all_bytes >bytes
   new_queue
-  for option in --raw --json; do
-    msgsend --raw "$key" <bytes
-    msgrecv $option "$key" >out
-    [ "$option" = --json ] || cmp out bytes
-  done
+  msgsend --raw "$key" <bytes
+  msgrecv --raw "$key" | cmp - bytes
+  msgdemo rm "$key"
+}
+
+@test "every byte in JSON, as perl reads it" {
+  need_perl JSON::PP
+  all_bytes >bytes
+  new_queue
+  msgsend --raw "$key" <bytes
+  msgrecv --json "$key" >out
   perl -MJSON::PP -e 'my $m = decode_json(do { local $/; <STDIN> }); binmode STDOUT; print $m->{text}' <out | cmp - bytes
   msgdemo rm "$key"
 }
 
 @test "messages longer than the room at first: none is lost, in text and in JSON" {
-  need_root
+  need_own_limits
   in_namespace 'echo 1000000 >/proc/sys/kernel/msgmax; echo 8000000 >/proc/sys/kernel/msgmnb
     msgdemo create 7
     for size in 0 1 8191 8192 8193 16384 16385 100000 1000000; do
@@ -133,7 +158,7 @@ all_of() {
 }
 
 @test "a message that there is no memory for stays in the queue" {
-  need_root
+  need_own_limits
   [ -z "${IPCBOX_SANITIZED:-}" ] || skip "sanitizers want all memory there is"
   in_namespace 'echo 100000000 >/proc/sys/kernel/msgmax; echo 100000000 >/proc/sys/kernel/msgmnb
     msgdemo create 7; head -c 50000000 /dev/zero | msgsend --raw 7; status=0
@@ -156,6 +181,8 @@ all_of() {
   ((${EPOCHREALTIME/./} - began >= 300000))
   ((${EPOCHREALTIME/./} - began < 20000000))
   [ "$output" = "msgrecv: receive from $key: the deadline passed" ]
+  run -124 timeout --foreground 60 msgrecv -q -t 0.1 -y 4 "$key"
+  [ -z "$output" ]
   run -0 msgrecv -t 0 "$key"
   [ "$output" = other ]
   msgdemo rm "$key"
@@ -173,8 +200,8 @@ all_of() {
   ((${EPOCHREALTIME/./} - began >= 700000))
   ((${EPOCHREALTIME/./} - began < 20000000))
   began=${EPOCHREALTIME/./}
-  run -124 timeout --foreground 60 perl -MPOSIX -e '$SIG{$_} = "IGNORE" for qw(ALRM RTMAX);
-    sigprocmask(SIG_BLOCK, POSIX::SigSet->new(SIGALRM, 64)); exec @ARGV' msgrecv -t 300ms "$key"
+  run -124 timeout --foreground 60 env --ignore-signal=ALRM,RTMAX --block-signal=ALRM,RTMAX \
+    msgrecv -t 300ms "$key"
   ((${EPOCHREALTIME/./} - began >= 300000))
   msgdemo rm "$key"
 }
@@ -185,7 +212,7 @@ all_of() {
   new_queue
   for options in '' '-t 50' --follow; do
     # shellcheck disable=SC2086 # words
-    run -142 timeout --foreground 60 perl -e 'alarm 1; exec @ARGV' msgrecv $options "$key"
+    run -142 timeout --foreground 60 alarmed 1 msgrecv $options "$key"
   done
   msgdemo rm "$key"
 }
@@ -253,7 +280,7 @@ all_of() {
     until_true asleep "$receiver" msgrecv
     msgdemo rm "$key"
     ends_with 111 "$receiver"
-    [ "$(cat receiver.err)" = "msgrecv: receive from $key: Identifier removed: it was removed meanwhile" ]
+    [ "$(cat receiver.err)" = "msgrecv: receive from $key: Identifier removed: it has been removed" ]
   done
 }
 
@@ -274,14 +301,14 @@ all_of() {
 
 @test "no queue, and one of another: 111 and advice" {
   run -111 msgrecv "$key"
-  [ "$output" = "msgrecv: find $key: No such file or directory: there is none; 'msgsend --create' makes one" ]
+  [ "$output" = "msgrecv: find $key: No such file or directory: no such queue; 'msgdemo create' or 'msgsend --create' creates one" ]
   run -111 msgrecv id:2147483647
-  [[ $output == "msgrecv: receive from id:2147483647: Invalid argument: it is gone" ]]
+  [[ $output == "msgrecv: receive from id:2147483647: Invalid argument: it no longer exists" ]]
   need_other_user
   new_queue -m 0602
   msgsend "$key" secret
-  run -111 as_other msgrecv "$key"
-  [[ $output == "msgrecv: "*" $key: Permission denied: its mode does not let this user" ]]
+  run -111 as_nobody msgrecv "$key"
+  [[ $output == "msgrecv: "*" $key: Permission denied: its mode denies access to this user" ]]
   has_messages 1 "$key"
   msgdemo -q rm "$key"
 }
@@ -308,11 +335,11 @@ all_of() {
   new_queue
   seq "$count" >numbers
   background sender bash -c 'exec "$@" <numbers' '' msgsend "$key"
-  "$PERL/kill-receivers" got "$kills" msgrecv --follow "$key" 3>&- >killed
+  kill-at-random "$kills" 10 msgrecv --follow "$key" 3>&- >>got 2>killed
   # what is left
   timeout --foreground 60 msgrecv --follow -q -t 1 "$key" >>got || [ $? -eq 124 ]
   ends_with 0 "$sender"
-  killed=$(cat killed)
+  killed=$(sed -n 's/^killed //p' killed)
   # none twice, none damaged, all but those in their hands
   [ -z "$(sort got | uniq -d)" ]
   [ -z "$(sort got | comm -13 <(sort numbers) -)" ]
@@ -321,7 +348,7 @@ all_of() {
   msgdemo rm "$key"
 }
 
-@test "wrong calls take nothing and make nothing" {
+@test "usage errors take nothing and make nothing" {
   local words
   while read -r words; do
     # shellcheck disable=SC2086 # words

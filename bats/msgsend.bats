@@ -1,4 +1,4 @@
-# msgsend: messages from the command line or stdin, as perl programs receive them.
+# msgsend: messages from the command line or stdin, as other programs receive them.
 
 load helper/queue
 
@@ -10,9 +10,9 @@ teardown() {
   sysv_teardown
 }
 
-# receive COUNT [TYPE]: perl does.
+# receive COUNT [TYPE]: another program does.
 receive() {
-  "$PERL/queue" "$key" recv "${2:-0}" "$1"
+  queue "$key" recv "${2:-0}" "$1"
 }
 
 # full: the queue of $key takes nothing more, but what is empty.
@@ -85,21 +85,21 @@ full() {
   in_namespace 'key=7 max=$(cat /proc/sys/kernel/msgmax) status=0
     msgdemo create $key
     head -c "$max" /dev/zero | tr "\0" x >long
-    msgsend $key <long; msgsend --raw $key <long; "$1/queue" $key recv 0 2 >out
+    msgsend $key <long; msgsend --raw $key <long; queue $key recv 0 2 >out
     sed "s/^1://" out | cmp - <(cat long; echo; cat long; echo)
     for call in "msgsend $key" "msgsend --raw $key" "msgsend -0 $key" "msgsend -t 0 $key"; do
       echo y | cat long - | { $call 2>err && exit 1 || [ $? -eq 111 ]; }
-      grep -qE "^msgsend: send (message 1 )?to 7: it is longer than the $max bytes that kernel.msgmax allows" err
+      grep -qE "^msgsend: send (message 1 )?to 7: the message is longer than the $max bytes that kernel.msgmax allows" err
     done
     (printf "1\n2\n"; cat long long; printf "\n3\n") | { msgsend $key 2>err && exit 1 || [ $? -eq 111 ]; }
-    grep -q "^msgsend: send message 3 to 7: it is longer than the $max bytes" err
-    [ "$("$1/queue" $key recv 0 2)" = "$(printf "1:1\n1:2")" ]
-    msgdemo stat $key | grep -qx "messages 0"; msgdemo rm $key' "$PERL"
+    grep -q "^msgsend: send message 3 to 7: the message is longer than the $max bytes" err
+    [ "$(queue $key recv 0 2)" = "$(printf "1:1\n1:2")" ]
+    msgdemo stat $key | grep -qx "messages 0"; msgdemo rm $key'
 }
 
 @test "messages longer than 8192 where they are allowed" {
-  need_root
-  perl -e 'print map { chr 33 + rand 90 } 1 .. 1000000' >long
+  need_own_limits
+  tr -dc '!-z' </dev/urandom | head -c 1000000 >long
   in_namespace 'echo 1000000 >/proc/sys/kernel/msgmax; echo 3000000 >/proc/sys/kernel/msgmnb
     msgdemo create 7
     msgsend 7 "$(head -c 120000 long)"; msgrecv --raw 7 | cmp - <(head -c 120000 long)
@@ -112,9 +112,9 @@ full() {
 
 @test "a message that the queue could never hold is refused, and not waited for" {
   new_queue
-  perl -MIPC::Msg -e 'IPC::Msg->new(unpack("l", pack "L", hex shift), 0)->set(qbytes => 100) or die' "$key"
+  queue "$key" qbytes 100
   run -111 timeout --foreground 60 msgsend "$key" "$(printf 'x%.0s' {1..101})"
-  [ "$output" = "msgsend: send to $key: it is longer than the 100 bytes that the queue holds" ]
+  [ "$output" = "msgsend: send to $key: the message is longer than the 100 bytes that the queue can hold" ]
   msgsend "$key" "$(printf 'x%.0s' {1..100})"
   has_messages 1 "$key"
   msgdemo -q rm "$key"
@@ -156,9 +156,9 @@ full() {
 
 @test "no queue: 111 and advice" {
   run -111 msgsend "$key" one
-  [ "$output" = "msgsend: find $key: No such file or directory: there is none; 'msgsend --create' makes one" ]
+  [ "$output" = "msgsend: find $key: No such file or directory: no such queue; 'msgdemo create' or 'msgsend --create' creates one" ]
   run -111 msgsend id:2147483647 one
-  [[ $output == "msgsend: send to id:2147483647: Invalid argument: it is gone" ]]
+  [[ $output == "msgsend: send to id:2147483647: Invalid argument: it no longer exists" ]]
 }
 
 # bats test_tags=long
@@ -167,7 +167,7 @@ full() {
   new_queue
   full
   run -1 msgsend -t 0 "$key" one
-  [ "$output" = "msgsend: send to $key: it is full" ]
+  [ "$output" = "msgsend: send to $key: the queue is full" ]
   for began in msgsend 'msgsend -v'; do
     began=${EPOCHREALTIME/./}
     run -124 timeout --foreground 60 msgsend -t 300ms "$key" one
@@ -178,7 +178,7 @@ full() {
   # how far it came
   [[ $(receive 1) == 1:x* ]]
   run -1 msgsend -t 0 "$key" < <(seq 10 12 | sed 's/$/ 234567890123456789012345678/')
-  [ "$output" = "msgsend: send message 3 to $key: it is full" ]
+  [ "$output" = "msgsend: send message 3 to $key: the queue is full" ]
   msgdemo -q rm "$key"
 }
 
@@ -196,8 +196,8 @@ full() {
   ((${EPOCHREALTIME/./} - began >= 700000))
   ((${EPOCHREALTIME/./} - began < 20000000))
   began=${EPOCHREALTIME/./}
-  run -124 timeout --foreground 60 perl -MPOSIX -e '$SIG{$_} = "IGNORE" for qw(ALRM RTMAX);
-    sigprocmask(SIG_BLOCK, POSIX::SigSet->new(SIGALRM, 64)); exec @ARGV' msgsend -t 300ms "$key" one
+  run -124 timeout --foreground 60 env --ignore-signal=ALRM,RTMAX --block-signal=ALRM,RTMAX \
+    msgsend -t 300ms "$key" one
   ((${EPOCHREALTIME/./} - began >= 300000))
   msgdemo -q rm "$key"
 }
@@ -206,7 +206,7 @@ full() {
 @test "an alarm that was set before is not lost in the wait" {
   new_queue
   full
-  run -142 timeout --foreground 60 perl -e 'alarm 1; exec @ARGV' msgsend -t 50 "$key" one
+  run -142 timeout --foreground 60 alarmed 1 msgsend -t 50 "$key" one
   msgdemo -q rm "$key"
 }
 
@@ -268,29 +268,29 @@ full() {
     until_true asleep "$sender" msgsend
     msgdemo -q rm "$key"
     ends_with 111 "$sender"
-    [ "$(cat sender.err)" = "msgsend: send to $key: Identifier removed: it was removed meanwhile" ]
+    [ "$(cat sender.err)" = "msgsend: send to $key: Identifier removed: it has been removed" ]
   done
 }
 
 @test "another user: EACCES" {
   need_other_user
   new_queue
-  run -111 as_other msgsend "$key" one
-  [ "$output" = "msgsend: find $key: Permission denied: its mode does not let this user" ] ||
-    [ "$output" = "msgsend: send to $key: Permission denied: its mode does not let this user" ]
+  run -111 as_nobody msgsend "$key" one
+  [ "$output" = "msgsend: find $key: Permission denied: its mode denies access to this user" ] ||
+    [ "$output" = "msgsend: send to $key: Permission denied: its mode denies access to this user" ]
   msgdemo rm "$key"
   new_queue -m 0602
-  run -0 as_other msgsend "$key" one
+  run -0 as_nobody msgsend "$key" one
   [ "$(receive 1)" = 1:one ]
   msgdemo rm "$key"
 }
 
 @test "limits: ENOSPC" {
-  need_root
+  need_own_limits
   in_namespace 'echo 1 >/proc/sys/kernel/msgmni; msgdemo create 7; status=0
     msgsend --create 8 one 2>err || status=$?
     [ "$status" -eq 111 ]
-    grep -q "^msgsend: make 8: No space left on device: .*ipcs -q.*kernel.msgmni" err
+    grep -q "^msgsend: create 8: No space left on device: .*ipcs -q.*kernel.msgmni" err
     msgdemo rm 7'
 }
 
@@ -310,15 +310,14 @@ full() {
   new_queue
   seq "$count" >numbers
   background sender bash -c 'exec "$@" <numbers' '' msgsend "$key"
-  run -0 bash -c 'msgrecv --follow "$1" | perl -e "$2" "$3"' '' "$key" \
-    'while (<STDIN>) { $sum += $_; $right += $_ == ++$n; last if $n == $ARGV[0] } print "$n $right $sum\n"' "$count"
-  [ "$output" = "$count $count $((count * (count + 1) / 2))" ]
+  run -0 msgrecv -n "$count" "$key"
+  seq "$count" | cmp - <(echo "$output")
   ends_with 0 "$sender"
   has_messages 0 "$key"
   msgdemo rm "$key"
 }
 
-@test "wrong calls send nothing and make nothing" {
+@test "usage errors send nothing and make nothing" {
   local words
   while read -r words; do
     # shellcheck disable=SC2086 # words

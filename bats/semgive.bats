@@ -58,37 +58,37 @@ value() {
 @test "ERANGE: a value that is as high as can be stays there" {
   semset create --value 32767 "$key"
   run -111 semgive -c "$key"
-  [[ $output == "semgive: give $key: "*"its value would not be within 0 to 32767" ]]
+  [[ $output == "semgive: give $key: "*"its value would be out of range (0 to 32767)" ]]
   [ "$(value)" -eq 32767 ]
   semgive "$key"
   [ "$(value)" -eq 32766 ]
 }
 
-@test "EFBIG: the set has no semaphore of that number" {
+@test "EFBIG: the set has no semaphore with that number" {
   semset create --value 1 "$key" 2
   for count in '' -c; do
     # shellcheck disable=SC2086
     run -111 semgive $count -n 2 "$key"
-    [[ $output == "semgive: give $key: "*"the set has no semaphore of that number" ]]
+    [[ $output == "semgive: give $key: "*"the set has no semaphore with that number" ]]
   done
 }
 
 @test "a set that is not there, or gone" {
   local id
   run -111 semgive "$key"
-  [ "$output" = "semgive: find $key: No such file or directory: there is none; 'semset create' or 'semtake --create' makes one" ]
+  [ "$output" = "semgive: find $key: No such file or directory: no such set; 'semset create' or 'semtake --create' creates one" ]
   semset create "$key"
   id=$(semset stat "$key" | sed -n 's/^id //p')
   semset rm "$key"
   run -111 semgive "id:$id"
-  [[ $output == "semgive: give id:$id: Invalid argument: it is gone"* ]]
+  [[ $output == "semgive: give id:$id: Invalid argument: it no longer exists"* ]]
 }
 
 @test "another user needs the right to change it" {
-  need_root
+  need_other_user
   semset create -m 644 --value 1 "$key"
   run -111 as_nobody semgive "$key"
-  [[ $output == "semgive: "*" $key: Permission denied: its mode does not let this user" ]]
+  [[ $output == "semgive: "*" $key: Permission denied: its mode denies access to this user" ]]
   [ "$(value)" -eq 1 ]
   semset rm "$key"
   semset create -m 646 --value 1 "$key"
@@ -125,7 +125,7 @@ waiting_for_zero() {
   [[ $(semset stat "$key") == *" waiting_for_zero $1 "* ]]
 }
 
-@test "wrong calls" {
+@test "usage errors" {
   wrong_call semgive
   wrong_call semgive ''
   wrong_call semgive "$key" more

@@ -15,7 +15,7 @@ key_of='key_of() {
   semset create "$1" && ipcs -s | grep -o "^0x[0-9a-f]*" && semset rm "$1"
 }
 '
-ftok='use IPC::SysV "ftok"; printf "0x%08x\n", &ftok(@ARGV) & 0xffffffff'
+perl_ftok='use IPC::SysV "ftok"; printf "0x%08x\n", &ftok(@ARGV) & 0xffffffff'
 
 @test "numbers, decimal and hexadecimal" {
   local word
@@ -24,22 +24,35 @@ ftok='use IPC::SysV "ftok"; printf "0x%08x\n", &ftok(@ARGV) & 0xffffffff'
   [ "${lines[*]}" = "0x00000001 0x000004d2 0xffffffff 0x80000000 0x00000001 0x000004d2 0x000004d2 0xffffffff 0xabcdef01" ]
 }
 
+@test "PATH and PATH:ID are ftok(3)" {
+  touch file 'a:b' 'a:b:'
+  mkdir dir
+  run -0 in_namespace "$key_of"'for word; do key_of "$word"; done' \
+    ./ ./file "$PWD/file" ./file:1 ./file:7 ./file:255 ./file:x ./file:: ./dir/:A ./a:b:1 ./a:b::x ./a:b::2 ./file:$'\xe9'
+  diff - <(for id in './ 1' './file 1' './file 1' './file 1' './file 7' './file 255' './file 120' './file 58' './dir/ 65' \
+    './a:b 1' './a:b: 120' './a:b: 2' './file 233'; do
+    # shellcheck disable=SC2086 # words
+    ftok $id
+  done) <<<"$output"
+}
+
 @test "PATH and PATH:ID are ftok(3), as perl has it" {
+  need_perl IPC::SysV
   touch file 'a:b' 'a:b:'
   mkdir dir
   run -0 in_namespace "$key_of"'for word; do key_of "$word"; done' \
     ./ ./file "$PWD/file" ./file:1 ./file:7 ./file:255 ./file:x ./file:: ./dir/:A ./a:b:1 ./a:b::x ./a:b::2 ./file:$'\xe9'
   local ours=$output
   {
-    perl -e "$ftok" ./
-    perl -e "$ftok" ./file
-    perl -e "$ftok" ./file
-    for id in 1 7 255 ord:x ord:: ; do perl -e "\$ARGV[1] =~ s/^ord:(.)/ord \$1/e; \$ARGV[1] += 0; $ftok" ./file "$id"; done
-    perl -e "$ftok" ./dir/ A
-    perl -e "\$ARGV[1] += 0; $ftok" ./a:b 1
-    perl -e "$ftok" ./a:b: x
-    perl -e "\$ARGV[1] += 0; $ftok" ./a:b: 2
-    perl -e "\$ARGV[1] += 0; $ftok" ./file 233
+    perl -e "$perl_ftok" ./
+    perl -e "$perl_ftok" ./file
+    perl -e "$perl_ftok" ./file
+    for id in 1 7 255 ord:x ord:: ; do perl -e "\$ARGV[1] =~ s/^ord:(.)/ord \$1/e; \$ARGV[1] += 0; $perl_ftok" ./file "$id"; done
+    perl -e "$perl_ftok" ./dir/ A
+    perl -e "\$ARGV[1] += 0; $perl_ftok" ./a:b 1
+    perl -e "$perl_ftok" ./a:b: x
+    perl -e "\$ARGV[1] += 0; $perl_ftok" ./a:b: 2
+    perl -e "\$ARGV[1] += 0; $perl_ftok" ./file 233
   } >perls
   diff - perls <<<"$ours"
 }
@@ -78,7 +91,7 @@ ftok='use IPC::SysV "ftok"; printf "0x%08x\n", &ftok(@ARGV) & 0xffffffff'
   [[ $output == "semset: ftok ./ "*": File name too long" ]]
 }
 
-@test "what is no KEY is a wrong call, whoever asks" {
+@test "what is no KEY is a usage error, whoever asks" {
   local call word
   for call in "semset create" "semset stat" "semset rm" semtake "semtake --create" semgive; do
     for word in '' 0 00x1 -0 4294967296 18446744073709551617 0x 0x0 0x00000000 0x123456789 0xg 5x ' 5' '5 ' +5 1.5 word \
@@ -89,7 +102,7 @@ ftok='use IPC::SysV "ftok"; printf "0x%08x\n", &ftok(@ARGV) & 0xffffffff'
     done
     # shellcheck disable=SC2086
     wrong_call $call
-    [[ ${stderr_lines[0]} == *"want KEY"* ]]
+    [[ ${stderr_lines[0]} == *"missing KEY"* ]]
   done
 }
 
@@ -126,7 +139,7 @@ ftok='use IPC::SysV "ftok"; printf "0x%08x\n", &ftok(@ARGV) & 0xffffffff'
   run -0 semset set -- "$key" 0 1
 }
 
-@test "an option behind an operand is an operand, and so a wrong call" {
+@test "an option behind an operand is an operand, and so a usage error" {
   wrong_call semset create "$key" 2 -m 640
   [[ ${stderr_lines[0]} == *"'-m'"* ]]
   wrong_call semset create "$key" --value=3
@@ -148,7 +161,7 @@ ftok='use IPC::SysV "ftok"; printf "0x%08x\n", &ftok(@ARGV) & 0xffffffff'
   [ "$output" = "$(semset --version)" ]
 }
 
-@test "semset: wrong calls" {
+@test "semset: usage errors" {
   local words
   for words in '' creat make createx CREATE "create -x 5" "create --json" "stat -m 600" "stat --value 1" "set" "set 5" "set 5 0" \
     "set 5 0 1 2" "set 5 -1 1" "set 5 x 1" "set 5 32000 1" "set 5 0 -1" "set 5 0 32768" "set 5 0 1x" "set --json 5 0 1" \
@@ -163,7 +176,7 @@ ftok='use IPC::SysV "ftok"; printf "0x%08x\n", &ftok(@ARGV) & 0xffffffff'
   wrong_call semset create 5 ''
 }
 
-@test "semtake: wrong calls" {
+@test "semtake: usage errors" {
   local words
   for words in "-n -1" "-n 32000" "-n x" "-n 1x" "-t -1" "-t x" "-t 1y" "-m 600" "-m 8 --create" "-m 1000 --create" "--create=-1" \
     "--create=32768" "--create=x" "--create=" "--create=2" "--try=1" "-c=1" "--for 0" "--no-such" "-z"; do

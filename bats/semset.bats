@@ -66,7 +66,7 @@ exists() {
 @test "what exists is not made again: 1, and it stays as it is" {
   semset create --value 2 "$key" 2
   run -1 semset create --value 5 "$key" 2
-  [ "$output" = "semset: make $key: there is one already" ]
+  [ "$output" = "semset: create $key: it already exists" ]
   run -1 semset create "$key"
   run -1 semset create -q "$key"
   [ -z "$output" ]
@@ -130,6 +130,16 @@ exists() {
   semset set "$key" 1 9
   semset stat --json "$key" >json
   [ "$(wc -l <json)" -eq 1 ]
+  # the semaphores apart, each is as flat as the rest
+  sed 's/,"semaphores":.*/}/' json | flat_json | cmp - <(semset stat "$key" | grep -v ^num)
+  sed 's/.*"semaphores":\[{//; s/}\]}$//; s/},{/\n/g; s/"//g; s/[:,]/ /g' json | cmp - <(semset stat "$key" | grep ^num)
+}
+
+@test "stat --json, as perl reads it" {
+  semset create --value 7 "$key" 3
+  semset set "$key" 1 9
+  semset stat --json "$key" >json
+  [ "$(wc -l <json)" -eq 1 ]
   run -0 perl -MJSON::PP -e '
     my $o = decode_json(do { local $/; <STDIN> });
     print join " ", sort keys %$o; print "\n$$o{key} $$o{mode} $$o{uid} $$o{creator_gid}\n";
@@ -141,8 +151,8 @@ exists() {
   [ "${#lines[@]}" -eq 5 ]
 }
 
-@test "a perl program's set that nobody has used: never, null in JSON" {
-  "$PERL/semaphore" "$key" make
+@test "another program's set that nobody has used: never, null in JSON" {
+  semaphore "$key" make
   run -0 semset stat "$key"
   [[ $output == *$'\nlast_operation never\nlast_change 2'* ]]
   [[ $output == *"num 0 value 0 waiting_for_more 0 waiting_for_zero 0 last_pid 0" ]]
@@ -154,7 +164,7 @@ exists() {
   need strace strace
   semset create --value 7 "$key" 2
   run -111 strace -qq -o trace -e inject=semctl:error=EIDRM:when=3+ semset stat "$key"
-  [[ $output == *"Identifier removed: it was removed meanwhile"* ]]
+  [[ $output == *"Identifier removed: it has been removed"* ]]
   [[ $output != *"value 0"* ]]
 }
 
@@ -163,11 +173,11 @@ exists() {
   in_namespace '
     semset create --value 1 5 32000
     semset stat 5 | awk "/^num/ { n++; sum += \$4; last = \$2 } END { print n, sum, last }"
-    semset stat --json 5 | perl -MJSON::PP -e "print scalar @{decode_json(<>)->{semaphores}}, qq{\n}"
+    semset stat --json 5 | grep -o "\"num\":" | wc -l
     semset set 5 31999 4
     semtake -c -n 31999 5
-    perl "$1/semaphore" 5 get 31999
-    semset rm 5' "$PERL" >said
+    semaphore 5 get 31999
+    semset rm 5' >said
   [ "$(cat said)" = $'32000 32000 31999\n32000\n3' ]
 }
 
@@ -186,7 +196,7 @@ exists() {
 @test "rm says who is still waiting, and they end with a sentence" {
   semset create --value 1 "$key" 2
   background ours semtake -t 1m "$key"
-  background perls "$PERL/semaphore" "$key" wait-in-line
+  background other semaphore "$key" wait-in-line
   background third semtake -c -n 1 "$key" true
   until_true waiting 0 2
   semset set "$key" 1 0
@@ -194,23 +204,23 @@ exists() {
   wait "$third"
   until_true waiting 1 0 1
   run -0 semset rm "$key"
-  [[ $output == "semset: remove $key: 3 still waiting"* ]]
+  [[ $output == "semset: remove $key: 3 processes still waiting"* ]]
   if [ "$(id -u)" -eq 0 ]; then
     run -0 tr -s ' ,:' '\n' <<<"$output"
-    for pid in "$ours" "$perls" "$fourth"; do
+    for pid in "$ours" "$other" "$fourth"; do
       grep -qx "$pid" <<<"$output"
     done
   fi
   ends_with 111 "$ours"
-  [ "$(cat ours.err)" = "semtake: take $key: Identifier removed: it was removed meanwhile" ]
+  [ "$(cat ours.err)" = "semtake: take $key: Identifier removed: it has been removed" ]
   ends_with 111 "$fourth"
   status=0
-  wait "$perls" || status=$?
-  [ "$(cat perls.err)" = "semop: Identifier removed" ]
+  wait "$other" || status=$?
+  [ "$(cat other.err)" = "semop: Identifier removed" ]
 }
 
 @test "what is not there: 111, with what would make it" {
-  local why="No such file or directory: there is none; 'semset create' or 'semtake --create' makes one"
+  local why="No such file or directory: no such set; 'semset create' or 'semtake --create' creates one"
   run -111 semset stat "$key"
   [ "$output" = "semset: stat $key: $why" ]
   run -111 semset rm "$key"
@@ -224,18 +234,18 @@ exists() {
   semset create "$key" 3
   id=$(listed 2)
   run -111 semset set "$key" 3 1
-  [ "$output" = "semset: set $key: Invalid argument: it is gone, or has no semaphore of that number" ]
+  [ "$output" = "semset: set $key: Invalid argument: it no longer exists, or has no semaphore with that number" ]
   semset stat "id:$id" >/dev/null
   semset rm "id:$id"
   for words in "stat id:$id" "rm id:$id" "set id:$id 0 1"; do
     # shellcheck disable=SC2086
     run -111 semset $words
-    [[ $output == *" id:$id: Invalid argument: it is gone, or has no semaphore of that number" ]]
+    [[ $output == *" id:$id: Invalid argument: it no longer exists, or has no semaphore with that number" ]]
   done
 }
 
 @test "no more are allowed: ENOSPC says which limits; too big a set says so, too" {
-  need_root
+  need_own_limits
   run -0 in_namespace '
     echo "10 20 3 2" >/proc/sys/kernel/sem
     semset create 1 10
@@ -245,21 +255,21 @@ exists() {
     semset create 3 11 || echo $?
     semset create 3 9
     semset rm 1; semset rm 3'
-  [ "${lines[0]}" = "semset: make 3: No space left on device: no more are allowed: 'ipcs -s' lists them, kernel.sem limits them" ]
+  [ "${lines[0]}" = "semset: create 3: No space left on device: a limit is reached: 'ipcs -s' lists the sets; see kernel.sem" ]
   [ "${lines[1]}" = 111 ]
   # what is too big is not "gone"
-  [[ ${lines[2]} == "semset: make 3: Invalid argument: "*kernel.sem* ]]
-  [[ ${lines[2]} != *"it is gone"* ]]
+  [[ ${lines[2]} == "semset: create 3: Invalid argument: "*kernel.sem* ]]
+  [[ ${lines[2]} != *"it no longer exists"* ]]
   [ "${lines[3]}" = 111 ]
 }
 
 @test "another user: EACCES and EPERM have their sentences" {
-  need_root
+  need_other_user
   semset create "$key"
   run -111 as_nobody semset stat "$key"
-  [ "$output" = "semset: stat $key: Permission denied: its mode does not let this user" ]
+  [ "$output" = "semset: stat $key: Permission denied: its mode denies access to this user" ]
   run -111 as_nobody semset set "$key" 0 1
-  [ "$output" = "semset: set $key: Permission denied: its mode does not let this user" ]
+  [ "$output" = "semset: set $key: Permission denied: its mode denies access to this user" ]
   run -111 as_nobody semset rm "$key"
   [ "$output" = "semset: remove $key: Operation not permitted: only its owner, its creator and root may do that" ]
   run -1 as_nobody semset create "$key"
@@ -285,12 +295,14 @@ exists() {
 
 @test "who finds a set while it is made sees its values only" {
   need strace strace
-  background maker strace -qq -o trace -e trace=semctl -e inject=semctl:delay_enter=1500000:when=1 \
-    semset create --value 2 "$key"
-  until_true exists
-  run -0 semtake -c -t 100 "$key"
-  wait "$maker"
-  [ "$(value)" -eq 1 ]
+  # in a namespace: whose lock is held meanwhile is nobody else's
+  in_namespace 'exists() { ipcs -s | grep -q ^0x00000007; }
+    strace -qq -o trace -e trace=semctl -e inject=semctl:delay_enter=1500000:when=1 semset create --value 2 7 &
+    until_true exists
+    semtake -c -t 100 7
+    wait $!
+    semset stat 7 | grep -q "^num 0 value 1 "
+    semset rm 7'
 }
 
 @test "a maker that is killed half-way leaves a set that the next one finishes" {
@@ -317,6 +329,6 @@ exists() {
 @test "a maker that does not get done: ETIMEDOUT, not a wait without end" {
   run -0 in_namespace 'exec 8</proc/self/ns/ipc; flock 8; timeout 60 semset create 5 || echo $?; flock -u 8
     semset create 5; semset rm 5'
-  [ "${lines[0]}" = "semset: make 5: Connection timed out: another is about to make one, and does not get done" ]
+  [ "${lines[0]}" = "semset: create 5: Connection timed out: another process is creating it and does not finish" ]
   [ "${lines[1]}" = 111 ]
 }

@@ -93,9 +93,8 @@ living() {
 
 @test "pipes see the end, whatever their number" {
   living one
-  run -0 timeout --foreground 60 perl -e 'pipe my $r, my $w; my $fd = fileno $w; defined(my $pid = fork) or die;
-    if (!$pid) { close $r; require POSIX; POSIX::dup2($fd, $_) for 0 .. 2, 5, 99, 200; exec @ARGV }
-    close $w; print <$r>, "end\n"' \
+  # shellcheck disable=SC2016
+  run -0 timeout --foreground 60 bash -c '"$@" 0>&1 2>&1 5>&1 99>&1 200>&1 | cat; echo end' '' \
     semtake --create --for "$one" "$key"
   [ "$output" = end ]
   value_is 1
@@ -109,13 +108,12 @@ keeper_is_alone() {
 @test "the keeper is of its own session, without a terminal, in /, with no fd of ours" {
   local keeper
   living one
-  take_for "$one" --create "$key" 7<"$PERL/semaphore"
+  take_for "$one" --create "$key" 7<"$BATS_TEST_FILENAME"
   keeper=$(keepers)
   until_true keeper_is_alone "$keeper"
   [ "$(readlink "/proc/$keeper/cwd")" = / ]
-  [ "$(ps -o sid= -p "$keeper" | tr -d ' ')" = "$keeper" ]
-  [ "$(ps -o pgid= -p "$keeper" | tr -d ' ')" = "$keeper" ]
-  [ "$(ps -o tty= -p "$keeper" | tr -d ' ')" = '?' ]
+  # its process group, session and terminal
+  [ "$(sed 's/.*) //' "/proc/$keeper/stat" | cut -d ' ' -f 3-5)" = "$keeper $keeper 0" ]
   [ "$(cat "/proc/$keeper/comm")" = semtake ]
 }
 
@@ -153,9 +151,10 @@ keeper_is_alone() {
   run -111 semtake --for "$gone" "$key"
   [ "$output" = "semtake: pidfd_open $gone: No such process" ]
   # one that has, and that nobody has waited for
-  background parent perl -e 'my $pid = fork; exit if defined $pid && !$pid; $| = 1;
-    1 until do { open my $f, "<", "/proc/$pid/stat"; <$f> =~ /\) Z/ }; print "$pid\n"; sleep'
+  # shellcheck disable=SC2016
+  background parent sh -c ': & echo $!; exec sleep infinity'
   until_line parent.out .
+  until_true grep -q ') Z ' "/proc/$(cat parent.out)/stat"
   run -111 semtake --for "$(cat parent.out)" "$key"
   [ "$output" = "semtake: pidfd_open $(cat parent.out): No such process" ]
   value_is 0
@@ -234,12 +233,12 @@ waits() {
   value_is 0
 }
 
-@test "wrong calls" {
+@test "usage errors" {
   local pid
   for pid in '' 0 -1 x 99999999999; do
     wrong_call semtake --for "$pid" "$key"
   done
   wrong_call semtake --for $$ "$key" true
-  [[ ${stderr_lines[0]} == *"without PROG"* ]]
+  [[ ${stderr_lines[0]} == *"--for and PROG"* ]]
   wrong_call semtake --for $$
 }

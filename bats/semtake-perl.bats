@@ -11,7 +11,7 @@ teardown() {
 }
 
 value() {
-  "$PERL/semaphore" "$key" get "${1:-0}"
+  semaphore "$key" get "${1:-0}"
 }
 value_is() {
   [ "$(value)" -eq "$1" ]
@@ -22,47 +22,67 @@ waiting() {
 }
 
 @test "perl makes and takes, we wait; we give, perl has given: each side both roles" {
-  "$PERL/semaphore" "$key" make
-  "$PERL/semaphore" "$key" take
+  need_perl IPC::SysV
+  each_side "$PERL/semaphore"
+}
+
+@test "another program makes and takes, we wait; we give, it has given: each side both roles" {
+  each_side semaphore
+}
+
+# each_side PROGRAM: one that has the commands of helper/semaphore.c
+each_side() {
+  "$1" "$key" make
+  "$1" "$key" take
   run -1 semtake --try "$key"
   background ours semtake "$key"
   until_true waiting 0 1
-  "$PERL/semaphore" "$key" give
+  "$1" "$key" give
   ends_with 0 "$ours"
-  background perls "$PERL/semaphore" "$key" wait-in-line
+  background other "$1" "$key" wait-in-line
   until_true waiting 0 1
-  [ ! -s perls.out ]
+  [ ! -s other.out ]
   semgive "$key"
-  ends_with 0 "$perls"
-  [ "$(cat perls.out)" = taken ]
+  ends_with 0 "$other"
+  [ "$(cat other.out)" = taken ]
   semgive "$key"
   run -1 semgive "$key"
   value_is 0
 }
 
 @test "we make, perl takes and gives; our PROG holds, perl waits" {
+  need_perl IPC::SysV
+  ours_is_made "$PERL/semaphore"
+}
+
+@test "we make, another program takes and gives; our PROG holds, it waits" {
+  ours_is_made semaphore
+}
+
+# ours_is_made PROGRAM
+ours_is_made() {
   semtake --create "$key"
-  "$PERL/semaphore" "$key" give
-  "$PERL/semaphore" "$key" take
+  "$1" "$key" give
+  "$1" "$key" take
   run -1 semtake --try "$key"
-  "$PERL/semaphore" "$key" give
+  "$1" "$key" give
   background holder semtake "$key" sh -c 'echo held; exec sleep infinity'
   until_line holder.out held
-  background perls "$PERL/semaphore" "$key" wait-in-line
+  background other "$1" "$key" wait-in-line
   until_true waiting 0 1
   kill -KILL "$holder"
-  ends_with 0 "$perls"
+  ends_with 0 "$other"
   value_is 1
 }
 
 # bats test_tags=long
-@test "20 takers, ours and perl's, around a counter: no update is lost" {
+@test "20 takers, ours and another program's, around a counter: no update is lost" {
   local n pids=()
   script ours 'for n in {1..20}; do case $1 in
-    prog) semtake "$key" "$PERL/add-one" counter ;;
-    give) semtake "$key" && "$PERL/add-one" counter && semgive "$key" ;;
+    prog) semtake "$key" add-one counter ;;
+    give) semtake "$key" && add-one counter && semgive "$key" ;;
     esac || exit; done'
-  export key PERL
+  export key
   echo 0 >counter
   semset create "$key"
   for n in {1..5}; do
@@ -70,9 +90,9 @@ waiting() {
     pids+=("$!")
     background "b$n" ./ours give
     pids+=("$!")
-    background "c$n" "$PERL/semaphore" "$key" count counter 20
+    background "c$n" semaphore "$key" count counter 20
     pids+=("$!")
-    background "d$n" "$PERL/semaphore" "$key" count counter 20
+    background "d$n" semaphore "$key" count counter 20
     pids+=("$!")
   done
   for n in "${pids[@]}"; do
@@ -82,15 +102,15 @@ waiting() {
   value_is 0
 }
 
-@test "a perl program's set needs no values to be a lock" {
-  "$PERL/semaphore" "$key" make
+@test "another program's set needs no values to be a lock" {
+  semaphore "$key" make
   run -0 semtake --try "$key" true
   value_is 0
 }
 
 @test "a counting set that nobody has given a value is waited for, then 111 with advice" {
-  local advice="nobody has given it a value: 'semset set', 'semset create --value' or --create=VALUE does"
-  "$PERL/semaphore" "$key" make
+  local advice="it has no initial value: use 'semset set', 'semset create --value' or --create=VALUE"
+  semaphore "$key" make
   run -111 timeout --foreground 60 semtake -c -t 0.2 "$key"
   [ "$output" = "semtake: take $key: $advice" ]
   run -111 semtake -c --try "$key"
@@ -104,26 +124,26 @@ waiting() {
   run -124 semtake -c -t 0.1 "$key"
 }
 
-@test "a value that perl sets by SETVAL is a value; 0 is one, too" {
-  "$PERL/semaphore" "$key" make 2
+@test "a value that another program sets by SETVAL is a value; 0 is one, too" {
+  semaphore "$key" make 2
   run -0 semtake -c --create=9 "$key"
   value_is 1
   semset rm "$key"
-  "$PERL/semaphore" "$key" make 0
+  semaphore "$key" make 0
   run -1 semtake -c --create=9 --try "$key"
   [ "$output" = "semtake: take $key: it is taken" ]
 }
 
-@test "--create gives an untouched set of perl's its values" {
-  "$PERL/semaphore" "$key" make
+@test "--create gives an untouched set of another program its values" {
+  semaphore "$key" make
   run -0 semtake -c --create=4 "$key"
   value_is 3
 }
 
 @test "in an IPC namespace of its own" {
   semtake --create "$key"
-  run -0 in_namespace 'semtake --create --try "$1" true; perl "$2/semaphore" "$1" take; semtake --try "$1" || echo "$?"
-    semset rm "$1"' "$key" "$PERL"
+  run -0 in_namespace 'semtake --create --try "$1" true; semaphore "$1" take; semtake --try "$1" || echo "$?"
+    semset rm "$1"' "$key"
   [ "${lines[1]}" = 1 ]
   [ "${#lines[@]}" -eq 2 ]
   value_is 1
@@ -137,43 +157,43 @@ waiting() {
   until_true waiting 0 1
   ipcrm -S "$key"
   ends_with 111 "$waiter"
-  [ "$(cat waiter.err)" = "semtake: take $key: Identifier removed: it was removed meanwhile" ]
+  [ "$(cat waiter.err)" = "semtake: take $key: Identifier removed: it has been removed" ]
   [ ! -e ran ]
 }
 
 @test "ENOENT, EFBIG, and a set that has gone" {
   local id
   run -111 semtake "$key"
-  [ "$output" = "semtake: find $key: No such file or directory: there is none; 'semset create' or 'semtake --create' makes one" ]
+  [ "$output" = "semtake: find $key: No such file or directory: no such set; 'semset create' or 'semtake --create' creates one" ]
   semset create "$key" 3
   run -111 semtake -n 3 "$key"
-  [[ $output == "semtake: take $key: "*"the set has no semaphore of that number" ]]
+  [[ $output == "semtake: take $key: "*"the set has no semaphore with that number" ]]
   run -111 semtake -c -n 31999 --try "$key"
-  [[ $output == "semtake: take $key: "*"the set has no semaphore of that number" ]]
+  [[ $output == "semtake: take $key: "*"the set has no semaphore with that number" ]]
   id=$(semset stat "$key" | sed -n 's/^id //p')
   semset rm "$key"
   run -111 semtake "id:$id"
-  [[ $output == "semtake: take id:$id: Invalid argument: it is gone"* ]]
+  [[ $output == "semtake: take id:$id: Invalid argument: it no longer exists"* ]]
 }
 
 @test "ERANGE: too much to give back" {
   need strace strace
   semset create "$key"
   run -111 strace -qq -o trace -e inject=semop,semtimedop:error=ERANGE semtake "$key" true
-  [[ $output == "semtake: take $key: "*"its value would not be within 0 to 32767" ]]
+  [[ $output == "semtake: take $key: "*"its value would be out of range (0 to 32767)" ]]
 }
 
-@test "EACCES: its mode does not let this user" {
-  need_root
+@test "EACCES: its mode denies access to this user" {
+  need_other_user
   semset create "$key"
   run -111 as_nobody semtake "$key"
-  [[ $output == "semtake: "*" $key: Permission denied: its mode does not let this user" ]]
+  [[ $output == "semtake: "*" $key: Permission denied: its mode denies access to this user" ]]
   run -111 as_nobody semtake --create "$key"
-  [[ $output == "semtake: "*" $key: Permission denied: its mode does not let this user" ]]
+  [[ $output == "semtake: "*" $key: Permission denied: its mode denies access to this user" ]]
   semset rm "$key"
   semset create -m 604 "$key"
   run -111 as_nobody semtake --try "$key"
-  [[ $output == "semtake: "*" $key: Permission denied: its mode does not let this user" ]]
+  [[ $output == "semtake: "*" $key: Permission denied: its mode denies access to this user" ]]
   semset rm "$key"
   semset create -m 606 "$key"
   run -0 as_nobody semtake --try "$key"
@@ -185,12 +205,12 @@ waiting() {
 }
 
 @test "ENOSPC: no more sets are allowed" {
-  need_root
+  need_own_limits
   run -0 in_namespace 'echo "10 20 3 1" >/proc/sys/kernel/sem; semset create 1
     semtake --create 2 || echo "$?"; semtake -n 10 --create 3 || echo "$?"; semset rm 1'
-  [ "${lines[0]}" = "semtake: make 2: No space left on device: no more are allowed: 'ipcs -s' lists them, kernel.sem limits them" ]
+  [ "${lines[0]}" = "semtake: create 2: No space left on device: a limit is reached: 'ipcs -s' lists the sets; see kernel.sem" ]
   [ "${lines[1]}" = 111 ]
-  [[ ${lines[2]} == "semtake: make 3: Invalid argument: "*kernel.sem* ]]
+  [[ ${lines[2]} == "semtake: create 3: Invalid argument: "*kernel.sem* ]]
 }
 
 # ---- kill -9 ----
@@ -199,7 +219,7 @@ waiting() {
 @test "killed at 200 random moments with PROG: it is never left taken" {
   echo 0 >counter
   semset create "$key"
-  run -0 "$PERL/kill-at-random" 200 20 semtake "$key" perl -e 'select undef, undef, undef, 0.002'
+  run -0 kill-at-random 200 20 semtake "$key" add-one counter
   value_is 0
   run -0 semtake --try "$key" true
 }
@@ -207,12 +227,12 @@ waiting() {
 @test "killed at random moments among others that count: all the others get through, one at a time" {
   echo 0 >counter
   semset create "$key"
-  background killed "$PERL/kill-at-random" 100 15 semtake "$key" sh -c 'mkdir alone && rmdir alone'
-  background perls "$PERL/semaphore" "$key" count counter 20
-  run -0 "$HELPERS/at-once" 30 semtake -t 100 "$key" "$PERL/add-one" counter
+  background killed kill-at-random 100 15 semtake "$key" sh -c 'mkdir alone && rmdir alone'
+  background other semaphore "$key" count counter 20
+  run -0 "$HELPERS/at-once" 30 semtake -t 100 "$key" add-one counter
   [ "$output" = "0 30" ]
   ends_with 0 "$killed"
-  ends_with 0 "$perls"
+  ends_with 0 "$other"
   [ "$(cat counter)" -eq 50 ]
   value_is 0
 }
@@ -221,7 +241,7 @@ waiting() {
 @test "killed at 200 random moments while it makes a set: the next has a whole one" {
   local n
   for n in {1..20}; do
-    run -0 "$PERL/kill-at-random" 10 3 semtake -c --create=5 "$key" true
+    run -0 kill-at-random 10 3 semtake -c --create=5 "$key" true
     run -0 semtake -c --create=5 "$key" true
     value_is 5
     semset rm "$key"
@@ -230,9 +250,9 @@ waiting() {
 
 @test "the counting kind, killed at random moments, has all its value in the end" {
   semset create --value 3 "$key"
-  background one "$PERL/kill-at-random" 60 15 semtake -c "$key" true
-  background two "$PERL/kill-at-random" 60 15 semtake -c "$key" true
-  run -0 "$PERL/kill-at-random" 80 15 semtake -c "$key" true
+  background one kill-at-random 60 15 semtake -c "$key" true
+  background two kill-at-random 60 15 semtake -c "$key" true
+  run -0 kill-at-random 80 15 semtake -c "$key" true
   ends_with 0 "$one"
   ends_with 0 "$two"
   value_is 3

@@ -103,14 +103,14 @@ hold() {
 
 @test "PROG: its environment, fds, directory and signals are as they were" {
   local as_is
-  local look='use Cwd; print map { "$_=$ENV{$_}\n" } grep { $_ ne "_" } sort keys %ENV;
-    for (sort glob "/proc/self/fd/*") { my $to = readlink // next; print s{.*/}{}r, " $to\n" if $to !~ /pipe:/ }
-    print cwd, "\n"; for my $f (qw(status limits)) { open my $in, "<", "/proc/self/$f"; print grep { /^Sig[BIC]|Max/ } <$in> }'
+  # shellcheck disable=SC2016
+  local look='for fd in /proc/$$/fd/*; do to=$(readlink "$fd") && [[ $to != pipe:* ]] && echo "$fd $to" | sed "s/.*fd.//"; done
+    env | grep -v ^_= | sort; pwd; grep -hE "^Sig[BIC]|Max" /proc/$$/status /proc/$$/limits'
   semset create "$key"
-  run -0 env --block-signal=USR1 --ignore-signal=PIPE perl -e "$look" 7<"$PERL/semaphore"
+  run -0 env --block-signal=USR1 --ignore-signal=PIPE bash -c "$look" 7<hold
   as_is=$output
-  [[ $as_is == *"7 $PERL/semaphore"*SigBlk:* ]]
-  run -0 env --block-signal=USR1 --ignore-signal=PIPE semtake "$key" perl -e "$look" 7<"$PERL/semaphore"
+  [[ $as_is == *"7 $PWD/hold"*SigBlk:* ]]
+  run -0 env --block-signal=USR1 --ignore-signal=PIPE semtake "$key" bash -c "$look" 7<hold
   [ "$output" = "$as_is" ]
 }
 
@@ -170,9 +170,8 @@ hold() {
 }
 
 @test "counting with PROG: never more than VALUE at a time, and all get through" {
-  run -0 "$HELPERS/at-once" 40 semtake -c --create=3 "$key" perl -MFcntl -e '
-    sysopen my $log, "log", O_WRONLY | O_CREAT | O_APPEND or die;
-    syswrite $log, "+\n"; select undef, undef, undef, 0.02; syswrite $log, "-\n"'
+  run -0 "$HELPERS/at-once" 40 semtake -c --create=3 "$key" \
+    bash -c 'echo + >>log; read -rt 0.02 <> <(:) || :; echo - >>log'
   [ "$output" = "0 40" ]
   run awk '/\+/ { if (++n > max) max = n; all++ } /-/ { n-- } END { print all, n, max }' log
   [ "$output" = "40 0 3" ]
@@ -188,20 +187,15 @@ hold() {
   ((${EPOCHREALTIME/./} - began < 20000000))
   [ "$output" = "semtake: take $key: the deadline passed" ]
   [ ! -e ran ]
+  run -124 semtake -q -t 0.1 "$key"
+  [ -z "$output" ]
   semset set "$key" 0 0
   run -124 semtake -c -t 0.1 "$key"
   [ "$output" = "semtake: take $key: the deadline passed" ]
 }
 
 @test "-t is for the semaphore, not for PROG" {
-  run -3 semtake -t 0.1 --create "$key" perl -e 'select undef, undef, undef, 0.5; exit 3'
-}
-
-# stop_and_go PID COUNT: it is stopped and continued that often, which interrupts its wait
-stop_and_go() {
-  perl -e 'my ($pid, $n) = @ARGV; my $state = sub { open my $f, "<", "/proc/$pid/stat" or exit; <$f> =~ /.*\) (.)/ ? $1 : "" };
-    for (1 .. $n) { kill STOP => $pid; select undef, undef, undef, 0.001 until &$state =~ /[TZX]/;
-      kill CONT => $pid; select undef, undef, undef, 0.001 while &$state eq "T"; }' "$@"
+  run -3 semtake -t 0.1 --create "$key" bash -c 'read -rt 0.5 <> <(:); exit 3'
 }
 
 @test "signals in the meantime make the deadline neither shorter nor longer" {
@@ -282,13 +276,14 @@ stop_and_go() {
   [ "$(ipcs -s | awk -v "key=$key" '$1 == key { print $4 }')" = 644 ]
   # nor does it grow
   run -111 semtake --create -n 5 "$key"
-  [[ $output == "semtake: take $key: "*"the set has no semaphore of that number" ]]
+  [[ $output == "semtake: take $key: "*"the set has no semaphore with that number" ]]
 }
 
 @test "50 that create and take at once: as many get it as there are" {
   local n
   for n in {1..8}; do
     run -0 "$HELPERS/at-once" 50 semtake -q --create --try "$key"
+    [ "$output" = $'0 1\n1 49' ] || printf '%s\n' "$output"
     [ "$output" = $'0 1\n1 49' ]
     value_is 1
     semset rm "$key"
@@ -304,7 +299,7 @@ stop_and_go() {
   local n
   for n in {1..3}; do
     echo 0 >counter
-    run -0 "$HELPERS/at-once" 50 semtake --create -t 100 "$key" "$PERL/add-one" counter
+    run -0 "$HELPERS/at-once" 50 semtake --create -t 100 "$key" add-one counter
     [ "$output" = "0 50" ]
     [ "$(cat counter)" -eq 50 ]
     value_is 0
@@ -317,7 +312,7 @@ stop_and_go() {
   local n
   background remover sh -c 'while :; do semset rm "$0"; done' "$key"
   for n in {1..40}; do
-    run semtake -c --create=5 "$key" "$PERL/semaphore" "$key" get
+    run semtake -c --create=5 "$key" semaphore "$key" get
     [[ $status -eq 0 && $output == 4 || $output == sem*": No such file or directory" ||
       $output == sem*": Identifier removed"* || $output == sem*": Invalid argument"* ]] || {
       echo "$status: $output"

@@ -1,4 +1,4 @@
-# shmdemo: perlipc's round trip, and segments that perl programs share.
+# shmdemo: perlipc's round trip, and segments that other programs share.
 
 load helper/queue
 
@@ -16,12 +16,20 @@ stat_of() {
 }
 
 @test "the round trip, line for line as perlipc's" {
+  need_perl IPC::SysV
   "$PERL/perlipc-shm" | tr -d '\0' | sed 's/[0-9]*$/ID/' >perl.out
   run -0 --separate-stderr shmdemo
   [ -z "$stderr" ]
   [ "$(sed 's/[0-9]*$/ID/' <<<"$output")" = "$(cat perl.out)" ]
   [[ $output =~ ^shm\ key\ ([0-9]+)$'\n' ]]
   [ "${lines[4]}" = "deleting shm ${BASH_REMATCH[1]}" ]
+}
+
+@test "the round trip, line for line" {
+  run -0 --separate-stderr shmdemo
+  [ -z "$stderr" ]
+  [[ $output =~ ^"shm key "([0-9]+)$'\n'"wrote: 'Message #1'"$'\n'"read : 'Message #1'"$'\n'swell$'\n'"deleting shm "([0-9]+)$ ]]
+  [ "${BASH_REMATCH[1]}" = "${BASH_REMATCH[2]}" ]
 }
 
 @test "a round trip of any size leaves nothing" {
@@ -48,7 +56,7 @@ stat_of() {
   [ "$(stat_of mode)" = 0600 ]
   shmdemo read "$key" | cmp - <(head -c 5000 /dev/zero)
   run -1 shmdemo create "$key" 5000
-  [ "$output" = "shmdemo: make $key: there is one already" ]
+  [ "$output" = "shmdemo: create $key: it already exists" ]
   shmdemo rm "$key"
   run -0 shmdemo create -m 0640 "$key" 1k
   [ "$(stat_of mode)" = 0640 ]
@@ -83,7 +91,7 @@ stat_of() {
     shmdemo read "$key" | cmp - in
     shmdemo rm "$key"
   done
-  perl -e 'print map chr, 0 .. 255' >in
+  all_bytes >in
   shmdemo create "$key" 256
   shmdemo write "$key" < <(cat in)
   shmdemo read "$key" >out
@@ -138,17 +146,17 @@ stat_of() {
     # shellcheck disable=SC2086 # words
     run -111 --separate-stderr shmdemo read $range "$key"
     [ -z "$output" ]
-    [ "$stderr" = "shmdemo: read $key: it has 5000 bytes: that is past its end" ]
+    [ "$stderr" = "shmdemo: read $key: the range exceeds the segment, which has 5000 bytes" ]
     # shellcheck disable=SC2086
     run -111 --separate-stderr shmdemo write $range "$key" < <(random_bytes 10000)
-    [ "$stderr" = "shmdemo: write $key: it has 5000 bytes: that is past its end" ]
+    [ "$stderr" = "shmdemo: write $key: the range exceeds the segment, which has 5000 bytes" ]
   done
   shmdemo read "$key" | cmp - <(head -c 5000 /dev/zero)
   run -111 shmdemo write -o 4990 "$key" < <(printf 'x%.0s' {1..11})
-  [ "$output" = "shmdemo: write $key: there is more input than room: the rest is not there" ]
+  [ "$output" = "shmdemo: write $key: the input does not fit: the rest was not written" ]
   [ "$(shmdemo read -o 4989 "$key" | tr '\0' .)" = .xxxxxxxxxx ]
   run -111 shmdemo write -l 4 "$key" < <(printf 'abc')
-  [ "$output" = "shmdemo: write $key: the input ended before --length" ]
+  [ "$output" = "shmdemo: write $key: the input is shorter than --length" ]
   shmdemo rm "$key"
 }
 
@@ -168,17 +176,27 @@ stat_of() {
 }
 
 @test "perl reads what shmdemo writes, and the other way round" {
+  need_perl IPC::SysV
+  round_trips_with "$PERL/segment"
+}
+
+@test "other programs read what shmdemo writes, and the other way round" {
+  round_trips_with segment
+}
+
+# round_trips_with PROGRAM: one that has the commands of helper/segment.c
+round_trips_with() {
   random_bytes 3000 >in
   shmdemo create "$key" 3000
   shmdemo write "$key" <in
-  "$PERL/segment" "$key" read 0 3000 | cmp - in
-  tail -c 500 in | "$PERL/segment" "$key" write 100
+  "$1" "$key" read 0 3000 | cmp - in
+  tail -c 500 in | "$1" "$key" write 100
   shmdemo read -o 100 -l 500 "$key" | cmp - <(tail -c 500 in)
   shmdemo rm "$key"
-  "$PERL/segment" "$key" create 700
+  "$1" "$key" create 700
   [ "$(stat_of size)" = 700 ]
   head -c 700 in | shmdemo write "$key"
-  "$PERL/segment" "$key" read 0 700 | cmp - <(head -c 700 in)
+  "$1" "$key" read 0 700 | cmp - <(head -c 700 in)
   shmdemo rm "$key"
 }
 
@@ -187,17 +205,17 @@ stat_of() {
   mkdir dir
   shmdemo create "./dir:7" 10
   owns shmdemo ./dir:7
-  "$PERL/segment" "./dir:7" write 0 <<<perl
-  [ "$(shmdemo read -l 4 "$PWD/dir:7")" = perl ]
+  segment "./dir:7" write 0 <<<text
+  [ "$(shmdemo read -l 4 "$PWD/dir:7")" = text ]
   id=$(shmdemo stat ./dir:7 | sed -n 's/^id //p')
   word=$(shmdemo stat ./dir:7 | sed -n 's/^key //p')
-  [ "$(shmdemo read -l 4 "id:$id")" = perl ]
-  [ "$(shmdemo read -l 4 "$word")" = perl ]
-  [ "$(shmdemo read -l 4 "$((word))")" = perl ]
+  [ "$(shmdemo read -l 4 "id:$id")" = text ]
+  [ "$(shmdemo read -l 4 "$word")" = text ]
+  [ "$(shmdemo read -l 4 "$((word))")" = text ]
   run -111 shmdemo read ./dir:8
   run -111 shmdemo read ./dir
   shmdemo rm ./dir:7
-  # without an ID it is 1, as in perl; one character is its code
+  # without an ID it is 1; one character is its code
   shmdemo create ./dir 10
   owns shmdemo ./dir
   [ "$(shmdemo stat ./dir/:1 | sed -n 's/^key //p')" = "$(shmdemo stat ./dir | sed -n 's/^key //p')" ]
@@ -209,7 +227,7 @@ stat_of() {
   [ "$output" = "shmdemo: ftok ./nothing: No such file or directory" ]
 }
 
-@test "stat: what perl and ipcs see, as text and as JSON" {
+@test "stat: what other programs see, as text and as JSON" {
   local holder
   shmdemo create -m 0644 "$key" 4242
   [ "$(stat_of key)" = "$key" ]
@@ -219,20 +237,18 @@ stat_of() {
   [ "$(stat_of gid)" = "$(id -g)" ]
   [ "$(ipcs -m | awk -v key="$key" '$1 == key { print $2, $4, $5 }')" = "$(stat_of id) 644 4242" ]
   mkfifo hold
-  background holder bash -c 'exec "$@" <hold' '' "$PERL/segment" "$key" hold
+  background holder bash -c 'exec "$@" <hold' '' segment "$key" hold
   exec {open}>hold
   until_line holder.out attached
   [ "$(stat_of attached)" = 1 ]
   [ "$(stat_of last_pid)" = "$holder" ]
   shmdemo stat --json "$key" >json
-  perl -MJSON::PP -e '$s = decode_json(do { local $/; <STDIN> }); $t = `shmdemo stat $s->{key}`;
-    for (split /\n/, $t) { my ($k, $v) = split " "; die $k if ($s->{$k} // "never") ne $v; $n++ }
-    $n == keys %$s or die "names"; $s->{size} == 4242 && !defined $s->{last_detach} or die "values";
-    $s->{last_attach} =~ /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/ or die "time"' <json
+  flat_json <json | cmp - <(shmdemo stat "$key")
+  grep -qE '"size":4242,.*"last_attach":"[0-9]{4}-[01][0-9]-[0-3][0-9]T[0-9:]{8}Z","last_detach":null,' json
   [ "$(wc -l <json)" -eq 1 ]
   # gone from its key at once, and from memory with the last who has it
   run -0 shmdemo rm "$key"
-  [ "$output" = "shmdemo: remove $key: 1 still attached: it lives until they detach" ]
+  [ "$output" = "shmdemo: remove $key: it is still attached (1): its memory is freed at the last detach" ]
   run -111 shmdemo stat "$key"
   exec {open}>&-
   ends_with 0 "$holder"
@@ -242,47 +258,47 @@ stat_of() {
   local call
   for call in stat read write rm; do
     run -111 shmdemo "$call" "$key" </dev/null
-    [[ $output == "shmdemo: "*" $key: No such file or directory: there is none; 'shmdemo create' makes one" ]]
+    [[ $output == "shmdemo: "*" $key: No such file or directory: no such segment; 'shmdemo create' creates one" ]]
     run -111 shmdemo "$call" id:2147483647 </dev/null
-    [[ $output == "shmdemo: "*" id:2147483647: Invalid argument: it is gone" ]]
+    [[ $output == "shmdemo: "*" id:2147483647: Invalid argument: it no longer exists" ]]
   done
 }
 
 @test "another user: EACCES, EPERM" {
   need_other_user
   shmdemo create "$key" 100
-  run -111 as_other shmdemo read "$key"
-  [[ $output == "shmdemo: "*" $key: Permission denied: its mode does not let this user" ]]
-  run -111 as_other shmdemo stat "$key"
-  run -111 as_other shmdemo rm "$key"
+  run -111 as_nobody shmdemo read "$key"
+  [[ $output == "shmdemo: "*" $key: Permission denied: its mode denies access to this user" ]]
+  run -111 as_nobody shmdemo stat "$key"
+  run -111 as_nobody shmdemo rm "$key"
   [[ $output == "shmdemo: remove $key: Operation not permitted: only its owner, its creator and root may do that" ]]
   shmdemo rm "$key"
   shmdemo create -m 0604 "$key" 100
   printf hello | shmdemo write "$key"
-  run -0 as_other shmdemo read -l 5 "$key"
+  run -0 as_nobody shmdemo read -l 5 "$key"
   [ "$output" = hello ]
-  run -111 as_other shmdemo write "$key" <<<no
+  run -111 as_nobody shmdemo write "$key" <<<no
   [[ $output == "shmdemo: attach $key: Permission denied: "* ]]
   [ "$(shmdemo read -l 5 "$key")" = hello ]
   shmdemo rm "$key"
 }
 
 @test "limits: ENOSPC, and a size that can't be" {
-  need_root
+  need_own_limits
   in_namespace 'fails() { status=0; "$@" >out 2>&1 || status=$?; cat out; [ "$status" -eq 111 ]; }
     echo 1000000 >/proc/sys/kernel/shmmax
     fails shmdemo create 1 1000001
-    grep -q "^shmdemo: make 1: Invalid argument: kernel.shmmax does not allow" out
+    grep -q "^shmdemo: create 1: Invalid argument: kernel.shmmax does not allow" out
     echo 1 >/proc/sys/kernel/shmmni
     shmdemo create 1 4096
     fails shmdemo create 2 4096
-    grep -q "^shmdemo: make 2: No space left on device: .*ipcs -m.*kernel.shmmni" out
+    grep -q "^shmdemo: create 2: No space left on device: .*ipcs -m.*kernel.shmmni" out
     fails shmdemo
-    grep -q "^shmdemo: make private: No space left on device: " out
+    grep -q "^shmdemo: create private: No space left on device: " out
     shmdemo rm 1'
 }
 
-@test "wrong calls do nothing" {
+@test "usage errors do nothing" {
   local words
   while read -r words; do
     # shellcheck disable=SC2086 # words

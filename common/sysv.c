@@ -43,7 +43,7 @@ static void key_of_path(struct sysv_key *k, const struct msg *m)
     path[len] = '\0';
     if (colon && !num_u64(colon + 1, 1, 255, &id)) {
         if (!colon[1] || colon[2] || (colon[1] >= '0' && colon[1] <= '9'))
-            msg_usage(m, "KEY '%s': want PATH:ID with an ID from 1 to 255, or one character", k->word);
+            msg_usage(m, "KEY '%s': expected PATH:ID with an ID from 1 to 255, or one character", k->word);
         id = (unsigned char)colon[1];
     }
     k->key = ftok(path, (int)id);
@@ -55,24 +55,24 @@ void sysv_key(struct sysv_key *k, const struct msg *m, const char *word, enum sy
 {
     uint64_t number;
     if (!word)
-        msg_usage(m, "want KEY");
+        msg_usage(m, "missing KEY");
     *k = (struct sysv_key){.word = word, .form = SYSV_KEY};
     if (strchr(word, '/')) {
         key_of_path(k, m);
     } else if (strcmp(word, "private") == 0) {
         if (use != SYSV_MAKES)
-            msg_usage(m, "KEY private is for what only makes an object; id:N names one that is there");
+            msg_usage(m, "KEY private is valid only where an object is created; id:N names an existing one");
         k->form = SYSV_PRIVATE;
         k->key = IPC_PRIVATE;
     } else if (strncmp(word, "id:", 3) == 0 && num_u64(word + 3, 0, INT_MAX, &number)) {
         if (use != SYSV_FINDS)
-            msg_usage(m, "KEY '%s' names an object that is there: none can be made with it", word);
+            msg_usage(m, "KEY '%s' names an existing object: none can be created with it", word);
         k->form = SYSV_ID;
         k->id = (int)number;
     } else if (strncmp(word, "0x", 2) == 0 ? hex(word + 2, &number) : num_u64(word, 1, UINT32_MAX, &number)) {
         k->key = (key_t)(uint32_t)number;
     } else {
-        msg_usage(m, "KEY '%s': want a number from 1 to 4294967295, 0x..., PATH[:ID]%s", word,
+        msg_usage(m, "KEY '%s': expected a number from 1 to 4294967295, 0x..., PATH[:ID]%s", word,
             use == SYSV_MAKES   ? " or private"
             : use == SYSV_FINDS ? " or id:N"
                                 : "");
@@ -83,7 +83,7 @@ unsigned sysv_mode(const struct opts *o)
 {
     unsigned mode = opts_mode(o);
     if (mode > 0777)
-        opts_wrong(o, "want an octal mode from 0 to 0777");
+        opts_wrong(o, "expected an octal mode from 0 to 0777");
     return mode;
 }
 
@@ -110,18 +110,18 @@ static const struct {
     const char *advice;
 } advices[] = {
     {SYSV_SHM, EINVAL, true, "kernel.shmmax does not allow that size"},
-    {SYSV_SHM, ENOENT, false, "there is none; 'shmdemo create' makes one"},
+    {SYSV_SHM, ENOENT, false, "no such segment; 'shmdemo create' creates one"},
     {SYSV_SHM, ENOSPC, true,
-        "no more are allowed: 'ipcs -m' lists them, kernel.shmmni and kernel.shmall limit them"},
-    {SYSV_SHM, ENOMEM, true, "there is no memory for it"},
-    {SYSV_SEM, EFBIG, false, "the set has no semaphore of that number"},
-    {SYSV_SEM, EINVAL, true, "kernel.sem does not allow so many semaphores in a set"},
-    {SYSV_SEM, EINVAL, false, "it is gone, or has no semaphore of that number"},
-    {SYSV_SEM, ENOENT, false, "there is none; 'semset create' or 'semtake --create' makes one"},
-    {SYSV_SEM, ENOSPC, true, "no more are allowed: 'ipcs -s' lists them, kernel.sem limits them"},
-    {SYSV_SEM, ERANGE, false, "its value would not be within 0 to 32767"},
-    {SYSV_MSG, ENOENT, false, "there is none; 'msgsend --create' makes one"},
-    {SYSV_MSG, ENOSPC, true, "no more are allowed: 'ipcs -q' lists them, kernel.msgmni limits them"},
+        "a limit is reached: 'ipcs -m' lists the segments; see kernel.shmmni and kernel.shmall"},
+    {SYSV_SHM, ENOMEM, true, "not enough memory for it"},
+    {SYSV_SEM, EFBIG, false, "the set has no semaphore with that number"},
+    {SYSV_SEM, EINVAL, true, "kernel.sem does not allow that many semaphores in a set"},
+    {SYSV_SEM, EINVAL, false, "it no longer exists, or has no semaphore with that number"},
+    {SYSV_SEM, ENOENT, false, "no such set; 'semset create' or 'semtake --create' creates one"},
+    {SYSV_SEM, ENOSPC, true, "a limit is reached: 'ipcs -s' lists the sets; see kernel.sem"},
+    {SYSV_SEM, ERANGE, false, "its value would be out of range (0 to 32767)"},
+    {SYSV_MSG, ENOENT, false, "no such queue; 'msgdemo create' or 'msgsend --create' creates one"},
+    {SYSV_MSG, ENOSPC, true, "a limit is reached: 'ipcs -q' lists the queues; see kernel.msgmni"},
 };
 
 /* What is the same for all three. */
@@ -129,17 +129,17 @@ static const char *general_advice(int err)
 {
     switch (err) {
     case EACCES:
-        return "its mode does not let this user";
+        return "its mode denies access to this user";
     case EPERM:
         return "only its owner, its creator and root may do that";
     case EEXIST:
-        return "there is one already";
+        return "it already exists";
     case ETIMEDOUT:
-        return "another is about to make one, and does not get done";
+        return "another process is creating it and does not finish";
     case EIDRM:
-        return "it was removed meanwhile";
+        return "it has been removed";
     case EINVAL:
-        return "it is gone";
+        return "it no longer exists";
     default:
         return NULL;
     }
@@ -150,7 +150,7 @@ int sysv_failed(const struct msg *m, enum sysv_kind kind, const char *what, cons
     char mem[256];
     struct buf why = BUF(mem);
     const char *advice = general_advice(err);
-    bool makes = strcmp(what, "make") == 0;
+    bool makes = strcmp(what, "create") == 0;
     for (size_t i = 0; i < sizeof advices / sizeof *advices; i++)
         if (advices[i].kind == kind && advices[i].err == err && advices[i].makes == makes)
             advice = advices[i].advice;

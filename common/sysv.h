@@ -44,7 +44,7 @@ int sysv_get(enum sysv_kind kind, const struct sysv_key *k, size_t size, int fla
 
 /*
  * Says that something could not be done, and what that errno means for such an object; it may be different
- * when `what` is "make". EXIT_SYSTEM, but EXIT_NO for the EEXIST of an object that was to be made.
+ * when `what` is "create". EXIT_SYSTEM, but EXIT_NO for the EEXIST of an object that was to be made.
  */
 int sysv_failed(
     const struct msg *m, enum sysv_kind kind, const char *what, const struct sysv_key *k, int err);

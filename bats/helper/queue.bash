@@ -25,26 +25,14 @@ new_queue() {
   msgdemo create "$@" "$key"
 }
 
-# as_other COMMAND [ARG]...: as another user, who may not be able to reach our directory; COMMAND is an applet.
-as_other() {
-  setpriv --reuid nobody --regid "$(id -g nobody)" --clear-groups \
-    perl -e 'exec { "/proc/self/fd/9" } @ARGV or die' "$@" 9<"$IPCBOX"
-}
-
-need_other_user() {
-  need_root
-  need setpriv util-linux
-}
-
-# fill FD: the pipe takes no more.
+# fill FD: the pipe takes no more. (Opened anew, so that only this writer does not wait for room.)
 fill() {
-  perl -MFcntl -e 'fcntl STDOUT, F_SETFL, O_RDWR | O_NONBLOCK or die; 1 while syswrite STDOUT, "x" x 4096;
-    fcntl STDOUT, F_SETFL, O_RDWR or die' >&"$1"
+  tr '\0' x </dev/zero | dd bs=4096 iflag=fullblock oflag=nonblock of="/proc/self/fd/$1" 2>/dev/null || :
 }
 
 # every_signal: those that end a process and that can be caught, but for those that faults cause.
 every_signal() {
-  perl -e 'print join " ", grep { !/^(4|5|6|7|8|9|11|1[789]|2[0-3]|28|31|32|33|34)$/ } 1 .. 64'
+  seq 64 | grep -vxE '4|5|6|7|8|9|11|1[789]|2[0-3]|28|31|32|33|34'
 }
 
 # signals_at CALL "SIGNAL..." COMMAND...: runs COMMAND for each signal, which comes while it is in its first CALL.
