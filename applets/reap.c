@@ -33,7 +33,7 @@ enum { GRACE_SECONDS = 5, STATUSES = 256 };
 struct reap {
     struct msg *msg;
     struct job job;
-    bool group, foreground;
+    bool group, foreground, stopped;
     int terminal; /* /dev/tty, wherever stdin leads; -1: none */
     pid_t prog_group;
     int64_t grace;
@@ -57,14 +57,15 @@ static void take_terminal_back(const struct reap *r)
 }
 
 /* PROG, or its process group. Gone already: nobody is left to be told. */
-static void tell_prog(const struct reap *r, int sig)
+static void tell_prog(struct reap *r, int sig)
 {
     pid_t pid = r->job.progs->pid;
     if (pid <= 0)
         return;
     kill(r->group ? -pid : pid, sig);
-    if (sig == SIGTERM || sig == SIGHUP || sig == SIGINT || sig == SIGQUIT)
-        kill(r->group ? -pid : pid, SIGCONT); /* one that is stopped would not hear it */
+    if (r->stopped && (sig == SIGTERM || sig == SIGHUP || sig == SIGINT || sig == SIGQUIT))
+        kill(r->group ? -pid : pid, SIGCONT); /* or it would not hear it */
+    r->stopped = false;
 }
 
 /*
@@ -89,6 +90,7 @@ static void stop_along(void *owner)
 {
     struct reap *r = owner;
     bool had_terminal = r->foreground;
+    r->stopped = true;
     if (!r->group || r->terminal < 0)
         return;
     take_terminal_back(r);
