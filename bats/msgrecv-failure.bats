@@ -198,10 +198,10 @@ blocked() {
   says_back "${lines[1]}"
   is_back
   two
-  printf 'not a program' >prog
+  printf '\177ELF\0 not a program' >prog
   run -126 msgrecv --follow "$key" ./prog
-  says_back "$output"
-  [ "${lines[1]}" = "msgrecv: exec ./prog: Exec format error" ]
+  [ "${lines[0]}" = "msgrecv: exec ./prog: Exec format error" ]
+  says_back "${lines[1]}"
   is_back
 }
 
