@@ -426,7 +426,6 @@ static int run(struct withserver *w)
     int status = start_and_run(w);
     end_all(w);
     if (w->why.len) {
-        sigs_reset(SIGS_INHERITED); /* the reader of our stderr may be slow */
         return msg_fatal_why(
             w->msg, status, w->about == SERVER ? "start" : "run", *j->progs[w->about].argv, buf_str(&w->why));
     }

@@ -6,7 +6,7 @@ floor_of() {
   buf | clock | exitcode | fd | heap | http | kinds | msg | nearest | num | raw | rfc868 | signum | sntp | speak | table | tick | version | words) echo 0 ;;
   addr | date | env | notify | opts | opts_help | procs | progress | proxy | sigs | sysv | udp | user) echo 1 ;;
   descendants | find | lock | logfile | pty | reap | rules | spawn | ucspi | worker) echo 2 ;;
-  fifo | job | pidfile | resolve | relay | sem) echo 3 ;;
+  fifo | job | job_end | pidfile | resolve | relay | sem) echo 3 ;;
   client | coproc | coproc_relay | monitor | monitor_start | dial | listen | probe | serve | serve_conn | serve_loop | serve_setup | serve_start | talk | timetell) echo 4 ;;
   applet | complete | install | main | toolbox) echo 5 ;;
   completion | registry) echo 0 ;;

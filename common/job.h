@@ -128,6 +128,9 @@ int job_start_failed(struct job *j, size_t i, const char *failed, int err);
  */
 int job_sleep(struct job *j, struct pollfd *fds, nfds_t n, int64_t ns);
 
+/* Takes note of all children that have ended, which job_sleep does by itself. */
+void job_reap(struct job *j);
+
 /* Notes the end of one of the programs, which job_sleep does by itself. Whether it was one of them. */
 bool job_note_end(struct job *j, pid_t pid, int status);
 
