@@ -77,8 +77,7 @@ static void add_overview(struct buf *out)
     buf_fmt(out, "ipcbox %s: %s\n\n", IPCBOX_VERSION, cli.summary);
     opts_usage(&cli, out);
     add_themes(out);
-    buf_text(out,
-        "\nManual pages: ipcbox(1), ipcbox(7), APPLET(1); 'ipcbox help APPLET' shows one.\n");
+    buf_text(out, "\nManual pages: ipcbox(1), ipcbox(7), APPLET(1); 'ipcbox help APPLET' shows one.\n");
 }
 
 int toolbox_unknown(const struct msg *m, const char *name)
