@@ -1,4 +1,5 @@
-# withserver: when SERVER is ready, what CLIENT and SERVER find, whose status it is. How all ends: withserver-life.bats.
+# withserver: when SERVER is ready, and what CLIENT and SERVER inherit. The exit status and termination:
+# withserver-life.bats.
 
 load helper/launch
 
@@ -33,7 +34,7 @@ teardown() {
   done
 }
 
-@test "what another withserver has left in the environment is not CLIENT's" {
+@test "PORT and SOCKET of an outer withserver are not passed to CLIENT" {
   PORT=1 SOCKET=/old run -0 with_server sh -c "$forever" ::: sh -c 'echo "$PORT ${SOCKET-none}"'
   [ "$output" = "7 none" ]
 }
@@ -49,12 +50,12 @@ teardown() {
   [ "$output" = "you said: hello" ]
 }
 
-@test "a first line that is neither is 111, and said with its oddities escaped" {
+@test "a first line that is neither port nor socket is 111, and control characters in it are escaped" {
   local line
   for line in '' 0 65536 80x ' 80' '80 ' -1 no-such-path . '\033[1m\r' '8\0009'; do
     : >log
     run -111 with_server sh -c "echo \"server \$\$\" >>log; printf -- '$line\n'; exec sleep infinity" ::: touch ran
-    [[ $output == "withserver: start sh: SERVER's first line is no port, and no path of a socket"* ]]
+    [[ $output == "withserver: start sh: SERVER's first line is neither a port nor the path of a socket"* ]]
     [ "${#lines[@]}" -eq 1 ]
     [[ $output != *$'\e'* ]]
     all_gone log
@@ -62,18 +63,18 @@ teardown() {
   [ ! -e ran ]
 }
 
-@test "a first line that is too long, has no end, or never comes is 111" {
+@test "a first line that is too long, has no newline, or never comes is 111" {
   local what
-  for what in 'syswrite STDOUT, "7" x 600 . "\n"; sleep' 'print 7; close STDOUT; sleep'; do
-    run -111 with_server perl -e "$what" ::: touch ran
-    [[ ${lines[-1]} == "withserver: start perl: SERVER's first line is too long, or has no end: 7"* ]]
+  for what in "printf '7%.0s' {1..600}; echo; exec sleep infinity" 'printf 7; exec >&-; exec sleep infinity'; do
+    run -111 with_server bash -c "$what" ::: touch ran
+    [[ ${lines[-1]} == "withserver: start bash: SERVER's first line is too long or has no newline: 7"* ]]
   done
-  run -111 with_server perl -e 'close STDOUT; sleep' ::: touch ran
-  [ "$output" = "withserver: start perl: SERVER has closed its stdout" ]
+  run -111 with_server sh -c 'exec >&-; exec sleep infinity' ::: touch ran
+  [ "$output" = "withserver: start sh: SERVER closed its stdout" ]
   [ ! -e ran ]
 }
 
-@test "only its first line is waited for, however it comes" {
+@test "only the first line is waited for, in whatever pieces it arrives" {
   mkfifo go
   run -0 --separate-stderr with_server sh -c 'printf 1; printf 2; printf "34\n56"; read -r _ <go; exec sleep infinity' ::: \
     sh -c 'echo $PORT; echo >go'
@@ -86,7 +87,8 @@ teardown() {
 @test "--port: SERVER is ready when that port answers" {
   local port
   port=$(free_port)
-  run -0 with_server --port="$port" "$PERL/line-server" "$port" ::: tcpclient 127.0.0.1 '{PORT}' <<<hello
+  run -0 with_server --port="$port" peer -p "$port" 127.0.0.1 accept sh 'read -r line; echo "you said: $line"' close again ::: \
+    tcpclient 127.0.0.1 '{PORT}' <<<hello
   [ "${lines[-1]}" = "you said: hello" ]
   run -0 with_server --port="$port" tcpserver 0 "$port" cat ::: sh -c 'echo "$PORT <$SOCKET>"'
   [ "$output" = "$port <>" ]
@@ -100,25 +102,29 @@ teardown() {
   [ "$output" = six ]
 }
 
-@test "--port: python's and socat's servers" {
+@test "--port: python's web server" {
+  need python3 python3
   local port
   port=$(free_port)
-  need python3 python3
   echo contents >file
   run -0 --separate-stderr with_server --port="$port" python3 -m http.server --bind 127.0.0.1 "$port" ::: \
     webget -b http://127.0.0.1:'{PORT}'/file
   [ "$output" = contents ]
   [[ $stderr == *'"GET /file '* ]]
+}
+
+@test "--port: socat" {
   need socat socat
+  local port
+  port=$(free_port)
   run -0 with_server --port="$port" socat "TCP4-LISTEN:$port,bind=127.0.0.1,reuseaddr,fork" EXEC:cat ::: \
     tcpclient 127.0.0.1 '{PORT}' <<<hello
   [ "$output" = hello ]
 }
 
-@test "--socket: SERVER is ready when that socket answers, and a dead one is not taken for it" {
-  need socat socat
-  run -0 with_server --socket=sock socat UNIX-LISTEN:sock,fork EXEC:cat ::: unixclient '{SOCKET}' <<<hello
-  [ "$output" = hello ]
+@test "--socket: SERVER is ready when that socket answers, and a dead socket is not taken for it" {
+  run -0 with_server --socket=sock peer sock accept sh cat close again ::: unixclient '{SOCKET}' <<<hello
+  [ "${lines[-1]}" = hello ]
   rm -f sock
   start dead unixserver sock cat
   kill -KILL "$dead"
@@ -127,24 +133,25 @@ teardown() {
   [ "$output" = $'hello\n<>' ]
 }
 
-@test "--port, --socket: somebody else who answers there is not taken for SERVER" {
+@test "--port, --socket: another server that answers there is an error" {
   start server tcpserver 127.0.0.1 0 cat
   run -111 with_server --port="$server_at" touch ran ::: touch ran
-  [ "$output" = "withserver: start touch: somebody else answers at that port already" ]
+  [ "$output" = "withserver: start touch: another server already answers at that port" ]
   start other unixserver sock cat
   run -111 with_server --socket=sock touch ran ::: touch ran
-  [ "$output" = "withserver: start touch: somebody else answers at that socket already" ]
+  [ "$output" = "withserver: start touch: another server already answers at that socket" ]
   [ ! -e ran ]
 }
 
-@test "--notify: SERVER is ready when it says so to NOTIFY_SOCKET, CLIENT has the manager's own" {
-  # shellcheck disable=SC2016
-  local server='use Socket; my ($to) = $ENV{NOTIFY_SOCKET} =~ /^@(.+)/ or die; $| = 1;
-    socket my $s, AF_UNIX, SOCK_DGRAM, 0 or die; my $at = pack_sockaddr_un("\0$to");
-    for my $state ("STATUS=READY=1", "READY=0", "XREADY=1\nREADY=11", "", "STATUS=soon\nREADY=1\n", ("STATUS=on") x 500) {
-      open my $log, ">>", "order" or die; print $log "$state\n"; close $log; defined send $s, $state, 0, $at or die $!;
-    } sleep'
-  NOTIFY_SOCKET=/managers run -0 with_server --notify --port=5 --socket=@x perl -e "$server" ::: \
+@test "--notify: SERVER is ready when it sends READY=1 to NOTIFY_SOCKET, CLIENT has the manager's" {
+  script server 'for state in STATUS=READY=1 READY=0 $'"'XREADY=1\\nREADY=11' '' \$'STATUS=soon\\nREADY=1\\n'"'; do
+    echo "$state" >>order
+    tell "$state"
+  done
+  mapfile -t many < <(yes STATUS=on | head -n 500)
+  tell "${many[@]}"
+  exec sleep infinity'
+  NOTIFY_SOCKET=/managers run -0 with_server --notify --port=5 --socket=@x ./server ::: \
     sh -c 'grep -c "^STATUS=soon" order; echo "$NOTIFY_SOCKET {PORT} $SOCKET"'
   [ "${lines[0]}" = 1 ]
   [ "${lines[1]}" = "/managers 5 @x" ]
@@ -163,23 +170,21 @@ teardown() {
   [ -z "$output" ]
 }
 
-@test "--notify: another user does not say that SERVER is ready, unless SERVER has become that user" {
+@test "--notify: a message of another user does not count, except from SERVER's process group" {
   need_root
-  local say='use Socket; my ($to) = $ENV{NOTIFY_SOCKET} =~ /^@(.+)/; socket my $s, AF_UNIX, SOCK_DGRAM, 0 or die;
-    send $s, "READY=1", 0, pack_sockaddr_un("\0$to") or die'
-  setpriv --reuid nobody --regid "$(id -g nobody)" --clear-groups true || skip "needs setpriv"
   local other
-  other="setpriv --reuid nobody --regid $(id -g nobody) --clear-groups"
-  run -4 with_server --notify sh -c "exec $other perl -e '$say; sleep'" ::: sh -c 'exit 4'
-  run -124 with_server -r 0.5 --notify sh -c "setsid -w $other perl -e '$say' && echo said
+  other=$(id -u nobody)
+  # sleep does not wait for it: it stays, as a zombie, so that its process group can be looked up
+  script say "until [ \"\$(cat /proc/\$PPID/comm)\" = sleep ]; do read -rt 0.01 <> <(:); done; exec tell -u $other READY=1"
+  run -4 with_server --notify sh -c "./say & exec sleep infinity" ::: sh -c 'exit 4'
+  with_time said -124 with_server -r @T@ --notify sh -c "setsid -w tell -u $other READY=1 && echo said >said
     exec sleep infinity" ::: touch ran
-  [[ $output == said* ]]
   [ ! -e ran ]
 }
 
 # ---- not ready ----
 
-@test "SERVER's early end is 111 at once and says how it ended, whatever is waited for" {
+@test "a SERVER that exits early is 111 at once with a reason, whatever is waited for" {
   local how port
   port=$(free_port)
   SECONDS=0
@@ -191,21 +196,20 @@ teardown() {
     run -111 with_server $how sh -c 'exit 0' ::: touch ran
     [ "$output" = "withserver: start sh: SERVER ended with exit status 0 before it was ready" ]
     # shellcheck disable=SC2086
-    run -111 with_server $how perl -e 'kill KILL => $$' ::: touch ran
-    [ "$output" = "withserver: start perl: SERVER died of signal 9 before it was ready" ]
+    run -111 with_server $how sh -c 'kill -KILL $$' ::: touch ran
+    [ "$output" = "withserver: start sh: SERVER died of signal 9 before it was ready" ]
   done
   ((SECONDS < 30))
   [ ! -e ran ]
 }
 
-@test "-r, and -t, end a SERVER that never is ready: 124, one line, and nobody is left" {
+@test "-r and -t: a SERVER that is never ready is terminated: 124, one line, and no process is left" {
   local how limit port
   port=$(free_port)
   for how in '' "--port=$port" --socket=sock --notify; do
     for limit in -r -t; do
-      : >log
       # shellcheck disable=SC2086 # none, or one
-      run -124 with_server $limit 0.2 $how sh -c "$never" ::: touch ran
+      with_time log -124 with_server $limit @T@ $how sh -c "$never" ::: touch ran
       [ "$output" = "withserver: start sh: SERVER was not ready in time" ]
       all_gone log
     done
@@ -213,9 +217,34 @@ teardown() {
   [ ! -e ran ]
 }
 
+@test "a SERVER that is not ready after 5 s: one message says what is missing, none with -q" {
+  local how port
+  port=$(free_port)
+  mkfifo go
+  exec 8<>go
+  background quiet withserver -q sh -c 'read -r line <go; echo 7; exec sleep infinity' ::: true
+  background line withserver sh -c 'printf 7; read -r line <go; echo; exec sleep infinity' ::: true
+  background by_port withserver --port="$port" sh -c "read -r line <go; exec tcpserver 127.0.0.1 $port cat" ::: true
+  background by_socket withserver --socket=sock sh -c 'read -r line <go; exec unixserver sock cat' ::: true
+  background notify withserver --notify sh -c 'read -r line <go; tell READY=1; exec sleep infinity' ::: true
+  for how in line by_port by_socket notify; do
+    until_line "$how.err" .
+  done
+  printf '\n\n\n\n\n' >&8
+  for how in "$line" "$by_port" "$by_socket" "$notify" "$quiet"; do
+    ends_with 0 "$how"
+  done
+  [ "$(cat line.err)" = "withserver: wait for sh: it has printed no line yet; expected its port or the path of its socket \
+(servers of ipcbox print it with -1); or use --port, --socket or --notify" ]
+  [ "$(cat by_port.err)" = "withserver: wait for sh: the port of --port does not answer yet" ]
+  [ "$(cat by_socket.err)" = "withserver: wait for sh: the socket of --socket does not answer yet" ]
+  [ "$(cat notify.err)" = "withserver: wait for sh: it has not sent READY=1 to NOTIFY_SOCKET yet" ]
+  [ ! -s quiet.err ]
+}
+
 # ---- CLIENT and SERVER ----
 
-@test "SERVER ends at the first separator: a CLIENT may be another withserver" {
+@test "SERVER's arguments end at the first separator: CLIENT may be another withserver" {
   run -0 with_server tcpserver -1 127.0.0.1 0 echo tcp ::: withserver unixserver -1 sock echo unix ::: \
     sh -c 'tcpclient 127.0.0.1 {PORT} </dev/null; unixclient {SOCKET} </dev/null; echo $1' '' :::
   [ "$output" = $'tcp\nunix\n:::' ]
@@ -224,7 +253,7 @@ teardown() {
   [[ $output == *":::"* ]]
 }
 
-@test "a program that is not there is 127, one that can't run 126, and neither is started" {
+@test "a program that is missing is 127, one that can't be executed 126, and neither is started" {
   touch plain
   printf '#!/nowhere/sh\n' >script
   chmod +x script
@@ -242,29 +271,28 @@ teardown() {
   [ ! -e ran ]
 }
 
-@test "stdin and stdout are CLIENT's, SERVER has none" {
+@test "stdin and stdout are CLIENT's, SERVER has /dev/null" {
   run -0 --separate-stderr with_server sh -c 'echo 7; echo "from $(wc -c) bytes"; exec >&-; : >over; exec sleep infinity' ::: \
     sh -c 'waitfor file over; cat' <<<hello
   [ "$output" = hello ]
   [ "$stderr" = "from 0 bytes" ]
 }
 
-@test "SERVER and CLIENT have the fds that we have, and no other" {
-  local before fds='print join(" ", grep { -l "/proc/self/fd/$_" } 0 .. 255), "\n"' how
+@test "SERVER and CLIENT inherit the fds of withserver, and no others" {
+  local before fds='cd /proc/$$/fd; echo *' how
   exec 9</dev/null
-  before=$(perl -e "$fds" </dev/null)
+  before=$(sh -c "$fds" </dev/null)
   for how in '' --notify; do
     # shellcheck disable=SC2086 # none, or one
-    with_server $how --status-fd 20 sh -c 'perl -e "$1" >server; : | NOTIFY_SOCKET= true; echo 7
-      [ -z "$NOTIFY_SOCKET" ] || perl -MSocket -e "socket S, AF_UNIX, SOCK_DGRAM, 0; send S, q(READY=1), 0,
-        pack_sockaddr_un(qq(\0) . substr \$ENV{NOTIFY_SOCKET}, 1)"; exec sleep infinity' '' "$fds" ::: \
-      perl -e "$fds" 20>/dev/null </dev/null >client
+    with_server $how --status-fd 20 sh -c 'sh -c "$1" >server; echo 7
+      [ -z "$NOTIFY_SOCKET" ] || tell READY=1; exec sleep infinity' '' "$fds" ::: \
+      sh -c "$fds" 20>/dev/null </dev/null >client
     [ "$(cat server)" = "$before" ]
     [ "$(cat client)" = "$before" ]
   done
 }
 
-@test "signals ignored and blocked are for both as they were" {
+@test "both inherit which signals are ignored and blocked" {
   signals_ignored_and_blocked env >want
   signals_ignored_and_blocked withserver -t 60 -k 0 sh -c "$forever" ::: env >found
   diff want found
@@ -273,12 +301,12 @@ teardown() {
   diff want <(grep ^Sig <<<"$output")
 }
 
-@test "--status-fd tells both ends" {
+@test "--status-fd reports both programs" {
   run -3 with_server --status-fd 20 sh -c "$forever" ::: sh -c 'exit 3' 20>ends
   [[ $(cat ends) =~ ^'stage=1 pid='[0-9]+' exec_errno=0 exit=3 signal=0 core=0 timed_out=0 '[^$'\n']*$'\n''stage=0 pid='[0-9]+' exec_errno=0 exit=0 signal=15 ' ]]
 }
 
-@test "a call that can't be right is refused" {
+@test "usage errors" {
   local words
   wrong_call withserver
   wrong_call withserver --socket= a ::: b
