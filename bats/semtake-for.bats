@@ -151,9 +151,12 @@ keeper_is_alone() {
   run -111 semtake --for "$gone" "$key"
   [ "$output" = "semtake: pidfd_open $gone: No such process" ]
   # one that has, and that nobody has waited for
+  mkfifo gate
   # shellcheck disable=SC2016
-  background parent sh -c ': & echo $!; exec sleep infinity'
+  background parent sh -c '(read -r line <gate) & echo $!; exec sleep infinity'
   until_line parent.out .
+  until_true asleep "$parent" sleep
+  echo >gate
   until_true grep -q ') Z ' "/proc/$(cat parent.out)/stat"
   run -111 semtake --for "$(cat parent.out)" "$key"
   [ "$output" = "semtake: pidfd_open $(cat parent.out): No such process" ]
