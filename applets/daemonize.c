@@ -13,12 +13,12 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "clock.h"
 #include "fd.h"
 #include "monitor.h"
+#include "monitor_control.h"
 #include "num.h"
 #include "reap.h"
 #include "sigs.h"
@@ -55,8 +55,7 @@
 enum daemonize_option { DAEMONIZE_OPTIONS(OPT_ENUM) };
 static const struct opt options[] = {DAEMONIZE_OPTIONS(OPT_ROW)};
 
-enum { LSB_RUNNING = 0, LSB_DEAD = 1, LSB_STOPPED = 3, LSB_UNKNOWN = 4 }; /* status codes of init scripts */
-enum { TIMEOUT_SECONDS = 30, KILL_SECONDS = 5, GRACE_SECONDS = 10, BACKOFF_MAX_SECONDS = 60 };
+enum { TIMEOUT_SECONDS = 30, GRACE_SECONDS = 10, BACKOFF_MAX_SECONDS = 60 };
 enum { KEEP_DEFAULT = 5, KEEP_MAX = 1000 };
 
 struct daemonize {
@@ -67,101 +66,21 @@ struct daemonize {
     size_t assignments;
 };
 
-/* ---- the control commands ---- */
-
-/*
- * A pidfd of who holds the lock on that pidfile. Whoever got the pid after its end does not hold it. -1 with
- * errno: ESRCH when nobody does.
- */
-static int open_holder(const char *path, pid_t *pid)
-{
-    *pid = pidfile_holder(path);
-    if (*pid <= 0) {
-        errno = *pid == 0 ? ESRCH : errno;
-        return -1;
-    }
-    int fd = (int)syscall(SYS_pidfd_open, *pid, 0);
-    pid_t again = fd < 0 ? -1 : pidfile_holder(path);
-    if (fd >= 0 && again == *pid)
-        return fd;
-    int err = again == 0 ? ESRCH : again > 0 ? EAGAIN : errno;
-    fd_close(&fd);
-    errno = err;
-    return -1;
-}
-
-static int status(const struct daemonize *d, const char *path)
-{
-    char mem[64];
-    struct buf out = BUF(mem);
-    pid_t pid = pidfile_holder(path);
-    if (pid > 0) {
-        buf_fmt(&out, "running, monitor pid %ld\n", (long)pid);
-    } else if (pid == 0) {
-        buf_text(&out, "not running, but has a pidfile\n");
-    } else if (errno == ENOENT) {
-        buf_text(&out, "not running\n");
-    } else {
-        msg_error(d->msg, "look at", path, errno);
-        return LSB_UNKNOWN;
-    }
-    int failed = opts_print(d->msg, &out);
-    return failed ? LSB_UNKNOWN : pid > 0 ? LSB_RUNNING : pid == 0 ? LSB_DEAD : LSB_STOPPED;
-}
-
-/* Until the process has ended; false at the deadline. */
-static bool wait_for_end(int fd, int64_t deadline)
-{
-    struct pollfd p = {.fd = fd, .events = POLLIN};
-    while (sigs_sleep(&p, 1, clock_left(deadline)) <= 0)
-        if (!clock_left(deadline))
-            return false;
-    return true;
-}
-
-/* The monitor ends PROG; when it can't, we end the monitor, and the kernel ends PROG with it. */
-static int wait_until_stopped(const struct daemonize *d, const char *path, int fd)
-{
-    if (wait_for_end(fd, clock_in(d->monitor.timeout)))
-        return EXIT_DONE;
-    syscall(SYS_pidfd_send_signal, fd, MONITOR_KILL, NULL, 0);
-    if (!wait_for_end(fd, clock_in(KILL_SECONDS * CLOCK_SECOND))) {
-        syscall(SYS_pidfd_send_signal, fd, SIGKILL, NULL, 0);
-        wait_for_end(fd, CLOCK_NEVER);
-    }
-    pidfile_remove_dead(path);
-    return msg_fatal_why(d->msg, EXIT_DEADLINE, "stop", path, "the deadline passed; it was killed");
-}
-
-static int send_command(const struct daemonize *d, const char *path)
-{
-    pid_t pid;
-    int sig = d->command == OPT_STOP ? SIGTERM : d->command == OPT_RESTART ? MONITOR_RESTART : MONITOR_RELOAD;
-    int fd = open_holder(path, &pid);
-    if (fd < 0 && (errno == ESRCH || errno == ENOENT))
-        return d->command == OPT_STOP
-                   ? EXIT_DONE /* as init scripts have it: it is stopped */
-                   : msg_fatal_why(d->msg, EXIT_NO, options[d->command].name, path, "not running");
-    if (fd < 0)
-        return msg_fatal(d->msg, EXIT_SYSTEM, "look at", path, errno);
-    int done = (int)syscall(SYS_pidfd_send_signal, fd, sig, NULL, 0), err = errno;
-    int failed = 0;
-    if (done < 0 && err != ESRCH)
-        failed = msg_fatal(d->msg, EXIT_SYSTEM, "signal the holder of", path, err);
-    else if (d->command == OPT_STOP)
-        failed = wait_until_stopped(d, path, fd);
-    fd_close(&fd);
-    return failed;
-}
-
 static int control(const struct daemonize *d, char *const *operands)
 {
-    const char *path = d->monitor.own_pid.path ? d->monitor.own_pid.path : d->monitor.prog_pid.path;
-    if (!path)
-        msg_usage(d->msg, "--%s needs -p or -P", options[d->command].name);
+    const struct monitor *m = &d->monitor;
+    const char *name = options[d->command].name;
+    const struct monitor_control c = {.msg = d->msg,
+        .command = MONITOR_CMD_STATUS + (unsigned)(d->command - OPT_STATUS),
+        .name = name,
+        .path = m->own_pid.path ? m->own_pid.path : m->prog_pid.path,
+        .names_prog = !m->own_pid.path,
+        .timeout = m->timeout};
+    if (!c.path)
+        msg_usage(d->msg, "--%s needs -p or -P", name);
     if (*operands)
-        msg_usage(d->msg, "--%s takes no PROG", options[d->command].name);
-    return d->command == OPT_STATUS ? status(d, path) : send_command(d, path);
+        msg_usage(d->msg, "--%s takes no PROG", name);
+    return monitor_control(&c);
 }
 
 /* ---- starting ---- */

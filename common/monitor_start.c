@@ -21,6 +21,7 @@
 #include "notify.h"
 #include "reap.h"
 #include "sigs.h"
+#include "status_page.h"
 
 enum { READY_FD_NUMBER = 3, PROG_FDS, ENDING_MS = 200, MESSAGES_MAX = 64 };
 
@@ -280,6 +281,7 @@ static int start_and_write_pidfiles(struct monitor *m)
     int failed = monitor_start_prog(m);
     if (failed)
         return failed;
+    monitor_note_start(m, false);
     if (pidfile_write(&m->prog_pid, m->job.progs->pid) < 0)
         return fail(m, "write", m->prog_pid.path);
     if (pidfile_write(&m->own_pid, getpid()) < 0)
@@ -375,6 +377,11 @@ static int prepare_environment(struct monitor *m)
 
 int monitor_start(struct monitor *m)
 {
+    m->job_msg = *m->msg;
+    if (m->job_msg.level > MSG_NORMAL)
+        m->job_msg.level = MSG_NORMAL;
+    m->job.msg = &m->job_msg;
+    m->status_page = m->leave ? -1 : status_page_open();
     m->job.on_signal = monitor_signal;
     m->job.owner = m;
     sigs_learn_ignored();
