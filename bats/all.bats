@@ -261,6 +261,7 @@ commands_of() {
   "$1" --help | sed -nE "1,/^[^ U]/s/^(Usage:|      ) $1 ([a-z|]+)( .*)?\$/\2/p" | tr '|' '\n'
 }
 
+# bats test_tags=long
 @test "bash and fish complete the commands of those that have some, and nowhere else" {
   local applet commands with=0
   "$IPCBOX" --completion bash >completion
@@ -300,6 +301,7 @@ commands_of() {
 
 # ---- options ----
 
+# bats test_tags=long
 @test "every applet has options that can be read from its help" {
   local applet
   for applet in "${applets[@]}"; do
@@ -326,6 +328,7 @@ commands_of() {
   done
 }
 
+# bats test_tags=long
 @test "an unknown option, a missing argument, and one too many are named" {
   local applet name kind
   for applet in "${applets[@]}"; do
@@ -345,6 +348,7 @@ commands_of() {
   done
 }
 
+# bats test_tags=long
 @test "every number, time, size, mode, port and fd is checked: '', -1, 0x10, 5x, 99999999999999999999" {
   local applet name kind value
   local numeric='^(\[=)?(N|NUM|COUNT|LINES|PORT|TIME|SECS|DURATION|DELAY|SIZE|BYTES|MODE|FD|PID|PGID|MIN)([^A-Z]|$)' checked=0

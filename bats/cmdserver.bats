@@ -40,6 +40,7 @@ blanks() {
   cmp out expected
 }
 
+# bats test_tags=long
 @test "a client's transcript is the same as that of the manual's server" {
   local lines=('' help 'what is the DATE' '   ' 'tell me the Time' who "somebody's WHO" motd 'my MotD, please' '???' 'who knows the date'
     'datewho' 'I want to eXit now' date)
@@ -175,6 +176,7 @@ $commands nothing plain
   [ "${lines[2]}" = 'TCP' ]
 }
 
+# bats test_tags=long
 @test "a command is ended at its deadline, with all its descendants" {
   printf 'brood\nhelp\n' >asked
   run -0 timeout --foreground 60 cmdserver -w '' -p '' -t 2 \

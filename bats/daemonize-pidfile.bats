@@ -60,6 +60,7 @@ $stranger USR2" ]
   files_of_none
 }
 
+# bats test_tags=long
 @test "300 times: there when the caller returns, never empty or stale for who looks all the time" {
   background reader "$PERL/pidfile-reader" "$here/prog" "$here/monitor"
   until_line reader.out reading
@@ -392,6 +393,7 @@ lock_held() {
   files_of_none
 }
 
+# bats test_tags=long
 @test "--stop -t: what does not end is killed, and that is 124; the next start finds the place free" {
   how=-k noting -p prog -P monitor
   local prog monitor

@@ -317,6 +317,7 @@ PERL
   [ ! -e pid ]
 }
 
+# bats test_tags=long
 @test "--ready fd: the end of PROG before its newline is its status" {
   local round
   # many times: its end and the end of its pipe are two events, in either order

@@ -96,6 +96,7 @@ stopped TERM' ]
   all_gone log
 }
 
+# bats test_tags=long
 @test "too late: who ignores TERM is killed after -k, the others are not" {
   local began=${EPOCHREALTIME/./}
   with_time 'prog log' -124 timeout --foreground 60 deadline -k 3 @T@ \
@@ -295,6 +296,7 @@ shown() {
   [ "$(shown '^s=130')" -eq 1 ]
 }
 
+# bats test_tags=long
 @test "at a terminal: the deadline passes while we are stopped" {
   script prog 'echo running; exec cat'
   at_terminal 'ready> ' 'deadline 4 ./prog\n' 'running\r' '\cZ' 'Stopped' '' 'ready> ' \

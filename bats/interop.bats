@@ -116,6 +116,7 @@ fifty() {
   done
 }
 
+# bats test_tags=long
 @test "50 clients of ours at once with a forking and with an iterative perl server, every answer compared" {
   start forking "$PERL/line-server" -f 0
   fifty tcpclient 127.0.0.1 "$forking_at"

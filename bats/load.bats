@@ -48,6 +48,7 @@ all_right() {
   [ -z "$stderr" ]
 }
 
+# bats test_tags=long
 @test "20,000 connections to tcpserver, 50 at a time: none lost, none wrong, nothing left" {
   start server tcpserver -c 100 127.0.0.1 0 cat
   all_right 500 "$load" -n 500 -c 50 "$server_at"
@@ -55,6 +56,7 @@ all_right() {
   [ ! -s server.err ]
 }
 
+# bats test_tags=long
 @test "5,000 connections to unixserver, 50 at a time: none lost, none wrong, nothing left" {
   start server unixserver -c 100 "$PWD/sock" cat
   all_right 500 "$load" -n 500 -c 50 "$PWD/sock"

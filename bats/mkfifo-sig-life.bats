@@ -147,6 +147,7 @@ idle() {
   [ "$(switches "$1")" = "$before" ]
 }
 
+# bats test_tags=long
 @test "it does nothing while nothing happens: no reader, PROG silent, a reader that does not read, one that stays" {
   mkfifo go go2
   start server mkfifo-sig --linger 1h sig sh -c './counter; read -r line <go; echo "$line"'
@@ -164,6 +165,7 @@ idle() {
   [ "$(cat count)" = 1 ]
 }
 
+# bats test_tags=long
 @test "300 readers, and 30 new FIFOs, cost no file descriptor and no child" {
   start server mkfifo-sig sig ./counter
   answers "answer 1"

@@ -28,6 +28,7 @@ teardown() {
   [ "$(ask | wc -c)" -eq 4097 ]
 }
 
+# bats test_tags=long
 @test "an answer of 1 MiB, of 100 MiB is whole" {
   "$HELPERS/stream" word 1 >file
   start server mkfifo-sig sig cat file
@@ -247,6 +248,7 @@ none none" ]
   answers "answer 1"
 }
 
+# bats test_tags=long
 @test "-t: PROG and its descendants are ended, the reader gets what there was" {
   script slow './counter; perl -MPOSIX=setsid -e "setsid; print STDERR qq(pid \$\$\\n); sleep" & exec perl -e sleep'
   start server mkfifo-sig -t 4 sig ./slow
@@ -270,6 +272,7 @@ said_twice() {
   [ "$(grep -c -e "$1" server.err)" -eq 2 ]
 }
 
+# bats test_tags=long
 @test "-t in the middle of a long answer: the reader gets what there was" {
   start server mkfifo-sig -t 4 sig sh -c 'head -c 200000 /dev/zero; exec perl -e sleep'
   [ "$(ask | wc -c)" -eq 200000 ]

@@ -12,6 +12,7 @@ teardown() {
 
 # ---- the FIFO ----
 
+# bats test_tags=long
 @test "a thousand readers, one after the other, get an answer each, all different" {
   start server mkfifo-sig sig perl -e 'open my $f, "+<", "n"; my $n = <$f> // 0; seek $f, 0, 0;
     print $f ++$n, "\n"; print "answer $n\n"'

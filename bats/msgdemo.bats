@@ -31,6 +31,7 @@ stat_of() {
     done'
 }
 
+# bats test_tags=long
 @test "a signal in the midst of a round trip leaves nothing" {
   need strace strace
   in_namespace "$(declare -f signals_at)"'

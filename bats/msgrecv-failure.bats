@@ -233,6 +233,7 @@ blocked() {
   is_back
 }
 
+# bats test_tags=long
 @test "the queue is full meanwhile: the message is on stderr, escaped, in one write" {
   need strace strace
   # shellcheck disable=SC2016

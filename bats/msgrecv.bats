@@ -179,6 +179,7 @@ all_of() {
   msgdemo rm "$key"
 }
 
+# bats test_tags=long
 @test "an alarm that was set before is not lost in the wait" {
   local options
   new_queue
@@ -210,6 +211,7 @@ all_of() {
   msgdemo -q rm "$key"
 }
 
+# bats test_tags=long
 @test "--follow: -t is for each message" {
   local receiver n
   new_queue

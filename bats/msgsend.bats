@@ -161,6 +161,7 @@ full() {
   [[ $output == "msgsend: send to id:2147483647: Invalid argument: it is gone" ]]
 }
 
+# bats test_tags=long
 @test "full: -t 0 is 1 at once, -t 124 in time" {
   local began
   new_queue
@@ -181,6 +182,7 @@ full() {
   msgdemo -q rm "$key"
 }
 
+# bats test_tags=long
 @test "the deadline: whatever signals come, or are ignored and blocked" {
   local began sender
   new_queue
@@ -200,6 +202,7 @@ full() {
   msgdemo -q rm "$key"
 }
 
+# bats test_tags=long
 @test "an alarm that was set before is not lost in the wait" {
   new_queue
   full
@@ -254,6 +257,7 @@ full() {
   msgdemo -q rm "$key"
 }
 
+# bats test_tags=long
 @test "a queue that is removed meanwhile: 111" {
   local options sender
   for options in '' '-t 50'; do

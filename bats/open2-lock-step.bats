@@ -168,6 +168,7 @@ caller THREE" ]
   [ "$output" = "open2: wait for an answer: the deadline passed" ]
 }
 
+# bats test_tags=long
 @test "-t is an answer's, not the caller's and not all answers' together" {
   # The caller is silent for longer than an answer may take. (Both at once: it takes its time.)
   { echo one; sleep 5; echo two; } 3>&- | timeout --foreground 60 open2 -l -t 4 perl -e "$upper" 3>&- >answers &

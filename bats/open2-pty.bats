@@ -169,6 +169,7 @@ ttys='print STDERR map { -t $_ ? 1 : 0 } *STDIN, *STDOUT, *STDERR'
   [ "$output" = $'text\nend' ]
 }
 
+# bats test_tags=long
 @test "--pty=both: at the end of input a program that goes on costs no CPU" {
   # shellcheck disable=SC2016
   local own='my @before = times; system @ARGV; my @after = times; open my $log, ">", "log";

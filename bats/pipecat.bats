@@ -248,6 +248,7 @@ fails() {
 
 # ---- how much, and how ----
 
+# bats test_tags=long
 @test "100 MiB, from file to file, to a pipe, from a command, appended" {
   "$HELPERS/stream" word 100 >file
   local sum

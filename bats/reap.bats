@@ -144,11 +144,13 @@ leave_orphans='
   select undef, undef, undef, 0.01 while others() ne "";
   exit 7'
 
+# bats test_tags=long
 @test "10000 orphans are reaped" {
   run -7 as_subreaper reap perl -MPOSIX -e "$leave_orphans"
   [ -z "$output" ]
 }
 
+# bats test_tags=long
 @test "as process 1: 10000 orphans are reaped" {
   need_namespace
   run -7 as_process_1 reap perl -MPOSIX -e "$leave_orphans"
@@ -213,6 +215,7 @@ deaf_are_killed() {
   [ "$(wc -l <log)" -eq 4 ]
 }
 
+# bats test_tags=long
 @test "who does not end is killed after --grace, which is not the default" {
   deaf_are_killed as_subreaper 5500
   all_gone log

@@ -385,6 +385,7 @@ much() {
   [ "$(cat down.sum)" = "$("$HELPERS/stream" down "$1" | sha256sum)" ]
 }
 
+# bats test_tags=long
 @test "256 MiB each way at once arrive whole, in flat memory" {
   much 256
 }

@@ -99,6 +99,7 @@ with_safepipe() {
     while read -r code signal; do echo $((signal ? 128 + signal : code)); done | paste -sd ' ')"
 }
 
+# bats test_tags=long
 @test "statuses are bash's with --sigpipe=count, and the table's without" {
   local row words compared=0
   while read -ra row; do
@@ -186,6 +187,7 @@ line() {
   [ "$(wc -l <told)" -eq 1 ]
 }
 
+# bats test_tags=long
 @test "--status-fd: programs that had to be ended" {
   run -124 --separate-stderr timeout --foreground 60 safepipe -t 4 -k 50 --status-fd 9 true ::: sleep 1000 \
     ::: perl -e '$SIG{TERM} = sub { exit 5 }; sleep' 9>told

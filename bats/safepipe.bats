@@ -306,6 +306,7 @@ slept() {
   [ "$(grep -c INJECTED trace)" -eq 3 ]
 }
 
+# bats test_tags=long
 @test "--retry=TIME: gives up after that, and those that run are ended" {
   need strace strace
   local before after

@@ -158,6 +158,7 @@ exists() {
   [[ $output != *"value 0"* ]]
 }
 
+# bats test_tags=long
 @test "stat of the biggest set" {
   in_namespace '
     semset create --value 1 5 32000
@@ -312,6 +313,7 @@ exists() {
   [ "$(value)" -eq 2 ]
 }
 
+# bats test_tags=long
 @test "a maker that does not get done: ETIMEDOUT, not a wait without end" {
   run -0 in_namespace 'exec 8</proc/self/ns/ipc; flock 8; timeout 60 semset create 5 || echo $?; flock -u 8
     semset create 5; semset rm 5'

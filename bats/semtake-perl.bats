@@ -55,6 +55,7 @@ waiting() {
   value_is 1
 }
 
+# bats test_tags=long
 @test "20 takers, ours and perl's, around a counter: no update is lost" {
   local n pids=()
   script ours 'for n in {1..20}; do case $1 in
@@ -194,6 +195,7 @@ waiting() {
 
 # ---- kill -9 ----
 
+# bats test_tags=long
 @test "killed at 200 random moments with PROG: it is never left taken" {
   echo 0 >counter
   semset create "$key"
@@ -215,6 +217,7 @@ waiting() {
   value_is 0
 }
 
+# bats test_tags=long
 @test "killed at 200 random moments while it makes a set: the next has a whole one" {
   local n
   for n in {1..20}; do

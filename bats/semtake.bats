@@ -299,6 +299,7 @@ stop_and_go() {
   done
 }
 
+# bats test_tags=long
 @test "50 that create and take at once, and wait: one after the other" {
   local n
   for n in {1..3}; do
@@ -311,6 +312,7 @@ stop_and_go() {
   done
 }
 
+# bats test_tags=long
 @test "a set that is made and removed all the time: each finds a whole one, or none" {
   local n
   background remover sh -c 'while :; do semset rm "$0"; done' "$key"

@@ -91,6 +91,7 @@ stat_of() {
   shmdemo rm "$key"
 }
 
+# bats test_tags=long
 @test "64 MiB, or 1 GiB with IPCBOX_LONG=1" {
   local mib=64
   [ "${IPCBOX_LONG:-}" != 1 ] || mib=1024

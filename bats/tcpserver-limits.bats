@@ -248,6 +248,7 @@ holds() {
   grep -x 'tcpserver: accept (waiting for it to pass): Too many open files' srv.err
 }
 
+# bats test_tags=long
 @test "accept's shortages are said once, waited out without a busy loop, and cost no connection" {
   for error in EMFILE ENFILE ENOBUFS ENOMEM; do
     with_strace trace -e trace=accept4,ppoll -e "inject=accept4:error=$error:when=1..5"

@@ -71,6 +71,7 @@ hangs_up_on() {
   own 'PROXY UNKNOWN ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff 65535 65535\r\n'
 }
 
+# bats test_tags=long
 @test "a wrong version 1 line is hung up on, and said" {
   start srv tcpserver --proxy 127.0.0.1 0 who
   long=$(printf '%0120d' 0)
@@ -174,6 +175,7 @@ END
   done
 }
 
+# bats test_tags=long
 @test "a header may come byte by byte" {
   start srv tcpserver --proxy=1h 127.0.0.1 0 who
   for header in "$v1" "$v2"'\x21\x11\0\20'"$v2_tcp4"'\4\0\1x'; do
@@ -192,6 +194,7 @@ END
   done
 }
 
+# bats test_tags=long
 @test "a client that says nothing in time is hung up on; nobody waits for it" {
   start srv tcpserver --proxy=3 127.0.0.1 0 who
   connect silent "$srv_at"

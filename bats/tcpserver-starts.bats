@@ -92,6 +92,7 @@ lines_of() {
   [ "$status" -eq 0 ]
 }
 
+# bats test_tags=long
 @test "its port is free when it has ended, whatever is on its way" {
   script prog 'echo served'
   start srv tcpserver -q 127.0.0.1 0 ./prog

@@ -273,6 +273,7 @@ race() {
   rm s*.out s*.err
 }
 
+# bats test_tags=long
 @test "of two and of ten that start at once on a dead socket, one wins" {
   start server unixserver sock cat
   kill -KILL "$server"

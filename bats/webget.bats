@@ -314,6 +314,7 @@ end'* ]]
   done
 }
 
+# bats test_tags=long
 @test "-t: a head byte by byte, a body that stalls, a server that is silent or does not accept are given up" {
   http 'my ($what) = $asked =~ m{^GET /(\w+)}; if ($what eq "slow") { syswrite $c, "H"; my $head = "TTP/1.1 200 OK\r\n" . "X: y\r\n" x 1000;
     for (split //, $head) { syswrite $c, $_ or last; select undef, undef, undef, 0.05 } } elsif ($what eq "body") {

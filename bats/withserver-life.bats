@@ -67,6 +67,7 @@ teardown() {
   [ "$(sort <<<"$stderr")" = $'err\nout' ]
 }
 
+# bats test_tags=long
 @test "what SERVER says arrives whole: much of it, and its last words" {
   with_server sh -c 'echo 7; seq 1 300000; : >said; exec sleep infinity' ::: waitfor file said 2>err
   seq 1 300000 | cmp - err
@@ -252,6 +253,7 @@ shown() {
 
 # ---- by the thousand ----
 
+# bats test_tags=long
 @test "100 runs in a row on ports of the kernel's choice, or 10,000 with IPCBOX_LONG=1, without one failure" {
   local n=100 run
   [ "${IPCBOX_LONG:-}" != 1 ] || n=${IPCBOX_RUNS:-10000}

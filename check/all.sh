@@ -64,7 +64,7 @@ if have musl-gcc; then
   must test "$(wc -c <"$build/static/ipcbox")" -le 307200
   step "tests of the static build: those with no word of libc's in them, and no signal that is musl's own"
   ln -sfn ../helper "$build/static/helper"
-  must sh bats/helper/run.sh "$build/static" bats/all.bats bats/alive.bats bats/daemonize.bats bats/deadline.bats \
+  must env BATS_FLAGS='--filter-tags !long' sh bats/helper/run.sh "$build/static" bats/all.bats bats/alive.bats bats/daemonize.bats bats/deadline.bats \
     bats/killpg.bats bats/load.bats bats/lockrun.bats bats/lockrun-slots.bats bats/open2.bats bats/open3.bats \
     bats/pipecat.bats bats/relay.bats bats/safepipe-life.bats bats/safepipe-status.bats bats/shmdemo.bats \
     bats/sigtrap-actions.bats bats/tcpserver-load.bats bats/tcpserver-rules.bats
@@ -74,7 +74,7 @@ if have systemd-analyze; then
   must sh check/units.sh "$build"
 fi
 
-step "tests under AddressSanitizer and UndefinedBehaviorSanitizer"
+step "tests under AddressSanitizer and UndefinedBehaviorSanitizer, without the longest"
 # Leaks: a process that ends gives its memory back by ending, and LeakSanitizer can't run under strace; what a server
 # would lose by the connection shows in load.bats. Some tests run it with no environment, so this is linked in.
 mkdir -p "$build/sanitized"

@@ -2,8 +2,8 @@
 # minbase.sh BUILD: the README's two commands, `make demo` and `make test`, as a new user has them: on a minimal Debian with
 # a compiler and make, and nothing else. Then, as root, the files whose tests ask for other ids; and once more, as the
 # user, some where there is no IPv6, no user namespace, no perl, and /proc/sys can't be written.
-# Needs root, debootstrap, and this machine's sources of packages. The system is kept under BUILD/minbase; every mount is
-# in a namespace of our own. Fails when a command fails, when fewer than 1,100 tests ran, or none of some applet's.
+# Needs root, debootstrap, and this machine's sources of packages. The system is kept under BUILD/minbase; mounts and
+# processes are in namespaces of our own. Fails when a command fails, when fewer than 1,100 tests ran, or none of some applet's.
 set -eu
 build=$(readlink -f "$1")
 base=$build/minbase/base
@@ -15,8 +15,10 @@ user=minbase-user uid=4321
   exit 1
 }
 if [ -z "${IPCBOX_MINBASE:-}" ]; then
-  IPCBOX_MINBASE=1 exec unshare --mount --propagation private -- sh "$0" "$@"
+  # of processes, too, so that none is left, however this ends
+  IPCBOX_MINBASE=1 exec unshare --mount --propagation private --pid --fork --kill-child -- sh "$0" "$@"
 fi
+trap 'exit 130' INT TERM
 say() {
   echo "minbase: $*"
 }
@@ -32,7 +34,7 @@ complain() {
 sources() {
   # shellcheck disable=SC2016 # apt's words
   apt-get indextargets --format '$(REPO_URI) $(CODENAME) $(COMPONENT)' 'Created-By: Packages' |
-    awk -v own="$(. /etc/os-release && echo "$VERSION_CODENAME")" 'index($2, own) == 1' | sort -u
+    awk -v own="$(sed -n 's/^VERSION_CODENAME=//p' /etc/os-release)" 'index($2, own) == 1' | sort -u
 }
 
 # What a root needs so that it gets packages as this machine does. The system's own keys are in it.
