@@ -53,7 +53,7 @@ $stranger USR2" ]
   locked prog
   locked monitor
   says 0 prog
-  [ "$output" = "running, monitor pid $monitor" ]
+  [ "$output" = "running: pid $prog, monitor $monitor, 0 restarts" ]
   says 0 monitor
   kill -TERM "$prog"
   until_true ended "$monitor"
@@ -342,7 +342,7 @@ lock_held() {
   daemonized -p prog -P monitor sleep 6030s
   says 0 prog
   run -0 daemonize --status -P monitor
-  [ "$output" = "running, monitor pid $(cat monitor)" ]
+  [ "$output" = "running: pid $(cat prog), monitor $(cat monitor), 0 restarts" ]
   refused 0 --stop -p prog
   says 3 prog
   orphaned
