@@ -126,8 +126,6 @@ static int run(struct msgdemo *d, enum command command, char **argv)
         msg_usage(d->msg, "--mode is for create");
     if (d->json && command != STAT)
         msg_usage(d->msg, "--json is for stat");
-    if (command == ROUND_TRIP && *argv)
-        msg_usage(d->msg, "'%s': want create, stat, rm or nothing", *argv);
     if (words && *argv && argv[1])
         msg_usage(d->msg, "one word too many: '%s'", argv[1]);
     if (command == ROUND_TRIP)
@@ -173,7 +171,8 @@ static int msgdemo_main(struct msg *m, int argc, char **argv)
     opts_start(&o, m, &cli, argc, argv);
     while ((row = opts_next(&o)) >= 0)
         take_option(&d, row, &o);
-    return run(&d, o.command < 0 ? ROUND_TRIP : (enum command)o.command, argv + o.first);
+    bool demo = o.command < 0 && !argv[o.first];
+    return run(&d, demo ? ROUND_TRIP : (enum command)opts_command(&o), argv + o.first);
 }
 
 const struct applet applet_msgdemo = {.cli = &cli, .theme = THEME_SYSV, .main = msgdemo_main};

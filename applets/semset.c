@@ -242,9 +242,7 @@ static int semset_main(struct msg *m, int argc, char **argv)
     opts_start(&o, m, &cli, argc, argv);
     while ((row = opts_next(&o)) >= 0)
         take_option(&s, row, &o);
-    if (o.command < 0)
-        msg_usage(m, "want create, stat, set or rm");
-    return run(&s, (enum command)o.command, argv + o.first);
+    return run(&s, (enum command)opts_command(&o), argv + o.first);
 }
 
 const struct applet applet_semset = {.cli = &cli, .theme = THEME_SYSV, .main = semset_main};

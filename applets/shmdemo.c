@@ -5,6 +5,7 @@
  */
 #include "applet.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <signal.h>
 #include <string.h>
@@ -194,8 +195,9 @@ static int round_trip(struct shmdemo *s, const char *word)
     struct buf out = BUF(mem);
     uint64_t size = DEFAULT_SIZE;
     if (word && !num_size(word, MESSAGE_SIZE, size_max, &size))
-        msg_usage(s->msg, "SIZE '%s': want a size such as 2000, 64k or 1M, %d bytes or more, or a command",
-            word, MESSAGE_SIZE);
+        msg_usage(s->msg,
+            "SIZE '%s': expected a size such as 2000, 64k or 1M, at least %d bytes, or a command", word,
+            MESSAGE_SIZE);
     s->key = (struct sysv_key){.word = "private", .form = SYSV_PRIVATE, .key = IPC_PRIVATE};
     int id = attach_private(s, size, &memory);
     if (id < 0)
@@ -291,7 +293,9 @@ static int shmdemo_main(struct msg *m, int argc, char **argv)
     opts_start(&o, m, &cli, argc, argv);
     while ((row = opts_next(&o)) >= 0)
         take_option(&s, row, &o);
-    return run(&s, o.command < 0 ? ROUND_TRIP : (enum command)o.command, argv + o.first);
+    const char *word = argv[o.first]; /* a SIZE, or what was meant as a command */
+    bool demo = o.command < 0 && (!word || !isalpha((unsigned char)*word));
+    return run(&s, demo ? ROUND_TRIP : (enum command)opts_command(&o), argv + o.first);
 }
 
 const struct applet applet_shmdemo = {.cli = &cli, .theme = THEME_SYSV, .main = shmdemo_main};

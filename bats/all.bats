@@ -15,7 +15,7 @@ teardown() {
 
 # options_of APPLET: a line for each option: its long name, then what --help says of its argument: NUM, [=NUM], or -.
 options_of() {
-  "$1" --help | sed -nE 's/^ +(-.,)? +--([a-z0-9-]+)(\[=[^ ]+|=[^ ]+)?( .*)?$/\2 \3/p' | sed -E 's/ =/ /; s/ $/ -/'
+  "$1" --help | sed -nE 's/^  (-.,|   ) --([a-z0-9-]+)(\[=[^ ]+|=[^ ]+)?( .*)?$/\2 \3/p' | sed -E 's/ =/ /; s/ $/ -/'
 }
 
 # ---- the binary ----
@@ -57,7 +57,7 @@ options_of() {
   done
 }
 
-@test "--list, --version and --completion stand alone: a word behind them is a wrong call" {
+@test "--list, --version and --completion stand alone: a word behind them is a usage error" {
   ln -s "$IPCBOX" bin/ipcbox
   wrong_call ipcbox --list junk
   wrong_call ipcbox --version junk
@@ -83,12 +83,60 @@ options_of() {
   done
 }
 
-@test "--help fits a terminal of 100 columns" {
+@test "--help fits a terminal of 80 columns" {
+  run -0 "$IPCBOX" --help
+  run ! grep -E '.{80}' <<<"$output"
   local applet
   for applet in "${applets[@]}"; do
     run -0 "$applet" --help
-    run ! grep -E '.{101}' <<<"$output"
+    run ! grep -E '.{81}' <<<"$output"
   done
+}
+
+@test "-h is --help, except where the letter means something else" {
+  local applet free=0
+  run -0 "$IPCBOX" -h
+  [ "$output" = "$("$IPCBOX" --help)" ]
+  for applet in "${applets[@]}"; do
+    "$applet" --help >help
+    if grep -q '^  -h, --help  ' help; then
+      run -0 --separate-stderr "$applet" -h
+      [ "$output" = "$(cat help)" ]
+      run -0 --separate-stderr "$applet" -qh # in a bundle
+      [ "$output" = "$(cat help)" ]
+      free=$((free + 1))
+    else
+      grep -q '^  -h, --lookup  ' help
+      grep -q '^      --help  ' help
+    fi
+  done
+  [ "$free" -ge 25 ]
+}
+
+@test "a mistyped option is answered with the nearest" {
+  wrong_call lockrun --tiemout 5 lock true
+  [ "${stderr_lines[0]}" = "lockrun: unknown option --tiemout; did you mean --timeout?" ]
+  wrong_call lockrun --tiemout=5 lock true
+  [ "${stderr_lines[0]}" = "lockrun: unknown option --tiemout; did you mean --timeout?" ]
+  wrong_call lockrun -verbose lock true
+  [ "${stderr_lines[0]}" = "lockrun: unknown option -e; did you mean --verbose?" ]
+  wrong_call lockrun -T 5 lock true
+  [ "${stderr_lines[0]}" = "lockrun: unknown option -T; did you mean -t (--timeout)?" ]
+  wrong_call lockrun -Z lock true
+  [ "${stderr_lines[0]}" = "lockrun: unknown option -Z" ]
+}
+
+@test "a mistyped command is answered with the nearest, or with all" {
+  wrong_call shmdemo creat 1234 100
+  [ "${stderr_lines[0]}" = "shmdemo: unknown command 'creat'; did you mean create?" ]
+  wrong_call msgdemo statt 1234
+  [ "${stderr_lines[0]}" = "msgdemo: unknown command 'statt'; did you mean stat?" ]
+  wrong_call msgdemo receive 1234
+  [ "${stderr_lines[0]}" = "msgdemo: unknown command 'receive'; expected create, stat or rm" ]
+  wrong_call semset remove 1234
+  [ "${stderr_lines[0]}" = "semset: unknown command 'remove'; expected create, stat, set or rm" ]
+  wrong_call semset
+  [ "${stderr_lines[0]}" = "semset: missing command: expected create, stat, set or rm" ]
 }
 
 @test "an unknown applet is 127, with the nearest name" {
@@ -105,7 +153,7 @@ options_of() {
   [[ $stderr != *$'\e'* ]]
 }
 
-@test "an option that it doesn't know is a wrong call" {
+@test "an unknown option is a usage error" {
   ln -s "$IPCBOX" bin/ipcbox
   wrong_call ipcbox --lists
   wrong_call ipcbox --lis
@@ -322,7 +370,7 @@ commands_of() {
       short=${name%?}
       grep -q "^$short " options && continue
       wrong_call "$applet" "--$short"
-      [ "${stderr_lines[0]}" = "$applet: unknown option --$short" ]
+      [[ ${stderr_lines[0]} == "$applet: unknown option --$short"?("; did you mean --"*\?) ]]
       wrong_call "$applet" "--$short=1"
     done <options
   done
@@ -333,7 +381,7 @@ commands_of() {
   local applet name kind
   for applet in "${applets[@]}"; do
     wrong_call "$applet" --no-such-option
-    [ "${stderr_lines[0]}" = "$applet: unknown option --no-such-option" ]
+    [[ ${stderr_lines[0]} == "$applet: unknown option --no-such-option"?("; did you mean --"*\?) ]]
     wrong_call "$applet" -%
     [ "${stderr_lines[0]}" = "$applet: unknown option -%" ]
     while read -r name kind; do
@@ -376,7 +424,7 @@ commands_of() {
   done
 }
 
-@test "every short option that wants a value, and gets none, is a wrong call" {
+@test "every short option that wants a value, and gets none, is a usage error" {
   local applet letter checked=0
   for applet in "${applets[@]}"; do
     while read -r letter; do

@@ -261,7 +261,7 @@ stopped TERM' ]
   wrong_call deadline
   wrong_call deadline 5
   wrong_call deadline -s TERM
-  for time in '' x 5x -1 0x10 1d '5 ' ' 5' 1e3 5:00; do
+  for time in '' x 5x -1 0x10 1y '5 ' ' 5' 1e3 5:00; do
     wrong_call deadline -- "$time" touch ran
     wrong_call deadline -k "$time" 5 touch ran
   done

@@ -114,13 +114,14 @@ usage_of() {
   printf '%s\n' "$help" | sed -n "/^Usage: $1 /,/^ *$/{
     s/^Usage: \($1 .*\)/\1/p
     s/^       \($1 .*\)/\1/p
-  }"
+    s/^       *\([^ ].*\)/+ \1/p
+  }" | awk '/^\+ / { form = form substr($0, 2); next } form { print form } { form = $0 } END { if (form) print form }'
 }
 
 # The options as the page writes them: "-c N, --concurrency=N"; --help and --version are in ipcbox(7).
 options_of_help() {
   printf '%s\n' "$help" | awk '
-    match($0, /^  (-[^-]|   ) *,? *--[^ ]+/) {
+    match($0, /^  (-.,|   ) --[^ ]+/) {
       letter = substr($0, 3, 1) == "-" ? substr($0, 3, 2) : ""
       long = substr($0, 7)
       sub(/ .*/, "", long)
@@ -133,7 +134,7 @@ options_of_help() {
 
 check_head() {
   expected=$(printf '%s' "$1" | tr '[:lower:]' '[:upper:]')
-  [ "$(part title)" = "$expected 1" ] || complain "man/$1.1: .Dt is '$(part title)', want '$expected 1'"
+  [ "$(part title)" = "$expected 1" ] || complain "man/$1.1: .Dt is '$(part title)', expected '$expected 1'"
   wrong=$(part wrong)
   [ -z "$wrong" ] || complain "man/$1.1: $wrong"
   [ "$(part summary)" = "$2" ] || complain "man/$1.1: .Nd differs from --help:

@@ -8,12 +8,12 @@
 #include "opts.h"
 
 /* The options of both clients, first in each applet's list. */
-#define CLIENT_OPTIONS(X)                                                 \
-    X(QUIET, 'q', "quiet", NULL, "say only what is fatal")                \
-    X(ERRORS, 'Q', "errors", NULL, "say what goes wrong (default)")       \
-    X(VERBOSE, 'v', "verbose", NULL, "say what is connected")             \
-    X(RETRY, 0, "retry", NULL, "until -T, try again when nobody answers") \
-    X(PROGRESS, 0, "progress", NULL, "without PROG: say every second how far it is")
+#define CLIENT_OPTIONS(X)                                                    \
+    X(QUIET, 'q', "quiet", NULL, "print only fatal errors")                  \
+    X(ERRORS, 'Q', "errors", NULL, "print errors (default)")                 \
+    X(VERBOSE, 'v', "verbose", NULL, "also print when a connection is made") \
+    X(RETRY, 0, "retry", NULL, "retry a failed connection until -T expires") \
+    X(PROGRESS, 0, "progress", NULL, "without PROG: report progress every second")
 
 struct client_options {
     bool retry, progress;

@@ -7,7 +7,7 @@
 enum {
     EXIT_DONE = 0,       /* done */
     EXIT_NO = 1,         /* the answer is no */
-    EXIT_USAGE = 100,    /* wrong call, or a configuration that can never work */
+    EXIT_USAGE = 100,    /* usage error, or a configuration that can never work */
     EXIT_SYSTEM = 111,   /* the system said no */
     EXIT_DEADLINE = 124, /* the deadline passed */
     EXIT_CANTRUN = 126,  /* the program was found but can't be run */

@@ -16,12 +16,12 @@
 /* The options of every launcher that waits, first in its list. */
 #define JOB_ONE_OPTIONS(X) \
     MSG_OPTIONS(X)         \
-    X(STATUS_FD, 0, "status-fd", "FD", "write a line on every program's end to FD")
+    X(STATUS_FD, 0, "status-fd", "FD", "write a status line to FD as each program exits")
 
 /* Those of a launcher of several programs. */
 #define JOB_OPTIONS(X) \
     JOB_ONE_OPTIONS(X) \
-    X(SEPARATOR, 0, "sep", "WORD", "WORD stands between the programs, instead of :::")
+    X(SEPARATOR, 0, "sep", "WORD", "separate the programs with WORD instead of :::")
 
 struct prog {
     char **argv;

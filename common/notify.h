@@ -14,9 +14,9 @@
 #include "opts.h"
 
 /* `what` is what the line on stdout says. */
-#define READY_OPTIONS(X, what)                                                            \
-    X(PRINT_PORT, '1', "print-port", NULL, "print the " what " once ready, close stdout") \
-    X(READY_FD, 0, "ready-fd", "FD", "write a newline to FD once ready")
+#define READY_OPTIONS(X, what)                                                               \
+    X(PRINT_PORT, '1', "print-port", NULL, "print the " what " and close stdout when ready") \
+    X(READY_FD, 0, "ready-fd", "FD", "write a newline to FD when ready")
 
 struct notify {
     bool print; /* -1 */

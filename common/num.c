@@ -33,8 +33,8 @@ static int64_t unit_ns(const char *word)
     static const struct {
         char name[3];
         int64_t ns;
-    } units[] = {
-        {"", 1000000000}, {"s", 1000000000}, {"ms", 1000000}, {"m", 60000000000}, {"h", 3600000000000}};
+    } units[] = {{"", 1000000000}, {"s", 1000000000}, {"ms", 1000000}, {"m", 60000000000},
+        {"h", 3600000000000}, {"d", 86400000000000}, {"w", 604800000000000}};
     for (size_t i = 0; i < sizeof units / sizeof *units; i++)
         if (!strcmp(word, units[i].name))
             return units[i].ns;
@@ -49,9 +49,10 @@ bool num_duration(const char *word, int64_t *ns)
     if (*fraction == '.')
         digits = strspn(++fraction, "0123456789");
     int64_t unit = unit_ns(fraction + digits);
-    uint64_t count;
-    if (!unit || (whole && fraction > word + whole && !digits) ||
-        !num_u64n(word, whole, 0, (uint64_t)(INT64_MAX / unit) - 1, &count))
+    uint64_t count = 0;
+    bool bare_point = fraction > word + whole && !digits; /* "5.", "." */
+    if (!unit || bare_point || (!whole && !digits) ||
+        (whole && !num_u64n(word, whole, 0, (uint64_t)(INT64_MAX / unit) - 1, &count)))
         return false;
     int64_t part = 0, scale = unit;
     for (size_t i = 0; i < digits; i++) {

@@ -17,7 +17,7 @@ bool num_u64(const char *word, uint64_t min, uint64_t max, uint64_t *out);
 /* The same over the first n bytes of a text. */
 bool num_u64n(const char *text, size_t n, uint64_t min, uint64_t max, uint64_t *out);
 
-/* 5, 0.25, 250ms, 3s, 3m, 1h, in nanoseconds; up to about 290 years. */
+/* 5, .5, 0.25, 250ms, 3s, 3m, 1h, 2d, 2w, in nanoseconds; up to about 290 years. */
 bool num_duration(const char *word, int64_t *ns);
 
 /* 512, 64k, 1M, 2G: bytes, in units of 1024. */

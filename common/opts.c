@@ -10,11 +10,13 @@
 #include <unistd.h>
 
 #include "fd.h"
+#include "nearest.h"
 #include "num.h"
 #include "signum.h"
 #include "version.h"
 
 enum { FIRST_VALUE = 256, HELP_VALUE = FIRST_VALUE + OPTS_MAX, VERSION_VALUE };
+enum { HELP_LETTER = 'h' };
 
 static int arg_kind(const struct opt *opt)
 {
@@ -37,11 +39,28 @@ void opts_start(struct opts *o, const struct msg *m, const struct cli *cli, int 
         if (arg_kind(opt) == required_argument)
             *letter++ = ':';
     }
+    if (opts_letter_is_free(cli, HELP_LETTER))
+        *letter++ = HELP_LETTER;
     *letter = '\0';
     o->longs[n] = (struct option){"help", no_argument, NULL, HELP_VALUE};
     o->longs[n + 1] = (struct option){"version", no_argument, NULL, VERSION_VALUE};
     opterr = 0;
     optind = 1;
+}
+
+/* `; did you mean BEFOREname?`, if there is a near one. */
+static void add_nearest(struct buf *out, const struct nearest *n, const char *before)
+{
+    if (n->name)
+        buf_fmt(out, "; did you mean %s%s?", before, n->name);
+}
+
+static struct nearest nearest_long(const struct opts *o, const char *name, size_t len)
+{
+    struct nearest n = nearest_to(name, len);
+    for (const struct option *l = o->longs; l->name; l++)
+        nearest_try(&n, l->name);
+    return n;
 }
 
 /* getopt_long takes abbreviations: a long option must be a whole name before it gets to see it. */
@@ -54,7 +73,19 @@ static void insist_on_whole_name(const struct opts *o)
     for (const struct option *l = o->longs; l->name; l++)
         if (strlen(l->name) == len && memcmp(l->name, word + 2, len) == 0)
             return;
-    msg_usage(o->msg, "unknown option %.*s", (int)len + 2, word);
+    char mem[128];
+    struct buf hint = BUF(mem);
+    struct nearest n = nearest_long(o, word + 2, len);
+    add_nearest(&hint, &n, "--");
+    msg_usage(o->msg, "unknown option %.*s%s", (int)len + 2, word, buf_str(&hint));
+}
+
+bool opts_letter_is_free(const struct cli *cli, char letter)
+{
+    for (size_t i = 0; i < cli->count; i++)
+        if (cli->options[i].letter == letter)
+            return false;
+    return true;
 }
 
 static int row_of_letter(const struct opts *o, int letter)
@@ -63,6 +94,20 @@ static int row_of_letter(const struct opts *o, int letter)
         if (letter && o->cli->options[i].letter == letter)
             return (int)i;
     return -1;
+}
+
+/* An unknown letter: the word may be a long option with one - too few, or the letter the other case's. */
+static _Noreturn void complain_of_letter(const struct opts *o, const char *word)
+{
+    char mem[128];
+    struct buf hint = BUF(mem);
+    struct nearest n = nearest_long(o, word + 1, strcspn(word + 1, "="));
+    int row = row_of_letter(o, optopt ^ ('a' ^ 'A'));
+    if (n.name && n.len > 2)
+        add_nearest(&hint, &n, "--");
+    else if (row >= 0)
+        buf_fmt(&hint, "; did you mean -%c (--%s)?", optopt ^ ('a' ^ 'A'), o->cli->options[row].name);
+    msg_usage(o->msg, "unknown option -%c%s", optopt, buf_str(&hint));
 }
 
 /* What getopt_long found wrong with that word. */
@@ -75,7 +120,7 @@ static _Noreturn void complain(const struct opts *o, int problem, const char *wo
         msg_usage(o->msg, "option -%c needs an argument", optopt);
     if (optopt < 0 || optopt > 0x7f) /* a byte or a character, as libc has it */
         msg_usage(o->msg, "unknown option in %s", word);
-    msg_usage(o->msg, "unknown option -%c", optopt);
+    complain_of_letter(o, word);
 }
 
 static _Noreturn void print_help(const struct opts *o)
@@ -116,6 +161,34 @@ static int end_options(struct opts *o)
     return -1;
 }
 
+/* "create, stat or rm" */
+static void add_commands(struct buf *out, const char *const *commands)
+{
+    for (size_t i = 0; commands[i]; i++)
+        buf_fmt(out, "%s%s", !i ? "" : commands[i + 1] ? ", " : " or ", commands[i]);
+}
+
+int opts_command(const struct opts *o)
+{
+    if (o->command >= 0)
+        return o->command;
+    char mem[256];
+    struct buf text = BUF(mem);
+    const char *word = o->argv[o->first];
+    struct nearest n = nearest_to(word ? word : "", word ? strlen(word) : 0);
+    for (size_t i = 0; o->cli->commands[i]; i++)
+        nearest_try(&n, o->cli->commands[i]);
+    if (word && n.name)
+        add_nearest(&text, &n, "");
+    else
+        buf_text(&text, word ? "; expected " : "expected ");
+    if (!word || !n.name)
+        add_commands(&text, o->cli->commands);
+    if (word)
+        msg_usage(o->msg, "unknown command '%s'%s", word, buf_str(&text));
+    msg_usage(o->msg, "missing command: %s", buf_str(&text));
+}
+
 int opts_next(struct opts *o)
 {
     if (o->ended)
@@ -128,11 +201,11 @@ int opts_next(struct opts *o)
         return end_options(o);
     if (got == '?' || got == ':')
         complain(o, got, o->argv[at]);
-    if (got == HELP_VALUE)
+    int row = got >= FIRST_VALUE ? got - FIRST_VALUE : row_of_letter(o, got);
+    if (got == HELP_VALUE || row < 0) /* the one letter that is in no table */
         print_help(o);
     if (got == VERSION_VALUE)
         print_version(o);
-    int row = got >= FIRST_VALUE ? got - FIRST_VALUE : row_of_letter(o, got);
     o->now = &o->cli->options[row];
     return row;
 }
@@ -155,7 +228,7 @@ uint64_t opts_num(const struct opts *o, uint64_t min, uint64_t max)
         return value;
     char mem[96];
     struct buf why = BUF(mem);
-    buf_fmt(&why, "want a number from %llu to %llu", (unsigned long long)min, (unsigned long long)max);
+    buf_fmt(&why, "expected a number from %llu to %llu", (unsigned long long)min, (unsigned long long)max);
     opts_wrong(o, buf_str(&why));
 }
 
@@ -163,7 +236,7 @@ int64_t opts_duration(const struct opts *o)
 {
     int64_t ns;
     if (!num_duration(o->arg, &ns))
-        opts_wrong(o, "want a duration such as 5, 0.25, 250ms, 3m or 1h");
+        opts_wrong(o, "expected a duration such as 5, 0.25, 250ms, 3m or 1h");
     return ns;
 }
 
@@ -174,7 +247,7 @@ uint64_t opts_size(const struct opts *o, uint64_t min, uint64_t max)
         return bytes;
     char mem[96];
     struct buf why = BUF(mem);
-    buf_fmt(&why, "want a size such as 64k or 1M, from %llu to %llu bytes", (unsigned long long)min,
+    buf_fmt(&why, "expected a size such as 64k or 1M, from %llu to %llu bytes", (unsigned long long)min,
         (unsigned long long)max);
     opts_wrong(o, buf_str(&why));
 }
@@ -183,7 +256,7 @@ int opts_signal(const struct opts *o)
 {
     int sig;
     if (!signum_parse(o->arg, strlen(o->arg), &sig))
-        opts_wrong(o, "want a signal such as TERM, 15 or RTMIN+1");
+        opts_wrong(o, "expected a signal such as TERM, 15 or RTMIN+1");
     return sig;
 }
 
@@ -215,9 +288,7 @@ int opts_fd(const struct opts *o, int min)
 
 void opts_log_format(const struct opts *o, struct msg *m)
 {
-    m->json = strcmp(o->arg, "json") == 0;
-    if (!m->json && strcmp(o->arg, "text") != 0)
-        opts_wrong(o, "want text or json");
+    m->json = opts_choice(o) == 1;
 }
 
 void opts_level(struct msg *m, int row)
@@ -237,51 +308,8 @@ unsigned opts_mode(const struct opts *o)
 {
     unsigned mode;
     if (!num_mode(o->arg, &mode))
-        opts_wrong(o, "want an octal mode such as 0600");
+        opts_wrong(o, "expected an octal mode such as 0600");
     return mode;
-}
-
-/* "  -c, --concurrency=N" and the help text from a common column on */
-static void help_line(struct buf *out, const struct opt *opt)
-{
-    enum { COLUMN = 30 };
-    size_t start = out->len;
-    if (opt->letter)
-        buf_fmt(out, "  -%c, --%s", opt->letter, opt->name);
-    else
-        buf_fmt(out, "      --%s", opt->name);
-    if (arg_kind(opt) == required_argument)
-        buf_fmt(out, "=%s", opt->arg);
-    else if (opt->arg)
-        buf_fmt(out, "[=%s", opt->arg + 1); /* its own bracket closes it */
-    if (out->len - start + 1 > COLUMN) {
-        buf_char(out, '\n');
-        start = out->len;
-    }
-    do
-        buf_char(out, ' ');
-    while (out->len - start < COLUMN);
-    buf_fmt(out, "%s\n", opt->help);
-}
-
-void opts_help(const struct cli *cli, struct buf *out)
-{
-    const char *form = cli->usage;
-    for (const char *head = "Usage:"; form; head = "      ") {
-        size_t len = strcspn(form, "\n");
-        buf_fmt(out, "%s %s %.*s\n", head, cli->name, (int)len, form);
-        form = form[len] ? form + len + 1 : NULL;
-    }
-    buf_fmt(out, "%s.\n\n", cli->summary);
-    for (size_t i = 0; i < cli->count; i++)
-        help_line(out, &cli->options[i]);
-    static const struct opt everyones[] = {
-        {0, "help", NULL, "print this help"}, {0, "version", NULL, "print the version"}};
-    for (size_t i = 0; i < 2; i++)
-        help_line(out, &everyones[i]);
-    if (cli->notes)
-        buf_fmt(out, "\n%s\n", cli->notes);
-    buf_fmt(out, "\nThe manual: %s(1), ipcbox(7).\n", cli->name);
 }
 
 int opts_print(const struct msg *m, const struct buf *out)

@@ -20,19 +20,20 @@
 /* The options of both, first in each applet's list and in this order. */
 #define SERVE_OPTIONS(X)                                                                              \
     READY_OPTIONS(X, "port or path")                                                                  \
-    X(BACKLOG, 'b', "backlog", "N", "let N connections wait to be accepted (4096)")                   \
-    X(BANNER, 'B', "banner", "TEXT", "write TEXT to every client at once")                            \
-    X(LIMIT, 'c', "concurrency", "N", "at most N programs at a time, others wait (40)")               \
-    X(PER_CLIENT, 'C', "per-client", "N[:MSG]", "at most N for one client; send others MSG")          \
-    USER_OPTIONS(X, "change to USER and its groups once listening", "change to GROUP once listening") \
-    X(USER_ENV, 'U', "user-from-env", NULL, "change to $UID and $GID")                                \
-    X(QUIET, 'q', "quiet", NULL, "say only what is fatal")                                            \
-    X(ERRORS, 'Q', "errors", NULL, "say what goes wrong (default)")                                   \
-    X(VERBOSE, 'v', "verbose", NULL, "say what happens to every connection")                          \
-    X(RATE, 0, "rate", "N/TIME", "accept at most N connections in any TIME")                          \
-    X(DRAIN, 0, "drain", "TIME", "on TERM wait TIME for programs, then TERM them")                    \
-    X(MAX, 0, "max", "N", "end after N connections")                                                  \
-    X(INHERIT, 0, "inherit", "[NAME]", "take listening sockets from LISTEN_FDS")                      \
+    X(BACKLOG, 'b', "backlog", "N", "set the listen backlog to N connections (4096)")                 \
+    X(BANNER, 'B', "banner", "TEXT", "send TEXT to each client on connection")                        \
+    X(LIMIT, 'c', "concurrency", "N", "run at most N programs at a time; other clients wait (40)")    \
+    X(PER_CLIENT, 'C', "per-client", "N[:MESSAGE]",                                                   \
+        "serve at most N connections per client; send others MESSAGE")                                \
+    USER_OPTIONS(X, "switch to USER and its groups once listening", "switch to GROUP once listening") \
+    X(USER_ENV, 'U', "user-from-env", NULL, "switch to the ids in $UID and $GID once listening")      \
+    X(QUIET, 'q', "quiet", NULL, "print only fatal errors")                                           \
+    X(ERRORS, 'Q', "errors", NULL, "print errors (default)")                                          \
+    X(VERBOSE, 'v', "verbose", NULL, "also log every connection")                                     \
+    X(RATE, 0, "rate", "N/TIME", "accept at most N connections in any period of TIME")                \
+    X(DRAIN, 0, "drain", "TIME", "on SIGTERM, let programs finish for TIME, then terminate them")     \
+    X(MAX, 0, "max", "N", "exit after N connections")                                                 \
+    X(INHERIT, 0, "inherit", "[NAME]", "use the listening sockets passed in LISTEN_FDS")              \
     LOG_OPTIONS(X)
 
 /* A connection on its way to its program. */

@@ -23,7 +23,7 @@ enum { TIMETELL_ROOM = 16384 };
 
 void timetell_flush(struct timetell *t);
 
-/* A wrong call unless there are hosts, none of them longer than a name can be. */
+/* A usage error unless there are hosts, none of them longer than a name can be. */
 void timetell_check(const struct msg *m, char *const *hosts);
 
 /* Each ends the process when stdout can't be written. */
