@@ -1,8 +1,8 @@
 /*
  * lockrun - runs PROG while it holds a lock, or one of N.
  *
- * The lock is the kernel's and lockrun's alone: it is free the moment lockrun ends, however it ends, and PROG
- * dies with it, so who has the lock runs and who runs has the lock.
+ * The kernel releases the lock the moment lockrun exits, however it exits, and kills PROG with it: so PROG
+ * runs exactly as long as the lock is held.
  */
 #include "applet.h"
 
@@ -25,14 +25,14 @@
 #include "reap.h"
 #include "sigs.h"
 
-#define LOCKRUN_OPTIONS(X)                                                     \
-    JOB_ONE_OPTIONS(X)                                                         \
-    X(SHARED, 's', "shared", NULL, "a lock that others may share")             \
-    X(NOW, 'n', "nonblock", NULL, "don't wait: 1 when it is taken")            \
-    X(TIMEOUT, 't', "timeout", "TIME", "wait for TIME at most (124); 0 is -n") \
-    X(FCNTL, 0, "fcntl", NULL, "a lock of fcntl(2), not of flock(2)")          \
-    X(SLOTS, 0, "slots", "N", "one of N locks: N programs at a time")          \
-    X(WHO, 0, "who", NULL, "print who holds a lock on FILE, pid and name; 1: nobody")
+#define LOCKRUN_OPTIONS(X)                                                                 \
+    JOB_ONE_OPTIONS(X)                                                                     \
+    X(SHARED, 's', "shared", NULL, "take a shared lock")                                   \
+    X(NOW, 'n', "nonblock", NULL, "do not wait; exit 1 if the lock is taken")              \
+    X(TIMEOUT, 't', "timeout", "TIME", "wait at most TIME, then exit 124; 0 is -n")        \
+    X(FCNTL, 0, "fcntl", NULL, "use fcntl(2) locks instead of flock(2)")                   \
+    X(SLOTS, 0, "slots", "N", "take one of N locks, so that N programs may run at a time") \
+    X(WHO, 0, "who", NULL, "print the PID and name of each holder; exit 1 if there is none")
 
 enum lockrun_option { LOCKRUN_OPTIONS(OPT_ENUM) };
 static const struct opt options[] = {LOCKRUN_OPTIONS(OPT_ROW)};
@@ -270,10 +270,12 @@ static int fail(const struct lockrun *l)
     if (err == EINTR && sigs_ending_came())
         sigs_die(sigs_take_ending(NULL));
     if (err == EWOULDBLOCK)
-        return msg_fatal_why(l->msg, EXIT_NO, "lock", l->path, "it is taken");
-    if (err == ETIMEDOUT)
-        return msg_fatal_why(l->msg, EXIT_DEADLINE, "lock", l->path, "the deadline passed");
-    return msg_fatal(l->msg, EXIT_SYSTEM, "lock", l->path, err);
+        msg_error_why(l->msg, "lock", l->path, "it is taken");
+    else if (err == ETIMEDOUT)
+        msg_error_why(l->msg, "lock", l->path, "the deadline passed");
+    else
+        return msg_fatal(l->msg, EXIT_SYSTEM, "lock", l->path, err);
+    return err == EWOULDBLOCK ? EXIT_NO : EXIT_DEADLINE;
 }
 
 static int run(struct lockrun *l)
@@ -329,7 +331,7 @@ static const struct cli cli = {
     .summary = "run a program under a lock, or one of several",
     .usage = "[OPTION]... FILE PROG [ARG]...\n"
              "--who FILE",
-    .notes = "FILE is made if it is not there, and left there. When lockrun is killed, PROG is, too.",
+    .notes = "FILE is created if it does not exist, and is not removed. If lockrun is killed, so is PROG.",
     .options = options,
     .count = sizeof options / sizeof *options,
 };
@@ -345,12 +347,14 @@ static int lockrun_main(struct msg *m, int argc, char **argv)
         take_option(&l, row, &o);
     argv += o.first;
     if (!*argv || !**argv)
-        msg_usage(m, "want FILE");
+        msg_usage(m, "missing FILE");
     l.path = *argv;
     if (l.slots && l.kind.shared)
-        msg_usage(m, "--slots and --shared don't go together");
-    if (l.who ? argv[1] != NULL : !argv[1])
-        msg_usage(m, l.who ? "--who FILE, without PROG" : "want PROG");
+        msg_usage(m, "--slots and --shared cannot be combined");
+    if (l.who && argv[1])
+        msg_usage(m, "--who takes only FILE: unexpected operand '%s'", argv[1]);
+    if (!l.who && !argv[1])
+        msg_usage(m, "missing PROG");
     if (l.who)
         return print_who(&l);
     job_single(&l.job, argv + 1);
