@@ -1,8 +1,8 @@
 /*
- * daemonize - makes a daemon of PROG, and says whether that is true; controls it by its pidfile.
+ * daemonize - runs PROG as a daemon, reports whether it came up, and controls it through its pidfile.
  *
- * perlipc's "Complete Dissociation of Child from Parent". The caller gets its prompt back once PROG has been
- * executed and is ready; the monitor that stays (common/monitor.c) holds the lock that makes a pidfile true.
+ * perlipc's "Complete Dissociation of Child from Parent". It returns once PROG has been executed and is
+ * ready; the monitor that stays (common/monitor.c) holds the lock that makes a pidfile trustworthy.
  */
 #include "applet.h"
 
@@ -23,34 +23,35 @@
 #include "reap.h"
 #include "sigs.h"
 
-#define DAEMONIZE_OPTIONS(X)                                                                             \
-    JOB_ONE_OPTIONS(X)                                                                                   \
-    X(PROG_PID, 'p', "pidfile", "FILE", "pidfile with PROG's pid")                                       \
-    X(OWN_PID, 'P', "monitor-pidfile", "FILE", "pidfile with the monitor's pid")                         \
-    X(LOCK, 'l', "lock", "FILE", "hold a lock on FILE while PROG runs")                                  \
-    X(DIRECTORY, 'c', "chdir", "DIR", "go there first (/, with --foreground nowhere)")                   \
-    X(UMASK, 'm', "umask", "MODE", "set the umask")                                                      \
-    USER_OPTIONS(X, "PROG becomes USER", "PROG becomes GROUP")                                           \
-    X(ENV, 'E', "env", "NAME=VALUE", "put it into PROG's environment")                                   \
-    X(CLEAR_ENV, 0, "clear-env", NULL, "with nothing else in it")                                        \
-    X(OUTPUT, 'o', "output", "FILE", "PROG's stdout (/dev/null)")                                        \
-    X(ERRORS, 'e', "errors", "FILE", "PROG's stderr (/dev/null)")                                        \
-    X(APPEND, 'a', "append", NULL, "don't empty these files first")                                      \
-    X(READY, 0, "ready", "HOW", "fd, notify or none: wait until PROG says that it is ready (none)")      \
-    X(TIMEOUT, 't', "timeout", "TIME", "be ready, or have stopped, within TIME (30), or be killed")      \
-    X(SETTLE, 0, "settle", "TIME", "PROG has failed if it ends within TIME (0)")                         \
-    X(SUPERVISE, 0, "supervise", NULL, "start PROG again whenever it ends")                              \
-    X(BACKOFF, 0, "backoff", "MIN:MAX", "pauses before that, from MIN doubling to MAX (1:60)")           \
-    X(GRACE, 'k', "kill-after", "TIME", "at a restart PROG has TIME to end (10); given, also at a stop") \
-    X(HUP, 0, "hup", "WHAT", "restart, forward or reopen (the log): what SIGHUP does")                   \
-    X(FOREGROUND, 0, "foreground", NULL, "the monitor doesn't go to the background")                     \
-    X(LOG, 0, "log", "FILE", "write PROG's stdout and stderr to FILE")                                   \
-    X(LOG_SIZE, 0, "log-size", "SIZE", "rotate FILE before it gets larger than SIZE")                    \
-    X(LOG_KEEP, 0, "log-keep", "COUNT", "keep COUNT rotated files (5)")                                  \
-    X(STATUS, 0, "status", NULL, "say whether the daemon of -p or -P runs: 0, 1, 3 or 4")                \
-    X(STOP, 0, "stop", NULL, "end it")                                                                   \
-    X(RESTART, 0, "restart", NULL, "have its PROG started again")                                        \
-    X(RELOAD, 0, "reload", NULL, "send its PROG SIGHUP")
+#define DAEMONIZE_OPTIONS(X)                                                                                \
+    JOB_ONE_OPTIONS(X)                                                                                      \
+    X(PROG_PID, 'p', "pidfile", "FILE", "create a pidfile with PROG's PID")                                 \
+    X(OWN_PID, 'P', "monitor-pidfile", "FILE", "create a pidfile with the monitor's PID")                   \
+    X(LOCK, 'l', "lock", "FILE", "hold a lock on FILE while the monitor runs")                              \
+    X(DIRECTORY, 'c', "chdir", "DIR", "change to DIR first (/; with --foreground, stay)")                   \
+    X(UMASK, 'm', "umask", "MODE", "set the umask")                                                         \
+    USER_OPTIONS(X, "run PROG as USER", "run PROG with GROUP as its group")                                 \
+    X(ENV, 'E', "env", "NAME=VALUE", "set a variable in PROG's environment")                                \
+    X(CLEAR_ENV, 0, "clear-env", NULL, "start with an empty environment")                                   \
+    X(OUTPUT, 'o', "output", "FILE", "write PROG's standard output to FILE (/dev/null)")                    \
+    X(ERRORS, 'e', "errors", "FILE", "write PROG's standard error to FILE (/dev/null)")                     \
+    X(APPEND, 'a', "append", NULL, "append to these files instead of truncating them")                      \
+    X(READY, 0, "ready", "none|fd|notify", "wait until PROG reports that it is ready (none)")               \
+    X(TIMEOUT, 't', "timeout", "TIME", "wait at most TIME for readiness or a stop, then kill (30)")         \
+    X(SETTLE, 0, "settle", "TIME", "fail if PROG exits within TIME (0)")                                    \
+    X(SUPERVISE, 0, "supervise", NULL, "restart PROG whenever it exits")                                    \
+    X(BACKOFF, 0, "backoff", "MIN:MAX", "pause before a restart, doubling from MIN to MAX (1:60)")          \
+    X(GRACE, 'k', "kill-after", "TIME",                                                                     \
+        "kill PROG if it has not exited TIME after a restart was requested (10); if given, also at a stop") \
+    X(HUP, 0, "hup", "restart|forward|reopen", "on SIGHUP, restart PROG, pass it on, or reopen the log")    \
+    X(FOREGROUND, 0, "foreground", NULL, "keep the monitor in the foreground")                              \
+    X(LOG, 0, "log", "FILE", "write PROG's output and the monitor's messages to FILE")                      \
+    X(LOG_SIZE, 0, "log-size", "SIZE", "rotate FILE before it grows larger than SIZE")                      \
+    X(LOG_KEEP, 0, "log-keep", "COUNT", "keep COUNT rotated files (5)")                                     \
+    X(STATUS, 0, "status", NULL, "print whether the daemon runs, its restarts and its last exit")           \
+    X(STOP, 0, "stop", NULL, "stop the daemon and wait until it has exited")                                \
+    X(RESTART, 0, "restart", NULL, "restart PROG")                                                          \
+    X(RELOAD, 0, "reload", NULL, "send SIGHUP to PROG")
 
 enum daemonize_option { DAEMONIZE_OPTIONS(OPT_ENUM) };
 static const struct opt options[] = {DAEMONIZE_OPTIONS(OPT_ROW)};
@@ -79,7 +80,7 @@ static int control(const struct daemonize *d, char *const *operands)
     if (!c.path)
         msg_usage(d->msg, "--%s needs -p or -P", name);
     if (*operands)
-        msg_usage(d->msg, "--%s takes no PROG", name);
+        msg_usage(d->msg, "--%s takes no PROG: unexpected operand '%s'", name, *operands);
     return monitor_control(&c);
 }
 
@@ -138,7 +139,7 @@ static int wait_for_report(const struct daemonize *d, pid_t monitor, int report)
     if (came)
         sigs_die(came);
     if (n != sizeof failed && end >= 0 && reap_exit_status(end) > 0 && reap_exit_status(end) < EXIT_SIGNAL)
-        return reap_exit_status(end); /* said */
+        return reap_exit_status(end); /* it has printed why */
     if (n != sizeof failed)
         return msg_fatal_why(
             d->msg, EXIT_SYSTEM, "start", *d->monitor.job.progs->argv, "its monitor was killed");
@@ -191,14 +192,14 @@ static void take_backoff(struct monitor *m, const struct opts *o)
     buf_bytes(&b, o->arg, n);
     if (!o->arg[n] || !num_duration(buf_str(&b), &m->backoff_min) ||
         !num_duration(o->arg + n + 1, &m->backoff_max) || m->backoff_min > m->backoff_max)
-        opts_wrong(o, "want MIN:MAX, two durations such as 1:60 or 100ms:5");
+        opts_wrong(o, "expected two times such as 1:60 or 100ms:5");
 }
 
 static void add_assignment(struct daemonize *d, const struct opts *o)
 {
     struct monitor *m = &d->monitor;
     if (*o->arg == '=' || !strchr(o->arg, '='))
-        opts_wrong(o, "want NAME=VALUE");
+        opts_wrong(o, "expected NAME=VALUE");
     char **more = realloc(m->assignments, (d->assignments + 2) * sizeof *more);
     if (more) {
         more[d->assignments++] = o->arg;
@@ -209,21 +210,10 @@ static void add_assignment(struct daemonize *d, const struct opts *o)
     }
 }
 
-/* Which of the words, NULL-terminated, the argument is. */
-static int choose(const struct opts *o, const char *const *words, const char *why)
-{
-    for (int i = 0; words[i]; i++)
-        if (strcmp(o->arg, words[i]) == 0)
-            return i;
-    opts_wrong(o, why);
-}
-
-/* What is about the process. */
+/* What concerns the process. */
 static void take_process_option(struct daemonize *d, int row, const struct opts *o)
 {
     struct monitor *m = &d->monitor;
-    static const char *const readies[] = {"none", "fd", "notify", NULL};
-    static const char *const hups[] = {"restart", "forward", "reopen", NULL};
     switch (row) {
     case OPT_DIRECTORY:
         m->directory = absolute(d, o->arg);
@@ -241,13 +231,13 @@ static void take_process_option(struct daemonize *d, int row, const struct opts 
         add_assignment(d, o);
         break;
     case OPT_READY:
-        m->ready = (unsigned)choose(o, readies, "want fd, notify or none");
+        m->ready = (unsigned)opts_choice(o);
         break;
     case OPT_BACKOFF:
         take_backoff(m, o);
         break;
     case OPT_HUP:
-        m->hup = HUP_RESTART + (unsigned)choose(o, hups, "want restart, forward or reopen");
+        m->hup = HUP_RESTART + (unsigned)opts_choice(o);
         break;
     }
 }
@@ -349,14 +339,14 @@ static void check(struct daemonize *d)
 {
     struct monitor *m = &d->monitor;
     if (m->log_path && (m->out_path || m->err_path))
-        msg_usage(d->msg, "--log takes what -o and -e would");
+        msg_usage(d->msg, "--log cannot be combined with -o or -e");
     if (!m->log_path && m->log_size)
         msg_usage(d->msg, "--log-size needs --log");
     if (m->hup == HUP_REOPEN && !m->log_path)
         msg_usage(d->msg, "--hup reopen needs --log");
     if (is_same_path(m->prog_pid.path, m->own_pid.path) || is_same_path(m->prog_pid.path, m->lock_path) ||
         is_same_path(m->own_pid.path, m->lock_path))
-        msg_usage(d->msg, "-p, -P and -l are three files");
+        msg_usage(d->msg, "-p, -P and -l need different files");
     m->leave = !m->prog_pid.path && !m->own_pid.path && !m->lock_path && !m->supervise && !m->log_path &&
                !m->foreground;
     if (!d->has_directory && !m->foreground)
@@ -368,7 +358,8 @@ static const struct cli cli = {
     .summary = "start a program as a daemon, or control one",
     .usage = "[OPTION]... PROG [ARG]...\n"
              "--status|--stop|--restart|--reload -p FILE|-P FILE [-t TIME]",
-    .notes = "With -p, -P, -l, --supervise, --log or --foreground a monitor stays, and PROG ends with it.",
+    .notes = "With -p, -P, -l, --supervise, --log or --foreground a monitor process stays, and PROG does not "
+             "outlive it.",
     .options = options,
     .count = sizeof options / sizeof *options,
 };
@@ -391,7 +382,7 @@ static int daemonize_main(struct msg *m, int argc, char **argv)
     if (d.command >= 0)
         return control(&d, argv);
     if (!*argv)
-        msg_usage(m, "want PROG");
+        msg_usage(m, "missing PROG");
     check(&d);
     job_single(&d.monitor.job, argv);
     int failed = job_find(&d.monitor.job);

@@ -272,7 +272,7 @@ full() {
   kill -TERM "$monitor"
   ends_with 0 "$monitor"
   run -0 cat monitor.err
-  [[ $output == "daemonize: "*" bytes of the log are lost $here/small/log: No space left on device" ]]
+  [[ $output == "daemonize: "*" bytes of output were lost $here/small/log: No space left on device" ]]
   lost=$(tr -dc '0-9 ' <<<"${output%% bytes*}")
   [ "$(wc -l <monitor.err)" -eq 1 ]
   written=$(stat -c %s small/log)
@@ -292,7 +292,7 @@ full() {
   until_true ended "$monitor"
   [ ! -e monitor ]
   run -0 tail -n 1 small/log
-  [[ $output =~ ^daemonize:\ [0-9]+\ bytes\ of\ the\ log\ are\ lost ]]
+  [[ $output =~ ^daemonize:\ [0-9]+\ bytes\ of\ output\ were\ lost ]]
 }
 
 @test "a full disk: TERM ends it, with what waits for room" {

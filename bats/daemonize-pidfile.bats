@@ -89,7 +89,7 @@ $stranger USR2" ]
   monitor=$(cat monitor)
   before=$(stat -c '%n %i %Y %s' prog monitor out)
   refused 1 -p prog -o out touch ran
-  [ "$output" = "daemonize: start under $here/prog: pid $monitor is running" ]
+  [ "$output" = "daemonize: start under $here/prog: already running as pid $monitor" ]
   refused 1 -P monitor -o out touch ran
   refused 1 -p monitor -o out touch ran
   refused 1 -p another -P monitor -o out --log-keep 3 touch ran
@@ -127,7 +127,7 @@ $stranger USR2" ]
   orphaned
   [ -e prog ]
   says 1 prog
-  [ "$output" = "not running, but has a pidfile" ]
+  [ "$output" = "not running, but the pidfile exists" ]
   noting -p prog -P monitor
   [ "$(cat noted)" = "$(cat prog) start" ]
   says 0 prog
@@ -324,7 +324,7 @@ lock_held() {
   daemonized -l lock -P monitor sleep 6028s
   run -1 flock -n lock true
   refused 1 -l lock touch ran
-  [ "$output" = "daemonize: lock $here/lock: another has it" ]
+  [ "$output" = "daemonize: lock $here/lock: it is taken" ]
   [ ! -e ran ]
   refused 0 --stop -P monitor
   flock -n lock true
@@ -399,7 +399,7 @@ lock_held() {
   local prog monitor
   prog=$(cat prog) monitor=$(cat monitor)
   refused 124 --stop -p prog -t 3
-  [ "$output" = "daemonize: stop $here/prog: the deadline passed; it was killed" ]
+  [ "$output" = "daemonize: stop $here/prog: it did not stop in time and was killed" ]
   ended "$monitor"
   until_true ended "$prog"
   until_line noted "$prog TERM"

@@ -254,11 +254,11 @@ PERL
 
 @test "--settle: PROG's status when it ends within it, and 111 for 0" {
   refused 3 --settle 1h sh -c 'exit 3'
-  [ "$output" = "daemonize: bring up sh: it ended with exit status 3" ]
+  [ "$output" = "daemonize: bring up sh: it exited with status 3" ]
   refused 111 --settle 1h true
-  [ "$output" = "daemonize: bring up true: it ended with exit status 0" ]
+  [ "$output" = "daemonize: bring up true: it exited with status 0" ]
   refused 137 --settle 1h -p pid sh -c 'kill -KILL $$'
-  [ "$output" = "daemonize: bring up sh: it died of signal 9" ]
+  [ "$output" = "daemonize: bring up sh: it was killed by SIGKILL" ]
   [ ! -e pid ]
   # who supervises does not try again what has never been up
   refused 3 --settle 1h --supervise --backoff 1ms:1ms sh -c "echo run >>$here/runs; exit 3"
@@ -312,7 +312,7 @@ PERL
 
 @test "--ready fd closed without a newline: 111, and PROG is ended" {
   refused 111 --ready fd -p pid bash -c 'echo $$ >'"$here"'/was; exec 3>&-; exec sleep 6008s'
-  [ "$output" = "daemonize: bring up bash: it has closed READY_FD without a newline" ]
+  [ "$output" = "daemonize: bring up bash: it closed READY_FD without writing a newline" ]
   ended "$(cat was)"
   [ ! -e pid ]
 }
@@ -323,7 +323,7 @@ PERL
   # many times: its end and the end of its pipe are two events, in either order
   for round in {1..100}; do
     refused 5 --ready fd sh -c 'exit 5'
-    [ "$output" = "daemonize: bring up sh: it ended with exit status 5" ]
+    [ "$output" = "daemonize: bring up sh: it exited with status 5" ]
   done
 }
 
@@ -332,7 +332,7 @@ PERL
     (trap '' TERM; echo \$BASHPID >>$here/pids; while :; do sleep 6009s; done) &
     setsid sleep 6010s & echo \$! >>$here/pids; echo \$\$ >>$here/pids
     until [ \$(wc -l <$here/pids) -eq 3 ]; do sleep 0.01; done; echo >$here/all; wait"
-  [ "$output" = "daemonize: bring up bash: it was not ready at the deadline" ]
+  [ "$output" = "daemonize: bring up bash: it was not ready in time" ]
   [ "$(wc -l <pids)" -eq 3 ]
   while read -r pid; do
     ended "$pid"
@@ -356,7 +356,7 @@ READY=1'; exec sleep 6011s"
 @test "--ready notify -t: no word until then is 124, and PROG is dead" {
   with_time 'was told' -124 timeout --foreground 60 daemonize --ready notify -t @T@ -P pid sh -c "
     echo \$\$ >$here/was; '$HELPERS/tell' STATUS=slow; echo >$here/told; exec sleep 6012s"
-  [ "$output" = "daemonize: bring up sh: it was not ready at the deadline" ]
+  [ "$output" = "daemonize: bring up sh: it was not ready in time" ]
   ended "$(cat was)"
   [ ! -e pid ]
 }

@@ -113,11 +113,11 @@ static void end_log(struct monitor *m)
     if (!m->foreground) /* our stderr is that log: it gives up some lines for this one */
         bytes += logfile_make_room(&m->log, sizeof mem);
     if (m->foreground) {
-        buf_fmt(&lost, "%zu bytes of the log are lost", bytes);
+        buf_fmt(&lost, "%zu bytes of output were lost", bytes);
         msg_error(m->msg, buf_str(&lost), m->log.path, m->log.error);
     } else {
         buf_fmt(
-            &lost, "%s: %zu bytes of the log are lost: %s\n", m->msg->applet, bytes, strerror(m->log.error));
+            &lost, "%s: %zu bytes of output were lost: %s\n", m->msg->applet, bytes, strerror(m->log.error));
         fd_write_all(m->log.fd, lost.mem, lost.len);
     }
 }

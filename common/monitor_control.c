@@ -119,7 +119,7 @@ static int status(const struct monitor_control *c)
     if (pid > 0) {
         describe(c, pid, &out);
     } else if (pid == 0) {
-        buf_text(&out, "not running, but has a pidfile\n");
+        buf_text(&out, "not running, but the pidfile exists\n");
     } else if (errno == ENOENT) {
         buf_text(&out, "not running\n");
     } else {
@@ -153,7 +153,13 @@ static int wait_until_stopped(const struct monitor_control *c, int fd)
         wait_for_end(fd, CLOCK_NEVER);
     }
     pidfile_remove_dead(c->path);
-    return msg_fatal_why(c->msg, EXIT_DEADLINE, "stop", c->path, "the deadline passed; it was killed");
+    return msg_fatal_why(c->msg, EXIT_DEADLINE, "stop", c->path, "it did not stop in time and was killed");
+}
+
+static int say_not_running(const struct monitor_control *c)
+{
+    msg_error_why(c->msg, c->name, c->path, "not running");
+    return EXIT_NO;
 }
 
 static int send_command(const struct monitor_control *c)
@@ -164,7 +170,7 @@ static int send_command(const struct monitor_control *c)
     int fd = open_holder(c->path, &pid);
     if (fd < 0 && (errno == ESRCH || errno == ENOENT))
         return stops ? EXIT_DONE /* as init scripts have it: it is stopped */
-                     : msg_fatal_why(c->msg, EXIT_NO, c->name, c->path, "not running");
+                     : say_not_running(c);
     if (fd < 0)
         return msg_fatal(c->msg, EXIT_SYSTEM, "look at", c->path, errno);
     int done = (int)syscall(SYS_pidfd_send_signal, fd, sig, NULL, 0), err = errno;
