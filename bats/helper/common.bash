@@ -21,6 +21,45 @@ common_setup() {
   "$IPCBOX" --install -s bin
   export PATH=$BATS_TEST_TMPDIR/bin:$HELPERS:$PATH
   started=()
+  need_perl_of_test
+}
+
+# need COMMAND PACKAGE: skips the test where COMMAND is missing.
+need() {
+  command -v "$1" >/dev/null || skip "needs $1 (Debian: $2)"
+}
+
+# need_perl [MODULE]...: for a test in which a program in perl is the peer.
+need_perl() {
+  local module
+  need perl perl
+  for module in "$@"; do
+    perl -M"$module" -e 1 2>/dev/null || skip "needs perl's $module (Debian: perl)"
+  done
+}
+
+# Skips a test with a program in perl where there is no perl, or of modules (-M in its own text) that are missing.
+need_perl_of_test() {
+  local body modules
+  command -v perl >/dev/null || ! text_of setup "$BATS_TEST_NAME" | grep -qE '(^|[^a-z_])perl|PERL/' || need_perl
+  body=$(declare -f "$BATS_TEST_NAME")
+  [[ $body == *perl*-M[A-Z]* ]] || return 0
+  mapfile -t modules < <(grep -oE -- '-M[A-Z][A-Za-z:]*' <<<"$body" | cut -c 3- | sort -u)
+  need_perl "${modules[@]}"
+}
+
+# text_of FUNCTION...: their text, and that of all that they call.
+text_of() {
+  local seen=' common_setup need_perl ' text word
+  while [ $# -gt 0 ]; do
+    if [[ $seen != *" $1 "* ]] && text=$(declare -f "$1"); then
+      echo "$text"
+      # shellcheck disable=SC2046 # words
+      set -- "$@" $(grep -oE '[a-zA-Z_][a-zA-Z_0-9]*' <<<"$text" | sort -u)
+    fi
+    seen+="$1 "
+    shift
+  done
 }
 
 # Ends what start and background have started, and complains of processes that outlive their test.

@@ -34,20 +34,6 @@ gone() {
   [ ! -e /proc/"$1" ]
 }
 
-# need COMMAND PACKAGE: skips the test where COMMAND is missing.
-need() {
-  command -v "$1" >/dev/null || skip "needs $1 (Debian: $2)"
-}
-
-# need_perl [MODULE]...: for a test in which a program in perl is the peer.
-need_perl() {
-  local module
-  need perl perl
-  for module in "$@"; do
-    perl -M"$module" -e 1 2>/dev/null || skip "needs perl's $module (Debian: perl)"
-  done
-}
-
 need_root() {
   [ "$(id -u)" -eq 0 ] || skip "needs root"
 }
@@ -63,7 +49,8 @@ with_hosts() {
 
 need_own_hosts() {
   need_root
-  unshare --mount true || skip "needs a mount namespace of its own"
+  unshare --mount mount --bind /dev/null /etc/hosts 2>/dev/null ||
+    skip "needs a mount namespace of its own, and a file /etc/hosts in it"
 }
 
 # In a network of its own, with a name server on its loopback: DNS says "liar.test" for 127.0.0.7 and 127.0.0.99 for

@@ -144,8 +144,8 @@ done
 # shellcheck disable=SC2046 # names
 set -- $(counts $(logs))
 skips=$(find "$log" -name '*.tap' -exec sed -n 's/^ok [0-9].* # skip //p' {} + | sort | uniq -c | sort -rn)
-packages=$(echo "$skips" | sed -n 's/.*(Debian: \(.*\))$/\1/p' | tr ', ' '\n' | sort -u | paste -sd ' ' -)
-echo "$1 tests, $3 failed, $4 skipped${packages:+; to run them: apt-get install$packages}"
+packages=$(echo "$skips" | sed -n 's/.*(Debian: \(.*\))$/\1/p' | tr ', ' '\n' | sed '/^$/d' | sort -u | paste -sd ' ' -)
+echo "$1 tests, $3 failed, $4 skipped${packages:+; to run them: apt-get install $packages}"
 echo "$skips" | sed '/^$/d; /(Debian: /d; s/^/skipped: /'
 # what counts is how often the tag stands in the files
 [ -z "$filter" ] || echo "left out: $(cat bats/*.bats | grep -c '^# bats test_tags=long') long tests; make test-all runs them, too"

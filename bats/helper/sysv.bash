@@ -16,6 +16,7 @@ sysv_teardown() {
   local key kind
   common_teardown
   nobody_left_behind
+  [ -e "${here:-}/.keys" ] || return 0 # skipped before it was there
   while read -r key; do
     for kind in -M -S -Q; do
       ipcrm "$kind" "$key" 2>/dev/null || :
