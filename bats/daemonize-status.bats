@@ -125,13 +125,20 @@ daemonize: $second was killed by SIGTERM; no restart" ]
 
 # ---- syslog ----
 
+# more_restarts: until there have been some more.
+more_restarts() {
+  run -0 timeout 60 daemonize --status -P monitor
+  [[ $output =~ ,\ ([0-9]+)\ restart ]]
+  until_true restarts "$((BASH_REMATCH[1] + 5))" monitor
+}
+
 # A command behind these words has a /dev of its own, in which /dev/log can be made.
 with_dev_log=(unshare --user --map-root-user --mount sh -c "mkdir -p dev && touch dev/null &&
   mount --bind /dev/null dev/null && mount --rbind dev /dev && exec \"\$@\"" '')
 
 @test "without a log the lines go to syslog; where there is none, or nobody reads it, nothing waits" {
   "${with_dev_log[@]}" true || skip "needs a user namespace and mounts in it"
-  # tell -l reads; later it is stopped, so that its queue is full, and then it is gone
+  # tell -l reads; then it is stopped and its queue is full; then it is gone
   script crash 'exit 9'
   mkfifo go
   background service "${with_dev_log[@]}" sh -c '
@@ -139,20 +146,19 @@ with_dev_log=(unshare --user --map-root-user --mount sh -c "mkdir -p dev && touc
     until [ -S /dev/log ]; do :; done
     daemonize -P monitor --supervise --backoff 10ms:10ms ./crash
     read -r line <go; kill -STOP $reader
+    NOTIFY_SOCKET=/dev/log tell $(seq 10000) & echo $! >filler
     read -r line <go; kill -KILL $reader; rm /dev/log
     read -r line <go; daemonize --stop -P monitor'
   until_line service.out 'restart 3 in'
   run -0 grep -E '^<28>[A-Z][a-z]{2} [ 123][0-9] [0-9:]{8} daemonize\[[0-9]+\]: [0-9]+ exited with status 9; restart 3 in 0.01 s$' \
     service.out
   [[ $output == *"daemonize[$(cat monitor)]"* ]]
-  local enough
-  enough=$(cat /proc/sys/net/unix/max_dgram_qlen)
-  for _ in 1 2; do
-    run -0 daemonize --status -P monitor
-    [[ $output =~ ,\ ([0-9]+)\ restart ]]
-    echo >go
-    until_true restarts "$((BASH_REMATCH[1] + enough + 20))" monitor
-  done
+  echo >go
+  until_true [ -s filler ]
+  until_true asleep "$(cat filler)" tell
+  more_restarts
+  echo >go
+  more_restarts
   echo >go
   ends_with 0 "$service"
 }

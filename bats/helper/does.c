@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -93,6 +94,18 @@ static void append(const char *file, const char *text)
         (at && dprintf(fd, "%d%s", (int)getpid(), at + 1) < 0) || dprintf(fd, "\n") < 0)
         die(file);
     close(fd);
+}
+
+static void write_text(int fd, const char *text)
+{
+    if (write(fd, text, strlen(text)) != (ssize_t)strlen(text))
+        die("write");
+}
+
+static void wait_until_read(int fd)
+{
+    for (int unread = 1; ioctl(fd, FIONREAD, &unread) == 0 && unread;)
+        pause_ms(10);
 }
 
 static void take_note(int sig)
@@ -190,6 +203,10 @@ int main(int argc, char **argv)
             print_pid(1, last);
         else if (IS("to", 2))
             append(one, two);
+        else if (IS("write", 2))
+            write_text(atoi(one), two);
+        else if (IS("drained", 1))
+            wait_until_read(atoi(one));
         else if (IS("sleep", 0))
             sleep_on(NULL);
         else if (IS("pause", 1))
