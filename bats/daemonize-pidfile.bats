@@ -90,6 +90,8 @@ $stranger USR2" ]
   before=$(stat -c '%n %i %Y %s' prog monitor out)
   refused 1 -p prog -o out touch ran
   [ "$output" = "daemonize: start under $here/prog: already running as pid $monitor" ]
+  refused 1 -q -p prog -o out touch ran
+  [ -z "$output" ]
   refused 1 -P monitor -o out touch ran
   refused 1 -p monitor -o out touch ran
   refused 1 -p another -P monitor -o out --log-keep 3 touch ran

@@ -1,12 +1,15 @@
 // does WORD... - a process that does what the words say, in their order; at their end it exits 0. What would
 // last for ever ends with SIGALRM after 100 s, should a test fail.
-//   say TEXT, pid, last (the pid of the last fork): a line to stdout     to FILE TEXT: a line appended to
-//   FILE, with % for the pid     sleep: for ever     pause MS     open FILE: reads it to its end     exit N
-//   ignore|default|block|unblock SIG     note SIG: from now on its name to fd 1 (note2: 2)     leave SIG MS
-//   TEXT: then it pauses, appends TEXT to fd 2, exits 0     kill SIG self|parent|PID     pgrp, sid: a group,
-//   a session of its own fork N WORD... ';': N children do these words and exit; the parent goes on behind
-//   the ';'     wait: for all children thread: another one, that sleeps     end-thread: only this one exits
-//   churn MS: goes on in a new child, every MS setuid UID     exec COMMAND...
+//   say TEXT, pid, last (the pid of the last fork), fds, group (of it and its parent: same|own, leader): to
+//   stdout to FILE TEXT                appends a line, with % for the pid sleep, pause MS, exit N, open FILE
+//   (reads it to its end), wait (for all children), exec COMMAND..., setuid UID write FD TEXT, drained FD
+//   (until a pipe is empty), broken-pipe (writes to one) ignore|default|block|unblock SIG; kill SIG
+//   self|parent|PID note SIG, note2 SIG         from now on prints its name to fd 1, 2 leave SIG MS TEXT then
+//   it pauses, prints TEXT to fd 2 and exits 0 storm PID N FILE SIG SIG    N signals, of both by turns;
+//   before each its number is written to FILE, unless '' pgrp, sid                   a process group, a
+//   session of its own fork N WORD... ';'          N children do these words and exit; the parent goes on
+//   behind the ';' churn MS                    goes on in a new child, every MS thread, end-thread another
+//   thread, that sleeps; only this one exits
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
@@ -108,6 +111,34 @@ static void wait_until_read(int fd)
         pause_ms(10);
 }
 
+static void break_pipe(void)
+{
+    int fds[2];
+    if (pipe(fds) < 0 || close(fds[0]) < 0 || (write(fds[1], "x", 1) < 0 && errno != EPIPE))
+        die("pipe");
+}
+
+static void print_fds(void)
+{
+    char text[2000] = "";
+    for (int fd = 0; fd < 256; fd++)
+        if (fcntl(fd, F_GETFD) >= 0)
+            snprintf(text + strlen(text), sizeof text - strlen(text), " %d", fd);
+    line(1, text + 1);
+}
+
+static void storm(char **w)
+{
+    char text[32];
+    int fd = *w[2] ? open(w[2], O_WRONLY) : -1;
+    for (int n = 1; n <= atoi(w[1]); n++) {
+        int length = snprintf(text, sizeof text, "%05d\n", n);
+        if ((fd >= 0 && pwrite(fd, text, (size_t)length, 0) != length) ||
+            kill(atoi(*w), number(w[3 + (n + 1) % 2])) < 0)
+            die("storm");
+    }
+}
+
 static void take_note(int sig)
 {
     int kept = errno;
@@ -203,6 +234,15 @@ int main(int argc, char **argv)
             print_pid(1, last);
         else if (IS("to", 2))
             append(one, two);
+        else if (IS("fds", 0))
+            print_fds();
+        else if (IS("group", 0))
+            printf("%s %d\n", getpgrp() == getpgid(getppid()) ? "same" : "own", getpgrp() == getpid()),
+                fflush(stdout);
+        else if (IS("broken-pipe", 0))
+            break_pipe();
+        else if (IS("storm", 5))
+            storm(w - 5);
         else if (IS("write", 2))
             write_text(atoi(one), two);
         else if (IS("drained", 1))
