@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -192,15 +193,6 @@ static bool is_queue(const char *line)
     return strstr(line, buf_str(&byte)) != NULL;
 }
 
-/* Whether a line of /proc/PID/fdinfo/FD, or of /proc/locks, is of a lock that is held on that file. */
-static bool is_lock_on(const char *line, const struct stat *st)
-{
-    char mem[64];
-    struct buf id = BUF(mem);
-    buf_fmt(&id, " %02x:%02x:%llu ", major(st->st_dev), minor(st->st_dev), (unsigned long long)st->st_ino);
-    return strstr(line, buf_str(&id)) && !strstr(line, "->") && !strstr(line, "LEASE") && !is_queue(line);
-}
-
 /* Reads a small file of /proc; how many bytes, -1 if it can't be. */
 static ssize_t read_proc(const char *path, char *text, size_t size)
 {
@@ -211,8 +203,69 @@ static ssize_t read_proc(const char *path, char *text, size_t size)
     return n;
 }
 
+/* Whether a line of /proc/PID/fdinfo/FD is of a lock that is held on the file with that identity. */
+static bool is_lock_on(const char *line, const char *id)
+{
+    return strstr(line, id) && !strstr(line, "->") && !strstr(line, "LEASE") && !is_queue(line);
+}
+
+/* The number behind NAME: in the text of a fdinfo. False: there is none. */
+static bool info_number(const char *text, const char *name, uint64_t *out)
+{
+    const char *at = strstr(text, name);
+    if (!at)
+        return false;
+    at += strlen(name);
+    at += strspn(at, " \t");
+    return num_u64n(at, strspn(at, "0123456789"), 0, UINT64_MAX, out);
+}
+
+/* The device of that mount, as "MAJOR:MINOR" of /proc/self/mountinfo (proc(5)) has it. False: not found. */
+static bool find_device(uint64_t mount, unsigned *maj, unsigned *min)
+{
+    char line[4096];
+    unsigned long long id;
+    bool found = false;
+    FILE *mounts = fopen("/proc/self/mountinfo", "re");
+    while (mounts && !found && fgets(line, sizeof line, mounts))
+        found = sscanf(line, "%llu %*u %u:%u ", &id, maj, min) == 3 && id == mount;
+    if (mounts)
+        fclose(mounts);
+    return found;
+}
+
+/*
+ * " MAJOR:MINOR:INODE " as the kernel's lists of locks name the file. stat(2) of some file systems (btrfs,
+ * overlayfs) has other numbers: so those of our own descriptor come first, where the kernel tells them
+ * (5.14).
+ */
+static int identify(const char *path, struct buf *id)
+{
+    char mem[64], text[1024];
+    struct buf info = BUF(mem);
+    struct stat st;
+    uint64_t mount, inode;
+    int fd = open(path, O_PATH | O_CLOEXEC);
+    if (fd < 0 || fstat(fd, &st) < 0) {
+        fd_close(&fd);
+        return -1;
+    }
+    unsigned maj = major(st.st_dev), min = minor(st.st_dev);
+    buf_fmt(&info, "/proc/self/fdinfo/%d", fd);
+    if (read_proc(buf_str(&info), text, sizeof text) <= 0 || !info_number(text, "mnt_id:", &mount) ||
+        !info_number(text, "ino:", &inode) || !find_device(mount, &maj, &min)) {
+        maj = major(st.st_dev);
+        min = minor(st.st_dev);
+        inode = st.st_ino;
+    }
+    buf_fmt(id, " %02x:%02x:%llu ", maj, min, (unsigned long long)inode);
+    buf_str(id);
+    fd_close(&fd);
+    return 0;
+}
+
 /* Whether one of that process's fds holds a lock on the file. */
-static bool holds(pid_t pid, const struct stat *st)
+static bool holds(pid_t pid, const char *id)
 {
     char mem[300], text[4096];
     struct buf dir = BUF(mem);
@@ -228,7 +281,7 @@ static bool holds(pid_t pid, const struct stat *st)
         if (*entry->d_name == '.' || read_proc(buf_str(&dir), text, sizeof text) <= 0)
             continue;
         while ((line = strtok_r(rest, "\n", &rest)))
-            found = found || (strncmp(line, "lock:", 5) == 0 && is_lock_on(line, st));
+            found = found || (strncmp(line, "lock:", 5) == 0 && is_lock_on(line, id));
     }
     if (fds)
         closedir(fds);
@@ -238,17 +291,16 @@ static bool holds(pid_t pid, const struct stat *st)
 /* A line a process that holds a lock: "PID NAME". */
 static int print_who(const struct lockrun *l)
 {
-    char mem[65536], name_path[64], name[64];
-    struct buf out = BUF(mem);
-    struct stat st;
+    char mem[65536], name_path[64], name[64], id_text[64];
+    struct buf out = BUF(mem), id = BUF(id_text);
     struct procs all;
-    if (stat(l->path, &st) < 0)
-        return errno == ENOENT ? EXIT_NO : msg_fatal(l->msg, EXIT_SYSTEM, "stat", l->path, errno);
+    if (identify(l->path, &id) < 0)
+        return errno == ENOENT ? EXIT_NO : msg_fatal(l->msg, EXIT_SYSTEM, "open", l->path, errno);
     if (procs_list(&all) < 0)
         msg_die_sys(l->msg, "look at", "/proc");
     for (size_t i = 0; i < all.n; i++) {
         struct buf b = BUF(name_path);
-        if (all.list[i].pid == getpid() || !holds(all.list[i].pid, &st))
+        if (all.list[i].pid == getpid() || !holds(all.list[i].pid, id_text))
             continue;
         buf_fmt(&b, "/proc/%ld/comm", (long)all.list[i].pid);
         ssize_t n = read_proc(buf_str(&b), name, sizeof name);
