@@ -1,7 +1,7 @@
 /*
- * alive - whether processes live, and waiting for their end, whoever's they are.
+ * alive - tests whether processes are alive, and waits for processes to exit, also those of others.
  *
- * perlipc's `kill 0`, without its lies: a zombie is not alive, and a process that we may not signal is.
+ * perlipc's `kill 0`, corrected: a zombie is not alive, and a process that we may not signal is.
  */
 #include "applet.h"
 
@@ -20,11 +20,11 @@
 #include "procs.h"
 #include "sigs.h"
 
-#define ALIVE_OPTIONS(X)                                                    \
-    MSG_OPTIONS(X)                                                          \
-    X(WAIT, 'w', "wait", NULL, "wait until all have ended")                 \
-    X(ANY, 0, "any", NULL, "with -w: until one has ended, and print which") \
-    X(TIMEOUT, 't', "timeout", "TIME", "with -w: wait for TIME at most (124)")
+#define ALIVE_OPTIONS(X)                                                            \
+    MSG_OPTIONS(X)                                                                  \
+    X(WAIT, 'w', "wait", NULL, "wait until all processes have exited")              \
+    X(ANY, 0, "any", NULL, "with -w: wait until one has exited, and print its PID") \
+    X(TIMEOUT, 't', "timeout", "TIME", "with -w: wait at most TIME, then exit 124")
 
 enum alive_option { ALIVE_OPTIONS(OPT_ENUM) };
 static const struct opt options[] = {ALIVE_OPTIONS(OPT_ROW)};
@@ -99,7 +99,7 @@ static int answer(const struct alive *a)
         if (a->gone[i])
             say(a, a->pids[i], "gone");
         else if (kill(a->pids[i], 0) < 0 && errno == EPERM)
-            say(a, a->pids[i], "alive, but not ours to signal");
+            say(a, a->pids[i], "alive, but we may not signal it");
         else if (a->msg->level >= MSG_VERBOSE)
             say(a, a->pids[i], "alive");
     }
@@ -116,13 +116,19 @@ static int print_gone(const struct alive *a)
     return opts_print(a->msg, &out);
 }
 
+static int say_late(const struct alive *a)
+{
+    msg_error_why(a->msg, "wait", NULL, "the deadline passed");
+    return EXIT_DEADLINE;
+}
+
 static int wait_for_them(struct alive *a)
 {
     int64_t deadline = clock_in(a->timeout);
     while (a->any ? a->left == a->n : a->left > 0) {
         int64_t ns = clock_left(deadline);
         if (!ns)
-            return msg_fatal_why(a->msg, EXIT_DEADLINE, "wait", NULL, "the deadline passed");
+            return say_late(a);
         if (sigs_sleep(a->fds, a->n, a->by_number ? clock_first(ns, 50 * CLOCK_MS) : ns) < 0 &&
             errno != EINTR)
             msg_die_sys(a->msg, "poll", NULL);
@@ -147,7 +153,7 @@ static void take_pids(struct alive *a, char **words)
     while (words[a->n])
         a->n++;
     if (!a->n)
-        msg_usage(a->msg, "want PID");
+        msg_usage(a->msg, "missing PID");
     a->pids = calloc(a->n, sizeof *a->pids);
     a->fds = calloc(a->n, sizeof *a->fds);
     a->gone = calloc(a->n, sizeof *a->gone);
@@ -155,7 +161,7 @@ static void take_pids(struct alive *a, char **words)
         msg_die_sys(a->msg, "malloc", NULL);
     for (size_t i = 0; i < a->n; i++) {
         if (!num_u64(words[i], 1, INT32_MAX, &pid))
-            msg_usage(a->msg, "PID '%s': want a number from 1 to 2147483647", words[i]);
+            msg_usage(a->msg, "PID '%s': expected a number from 1 to 2147483647", words[i]);
         a->pids[i] = (pid_t)pid;
     }
     a->left = a->n;
@@ -163,9 +169,9 @@ static void take_pids(struct alive *a, char **words)
 
 static const struct cli cli = {
     .name = "alive",
-    .summary = "tell whether processes live, or wait for their end",
+    .summary = "test whether processes are alive, or wait until they exit",
     .usage = "[OPTION]... PID...",
-    .notes = "The exit status is 0 when all live (with -w: have ended), 1 when one is gone.",
+    .notes = "The exit status is 0 if all processes are alive (with -w: have exited), 1 if any is not.",
     .options = options,
     .count = sizeof options / sizeof *options,
 };
@@ -193,7 +199,7 @@ static int alive_main(struct msg *m, int argc, char **argv)
         }
     }
     if (!a.wait && (a.any || a.timeout != CLOCK_NEVER))
-        msg_usage(m, "--any and --timeout are for --wait");
+        msg_usage(m, "--any and --timeout need --wait");
     take_pids(&a, argv + o.first);
     raise_fd_limit();
     for (size_t i = 0; i < a.n; i++)

@@ -1,8 +1,8 @@
 /*
- * daemonize - makes a daemon of PROG, and says whether that is true; controls it by its pidfile.
+ * daemonize - runs PROG as a daemon, reports whether it came up, and controls it through its pidfile.
  *
- * perlipc's "Complete Dissociation of Child from Parent". The caller gets its prompt back once PROG has been
- * executed and is ready; the monitor that stays (common/monitor.c) holds the lock that makes a pidfile true.
+ * perlipc's "Complete Dissociation of Child from Parent". It returns once PROG has been executed and is
+ * ready; the monitor that stays (common/monitor.c) holds the lock that makes a pidfile trustworthy.
  */
 #include "applet.h"
 
@@ -13,51 +13,51 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "clock.h"
 #include "fd.h"
 #include "monitor.h"
+#include "monitor_control.h"
 #include "num.h"
 #include "reap.h"
 #include "sigs.h"
 #include "worker.h"
 
-#define DAEMONIZE_OPTIONS(X)                                                                             \
-    JOB_ONE_OPTIONS(X)                                                                                   \
-    X(PROG_PID, 'p', "pidfile", "FILE", "pidfile with PROG's pid")                                       \
-    X(OWN_PID, 'P', "monitor-pidfile", "FILE", "pidfile with the monitor's pid")                         \
-    X(LOCK, 'l', "lock", "FILE", "hold a lock on FILE while PROG runs")                                  \
-    X(DIRECTORY, 'c', "chdir", "DIR", "go there first (/, with --foreground nowhere)")                   \
-    X(UMASK, 'm', "umask", "MODE", "set the umask")                                                      \
-    USER_OPTIONS(X, "PROG becomes USER", "PROG becomes GROUP")                                           \
-    X(ENV, 'E', "env", "NAME=VALUE", "put it into PROG's environment")                                   \
-    X(CLEAR_ENV, 0, "clear-env", NULL, "with nothing else in it")                                        \
-    X(OUTPUT, 'o', "output", "FILE", "PROG's stdout (/dev/null)")                                        \
-    X(ERRORS, 'e', "errors", "FILE", "PROG's stderr (/dev/null)")                                        \
-    X(APPEND, 'a', "append", NULL, "don't empty these files first")                                      \
-    X(READY, 0, "ready", "HOW", "fd, notify or none: wait until PROG says that it is ready (none)")      \
-    X(TIMEOUT, 't', "timeout", "TIME", "be ready, or have stopped, within TIME (30), or be killed")      \
-    X(SETTLE, 0, "settle", "TIME", "PROG has failed if it ends within TIME (0)")                         \
-    X(SUPERVISE, 0, "supervise", NULL, "start PROG again whenever it ends")                              \
-    X(BACKOFF, 0, "backoff", "MIN:MAX", "pauses before that, from MIN doubling to MAX (1:60)")           \
-    X(GRACE, 'k', "kill-after", "TIME", "at a restart PROG has TIME to end (10); given, also at a stop") \
-    X(HUP, 0, "hup", "WHAT", "restart, forward or reopen (the log): what SIGHUP does")                   \
-    X(FOREGROUND, 0, "foreground", NULL, "the monitor doesn't go to the background")                     \
-    X(LOG, 0, "log", "FILE", "write PROG's stdout and stderr to FILE")                                   \
-    X(LOG_SIZE, 0, "log-size", "SIZE", "rotate FILE before it gets larger than SIZE")                    \
-    X(LOG_KEEP, 0, "log-keep", "COUNT", "keep COUNT rotated files (5)")                                  \
-    X(STATUS, 0, "status", NULL, "say whether the daemon of -p or -P runs: 0, 1, 3 or 4")                \
-    X(STOP, 0, "stop", NULL, "end it")                                                                   \
-    X(RESTART, 0, "restart", NULL, "have its PROG started again")                                        \
-    X(RELOAD, 0, "reload", NULL, "send its PROG SIGHUP")
+#define DAEMONIZE_OPTIONS(X)                                                                                \
+    JOB_ONE_OPTIONS(X)                                                                                      \
+    X(PROG_PID, 'p', "pidfile", "FILE", "create a pidfile with PROG's PID")                                 \
+    X(OWN_PID, 'P', "monitor-pidfile", "FILE", "create a pidfile with the monitor's PID")                   \
+    X(LOCK, 'l', "lock", "FILE", "hold a lock on FILE while the monitor runs")                              \
+    X(DIRECTORY, 'c', "chdir", "DIR", "change to DIR first (/; with --foreground, stay)")                   \
+    X(UMASK, 'm', "umask", "MODE", "set the umask")                                                         \
+    USER_OPTIONS(X, "run PROG as USER", "run PROG with GROUP as its group")                                 \
+    X(ENV, 'E', "env", "NAME=VALUE", "set a variable in PROG's environment")                                \
+    X(CLEAR_ENV, 0, "clear-env", NULL, "start with an empty environment")                                   \
+    X(OUTPUT, 'o', "output", "FILE", "write PROG's standard output to FILE (/dev/null)")                    \
+    X(ERRORS, 'e', "errors", "FILE", "write PROG's standard error to FILE (/dev/null)")                     \
+    X(APPEND, 'a', "append", NULL, "append to these files instead of truncating them")                      \
+    X(READY, 0, "ready", "none|fd|notify", "wait until PROG reports that it is ready (none)")               \
+    X(TIMEOUT, 't', "timeout", "TIME", "wait at most TIME for readiness or a stop, then kill (30)")         \
+    X(SETTLE, 0, "settle", "TIME", "fail if PROG exits within TIME (0)")                                    \
+    X(SUPERVISE, 0, "supervise", NULL, "restart PROG whenever it exits")                                    \
+    X(BACKOFF, 0, "backoff", "MIN:MAX", "pause before a restart, doubling from MIN to MAX (1:60)")          \
+    X(GRACE, 'k', "kill-after", "TIME",                                                                     \
+        "kill PROG if it has not exited TIME after a restart was requested (10); if given, also at a stop") \
+    X(HUP, 0, "hup", "restart|forward|reopen", "on SIGHUP, restart PROG, pass it on, or reopen the log")    \
+    X(FOREGROUND, 0, "foreground", NULL, "keep the monitor in the foreground")                              \
+    X(LOG, 0, "log", "FILE", "write PROG's output and the monitor's messages to FILE")                      \
+    X(LOG_SIZE, 0, "log-size", "SIZE", "rotate FILE before it grows larger than SIZE")                      \
+    X(LOG_KEEP, 0, "log-keep", "COUNT", "keep COUNT rotated files (5)")                                     \
+    X(STATUS, 0, "status", NULL, "print whether the daemon runs, its restarts and its last exit")           \
+    X(STOP, 0, "stop", NULL, "stop the daemon and wait until it has exited")                                \
+    X(RESTART, 0, "restart", NULL, "restart PROG")                                                          \
+    X(RELOAD, 0, "reload", NULL, "send SIGHUP to PROG")
 
 enum daemonize_option { DAEMONIZE_OPTIONS(OPT_ENUM) };
 static const struct opt options[] = {DAEMONIZE_OPTIONS(OPT_ROW)};
 
-enum { LSB_RUNNING = 0, LSB_DEAD = 1, LSB_STOPPED = 3, LSB_UNKNOWN = 4 }; /* status codes of init scripts */
-enum { TIMEOUT_SECONDS = 30, KILL_SECONDS = 5, GRACE_SECONDS = 10, BACKOFF_MAX_SECONDS = 60 };
+enum { TIMEOUT_SECONDS = 30, GRACE_SECONDS = 10, BACKOFF_MAX_SECONDS = 60 };
 enum { KEEP_DEFAULT = 5, KEEP_MAX = 1000 };
 
 struct daemonize {
@@ -68,101 +68,21 @@ struct daemonize {
     size_t assignments;
 };
 
-/* ---- the control commands ---- */
-
-/*
- * A pidfd of who holds the lock on that pidfile. Whoever got the pid after its end does not hold it. -1 with
- * errno: ESRCH when nobody does.
- */
-static int open_holder(const char *path, pid_t *pid)
-{
-    *pid = pidfile_holder(path);
-    if (*pid <= 0) {
-        errno = *pid == 0 ? ESRCH : errno;
-        return -1;
-    }
-    int fd = (int)syscall(SYS_pidfd_open, *pid, 0);
-    pid_t again = fd < 0 ? -1 : pidfile_holder(path);
-    if (fd >= 0 && again == *pid)
-        return fd;
-    int err = again == 0 ? ESRCH : again > 0 ? EAGAIN : errno;
-    fd_close(&fd);
-    errno = err;
-    return -1;
-}
-
-static int status(const struct daemonize *d, const char *path)
-{
-    char mem[64];
-    struct buf out = BUF(mem);
-    pid_t pid = pidfile_holder(path);
-    if (pid > 0) {
-        buf_fmt(&out, "running, monitor pid %ld\n", (long)pid);
-    } else if (pid == 0) {
-        buf_text(&out, "not running, but has a pidfile\n");
-    } else if (errno == ENOENT) {
-        buf_text(&out, "not running\n");
-    } else {
-        msg_error(d->msg, "look at", path, errno);
-        return LSB_UNKNOWN;
-    }
-    int failed = opts_print(d->msg, &out);
-    return failed ? LSB_UNKNOWN : pid > 0 ? LSB_RUNNING : pid == 0 ? LSB_DEAD : LSB_STOPPED;
-}
-
-/* Until the process has ended; false at the deadline. */
-static bool wait_for_end(int fd, int64_t deadline)
-{
-    struct pollfd p = {.fd = fd, .events = POLLIN};
-    while (sigs_sleep(&p, 1, clock_left(deadline)) <= 0)
-        if (!clock_left(deadline))
-            return false;
-    return true;
-}
-
-/* The monitor ends PROG; when it can't, we end the monitor, and the kernel ends PROG with it. */
-static int wait_until_stopped(const struct daemonize *d, const char *path, int fd)
-{
-    if (wait_for_end(fd, clock_in(d->monitor.timeout)))
-        return EXIT_DONE;
-    syscall(SYS_pidfd_send_signal, fd, MONITOR_KILL, NULL, 0);
-    if (!wait_for_end(fd, clock_in(KILL_SECONDS * CLOCK_SECOND))) {
-        syscall(SYS_pidfd_send_signal, fd, SIGKILL, NULL, 0);
-        wait_for_end(fd, CLOCK_NEVER);
-    }
-    pidfile_remove_dead(path);
-    return msg_fatal_why(d->msg, EXIT_DEADLINE, "stop", path, "the deadline passed; it was killed");
-}
-
-static int send_command(const struct daemonize *d, const char *path)
-{
-    pid_t pid;
-    int sig = d->command == OPT_STOP ? SIGTERM : d->command == OPT_RESTART ? MONITOR_RESTART : MONITOR_RELOAD;
-    int fd = open_holder(path, &pid);
-    if (fd < 0 && (errno == ESRCH || errno == ENOENT))
-        return d->command == OPT_STOP
-                   ? EXIT_DONE /* as init scripts have it: it is stopped */
-                   : msg_fatal_why(d->msg, EXIT_NO, options[d->command].name, path, "not running");
-    if (fd < 0)
-        return msg_fatal(d->msg, EXIT_SYSTEM, "look at", path, errno);
-    int done = (int)syscall(SYS_pidfd_send_signal, fd, sig, NULL, 0), err = errno;
-    int failed = 0;
-    if (done < 0 && err != ESRCH)
-        failed = msg_fatal(d->msg, EXIT_SYSTEM, "signal the holder of", path, err);
-    else if (d->command == OPT_STOP)
-        failed = wait_until_stopped(d, path, fd);
-    fd_close(&fd);
-    return failed;
-}
-
 static int control(const struct daemonize *d, char *const *operands)
 {
-    const char *path = d->monitor.own_pid.path ? d->monitor.own_pid.path : d->monitor.prog_pid.path;
-    if (!path)
-        msg_usage(d->msg, "--%s needs -p or -P", options[d->command].name);
+    const struct monitor *m = &d->monitor;
+    const char *name = options[d->command].name;
+    const struct monitor_control c = {.msg = d->msg,
+        .command = MONITOR_CMD_STATUS + (unsigned)(d->command - OPT_STATUS),
+        .name = name,
+        .path = m->own_pid.path ? m->own_pid.path : m->prog_pid.path,
+        .names_prog = !m->own_pid.path,
+        .timeout = m->timeout};
+    if (!c.path)
+        msg_usage(d->msg, "--%s needs -p or -P", name);
     if (*operands)
-        msg_usage(d->msg, "--%s takes no PROG", options[d->command].name);
-    return d->command == OPT_STATUS ? status(d, path) : send_command(d, path);
+        msg_usage(d->msg, "--%s takes no PROG: unexpected operand '%s'", name, *operands);
+    return monitor_control(&c);
 }
 
 /* ---- starting ---- */
@@ -220,7 +140,7 @@ static int wait_for_report(const struct daemonize *d, pid_t monitor, int report)
     if (came)
         sigs_die(came);
     if (n != sizeof failed && end >= 0 && reap_exit_status(end) > 0 && reap_exit_status(end) < EXIT_SIGNAL)
-        return reap_exit_status(end); /* said */
+        return reap_exit_status(end); /* it has printed why */
     if (n != sizeof failed)
         return msg_fatal_why(
             d->msg, EXIT_SYSTEM, "start", *d->monitor.job.progs->argv, "its monitor was killed");
@@ -273,14 +193,14 @@ static void take_backoff(struct monitor *m, const struct opts *o)
     buf_bytes(&b, o->arg, n);
     if (!o->arg[n] || !num_duration(buf_str(&b), &m->backoff_min) ||
         !num_duration(o->arg + n + 1, &m->backoff_max) || m->backoff_min > m->backoff_max)
-        opts_wrong(o, "want MIN:MAX, two durations such as 1:60 or 100ms:5");
+        opts_wrong(o, "expected two times such as 1:60 or 100ms:5");
 }
 
 static void add_assignment(struct daemonize *d, const struct opts *o)
 {
     struct monitor *m = &d->monitor;
     if (*o->arg == '=' || !strchr(o->arg, '='))
-        opts_wrong(o, "want NAME=VALUE");
+        opts_wrong(o, "expected NAME=VALUE");
     char **more = realloc(m->assignments, (d->assignments + 2) * sizeof *more);
     if (more) {
         more[d->assignments++] = o->arg;
@@ -291,21 +211,10 @@ static void add_assignment(struct daemonize *d, const struct opts *o)
     }
 }
 
-/* Which of the words, NULL-terminated, the argument is. */
-static int choose(const struct opts *o, const char *const *words, const char *why)
-{
-    for (int i = 0; words[i]; i++)
-        if (strcmp(o->arg, words[i]) == 0)
-            return i;
-    opts_wrong(o, why);
-}
-
-/* What is about the process. */
+/* What concerns the process. */
 static void take_process_option(struct daemonize *d, int row, const struct opts *o)
 {
     struct monitor *m = &d->monitor;
-    static const char *const readies[] = {"none", "fd", "notify", NULL};
-    static const char *const hups[] = {"restart", "forward", "reopen", NULL};
     switch (row) {
     case OPT_DIRECTORY:
         m->directory = absolute(d, o->arg);
@@ -323,13 +232,13 @@ static void take_process_option(struct daemonize *d, int row, const struct opts 
         add_assignment(d, o);
         break;
     case OPT_READY:
-        m->ready = (unsigned)choose(o, readies, "want fd, notify or none");
+        m->ready = (unsigned)opts_choice(o);
         break;
     case OPT_BACKOFF:
         take_backoff(m, o);
         break;
     case OPT_HUP:
-        m->hup = HUP_RESTART + (unsigned)choose(o, hups, "want restart, forward or reopen");
+        m->hup = HUP_RESTART + (unsigned)opts_choice(o);
         break;
     }
 }
@@ -431,14 +340,14 @@ static void check(struct daemonize *d)
 {
     struct monitor *m = &d->monitor;
     if (m->log_path && (m->out_path || m->err_path))
-        msg_usage(d->msg, "--log takes what -o and -e would");
+        msg_usage(d->msg, "--log cannot be combined with -o or -e");
     if (!m->log_path && m->log_size)
         msg_usage(d->msg, "--log-size needs --log");
     if (m->hup == HUP_REOPEN && !m->log_path)
         msg_usage(d->msg, "--hup reopen needs --log");
     if (is_same_path(m->prog_pid.path, m->own_pid.path) || is_same_path(m->prog_pid.path, m->lock_path) ||
         is_same_path(m->own_pid.path, m->lock_path))
-        msg_usage(d->msg, "-p, -P and -l are three files");
+        msg_usage(d->msg, "-p, -P and -l need different files");
     m->leave = !m->prog_pid.path && !m->own_pid.path && !m->lock_path && !m->supervise && !m->log_path &&
                !m->foreground;
     if (!d->has_directory && !m->foreground)
@@ -450,7 +359,8 @@ static const struct cli cli = {
     .summary = "start a program as a daemon, or control one",
     .usage = "[OPTION]... PROG [ARG]...\n"
              "--status|--stop|--restart|--reload -p FILE|-P FILE [-t TIME]",
-    .notes = "With -p, -P, -l, --supervise, --log or --foreground a monitor stays, and PROG ends with it.",
+    .notes = "With -p, -P, -l, --supervise, --log or --foreground a monitor process stays, and PROG does not "
+             "outlive it.",
     .options = options,
     .count = sizeof options / sizeof *options,
 };
@@ -473,7 +383,7 @@ static int daemonize_main(struct msg *m, int argc, char **argv)
     if (d.command >= 0)
         return control(&d, argv);
     if (!*argv)
-        msg_usage(m, "want PROG");
+        msg_usage(m, "missing PROG");
     check(&d);
     job_single(&d.monitor.job, argv);
     int failed = job_find(&d.monitor.job);

@@ -1,5 +1,5 @@
 /*
- * deadline - ends PROG, and everyone who descends from it, when its time is over.
+ * deadline - terminates PROG and all its descendants when its time is up.
  *
  * perlipc's alarm around a slow operation. PROG stays in the caller's process group, so a terminal works as
  * without us; descendants are found because orphans become ours, whatever sessions they made.
@@ -14,11 +14,11 @@
 #include "num.h"
 #include "sigs.h"
 
-#define DEADLINE_OPTIONS(X)                                                                     \
-    JOB_ONE_OPTIONS(X)                                                                          \
-    X(SIGNAL, 's', "signal", "SIG", "the signal that asks to end (TERM)")                       \
-    X(GRACE, 'k', "kill-after", "TIME", "who is asked to end has TIME before it is killed (2)") \
-    X(PRESERVE, 0, "preserve-status", NULL, "PROG's own status, also when it had to be ended")
+#define DEADLINE_OPTIONS(X)                                                             \
+    JOB_ONE_OPTIONS(X)                                                                  \
+    X(SIGNAL, 's', "signal", "SIG", "send SIG first, instead of TERM")                  \
+    X(GRACE, 'k', "kill-after", "TIME", "kill what has not exited TIME after that (2)") \
+    X(PRESERVE, 0, "preserve-status", NULL, "exit with PROG's status even after the deadline")
 
 enum deadline_option { DEADLINE_OPTIONS(OPT_ENUM) };
 static const struct opt options[] = {DEADLINE_OPTIONS(OPT_ROW)};
@@ -27,9 +27,9 @@ enum { GRACE_SECONDS = 2 };
 
 static const struct cli cli = {
     .name = "deadline",
-    .summary = "run a program, and end it and all its descendants at a deadline",
+    .summary = "run a program, and terminate it and all its descendants at a deadline",
     .usage = "[OPTION]... DURATION PROG [ARG]...",
-    .notes = "DURATION is such as 5, 0.25, 250ms, 3m or 1h. When it is over, the exit status is 124.",
+    .notes = "DURATION is a time such as 5, 0.25, 250ms, 3m or 1h. The exit status is 124 if it expires.",
     .options = options,
     .count = sizeof options / sizeof *options,
 };
@@ -47,7 +47,7 @@ static int run(struct job *j, int64_t duration, int sig, int64_t grace, bool pre
     if (!j->running)
         return job_end_alike(j, 0);
     job_end(j, sig, grace);
-    msg_error_why(j->msg, "end", *j->progs->argv, "the deadline passed");
+    msg_error_why(j->msg, "terminate", *j->progs->argv, "the deadline passed");
     return preserve && j->progs->ended ? job_status(j, 0) : EXIT_DEADLINE;
 }
 
@@ -78,11 +78,11 @@ static int deadline_main(struct msg *m, int argc, char **argv)
     }
     argv += o.first;
     if (!*argv)
-        msg_usage(m, "want DURATION and PROG");
+        msg_usage(m, "missing DURATION");
     if (!num_duration(*argv, &duration))
-        msg_usage(m, "duration '%s': want such as 5, 0.25, 250ms, 3m or 1h", *argv);
+        msg_usage(m, "DURATION '%s': expected a time such as 5, 0.25, 250ms, 3m or 1h", *argv);
     if (!argv[1])
-        msg_usage(m, "want PROG");
+        msg_usage(m, "missing PROG");
     job_single(&j, argv + 1);
     int failed = job_find(&j);
     return failed ? failed : run(&j, duration, sig, grace, preserve);

@@ -1,5 +1,5 @@
 /*
- * killpg - signals every member of a process group but itself, and with -k sees to it that none is left.
+ * killpg - signals every member of a process group except itself; with -k it makes sure that none is left.
  */
 #include "applet.h"
 
@@ -20,10 +20,10 @@
 #include "spawn.h"
 #include "worker.h"
 
-#define KILLPG_OPTIONS(X)                                        \
-    MSG_OPTIONS(X)                                               \
-    X(SIGNAL, 's', "signal", "SIG", "the signal to send (TERM)") \
-    X(KILL, 'k', "kill-after", "TIME", "after TIME kill who is left, and return when nobody is")
+#define KILLPG_OPTIONS(X)                                       \
+    MSG_OPTIONS(X)                                              \
+    X(SIGNAL, 's', "signal", "SIG", "send SIG instead of TERM") \
+    X(KILL, 'k', "kill-after", "TIME", "after TIME kill the remaining members, and wait until none is left")
 
 enum killpg_option { KILLPG_OPTIONS(OPT_ENUM) };
 static const struct opt options[] = {KILLPG_OPTIONS(OPT_ROW)};
@@ -147,8 +147,10 @@ static int fail(const struct killpg *k)
     struct buf b = BUF(mem);
     int err = errno;
     buf_num(&b, (unsigned long long)k->group);
-    return msg_fatal_why(k->msg, err == ESRCH ? EXIT_NO : EXIT_SYSTEM, "signal group", buf_str(&b),
-        err == ESRCH ? "it has no other member" : strerror(err));
+    if (err != ESRCH)
+        return msg_fatal(k->msg, EXIT_SYSTEM, "signal group", buf_str(&b), err);
+    msg_error_why(k->msg, "signal group", buf_str(&b), "it has no other member");
+    return EXIT_NO;
 }
 
 static void say_signalled(const struct killpg *k)
@@ -192,9 +194,9 @@ static int run(const struct killpg *k)
 
 static const struct cli cli = {
     .name = "killpg",
-    .summary = "signal a whole process group",
+    .summary = "send a signal to a whole process group",
     .usage = "[OPTION]... PGID",
-    .notes = "killpg itself is never signalled, also when it is a member.",
+    .notes = "killpg never signals itself, even if it is a member.",
     .options = options,
     .count = sizeof options / sizeof *options,
 };
@@ -221,10 +223,12 @@ static int killpg_main(struct msg *m, int argc, char **argv)
         }
     }
     argv += o.first;
-    if (!*argv || argv[1])
-        msg_usage(m, "want one PGID");
+    if (!*argv)
+        msg_usage(m, "missing PGID");
+    if (argv[1])
+        msg_usage(m, "unexpected operand '%s'", argv[1]);
     if (!num_u64(*argv, 2, INT32_MAX, &group))
-        msg_usage(m, "PGID '%s': want a number from 2 to 2147483647", *argv);
+        msg_usage(m, "PGID '%s': expected a number from 2 to 2147483647", *argv);
     k.group = (pid_t)group;
     return run(&k);
 }

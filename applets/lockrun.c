@@ -1,8 +1,8 @@
 /*
  * lockrun - runs PROG while it holds a lock, or one of N.
  *
- * The lock is the kernel's and lockrun's alone: it is free the moment lockrun ends, however it ends, and PROG
- * dies with it, so who has the lock runs and who runs has the lock.
+ * The kernel releases the lock the moment lockrun exits, however it exits, and kills PROG with it: so PROG
+ * runs exactly as long as the lock is held.
  */
 #include "applet.h"
 
@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -26,14 +27,14 @@
 #include "sigs.h"
 #include "worker.h"
 
-#define LOCKRUN_OPTIONS(X)                                                     \
-    JOB_ONE_OPTIONS(X)                                                         \
-    X(SHARED, 's', "shared", NULL, "a lock that others may share")             \
-    X(NOW, 'n', "nonblock", NULL, "don't wait: 1 when it is taken")            \
-    X(TIMEOUT, 't', "timeout", "TIME", "wait for TIME at most (124); 0 is -n") \
-    X(FCNTL, 0, "fcntl", NULL, "a lock of fcntl(2), not of flock(2)")          \
-    X(SLOTS, 0, "slots", "N", "one of N locks: N programs at a time")          \
-    X(WHO, 0, "who", NULL, "print who holds a lock on FILE, pid and name; 1: nobody")
+#define LOCKRUN_OPTIONS(X)                                                                 \
+    JOB_ONE_OPTIONS(X)                                                                     \
+    X(SHARED, 's', "shared", NULL, "take a shared lock")                                   \
+    X(NOW, 'n', "nonblock", NULL, "do not wait; exit 1 if the lock is taken")              \
+    X(TIMEOUT, 't', "timeout", "TIME", "wait at most TIME, then exit 124; 0 is -n")        \
+    X(FCNTL, 0, "fcntl", NULL, "use fcntl(2) locks instead of flock(2)")                   \
+    X(SLOTS, 0, "slots", "N", "take one of N locks, so that N programs may run at a time") \
+    X(WHO, 0, "who", NULL, "print the PID and name of each holder; exit 1 if there is none")
 
 enum lockrun_option { LOCKRUN_OPTIONS(OPT_ENUM) };
 static const struct opt options[] = {LOCKRUN_OPTIONS(OPT_ROW)};
@@ -193,15 +194,6 @@ static bool is_queue(const char *line)
     return strstr(line, buf_str(&byte)) != NULL;
 }
 
-/* Whether a line of /proc/PID/fdinfo/FD, or of /proc/locks, is of a lock that is held on that file. */
-static bool is_lock_on(const char *line, const struct stat *st)
-{
-    char mem[64];
-    struct buf id = BUF(mem);
-    buf_fmt(&id, " %02x:%02x:%llu ", major(st->st_dev), minor(st->st_dev), (unsigned long long)st->st_ino);
-    return strstr(line, buf_str(&id)) && !strstr(line, "->") && !strstr(line, "LEASE") && !is_queue(line);
-}
-
 /* Reads a small file of /proc; how many bytes, -1 if it can't be. */
 static ssize_t read_proc(const char *path, char *text, size_t size)
 {
@@ -212,8 +204,69 @@ static ssize_t read_proc(const char *path, char *text, size_t size)
     return n;
 }
 
+/* Whether a line of /proc/PID/fdinfo/FD is of a lock that is held on the file with that identity. */
+static bool is_lock_on(const char *line, const char *id)
+{
+    return strstr(line, id) && !strstr(line, "->") && !strstr(line, "LEASE") && !is_queue(line);
+}
+
+/* The number behind NAME: in the text of a fdinfo. False: there is none. */
+static bool info_number(const char *text, const char *name, uint64_t *out)
+{
+    const char *at = strstr(text, name);
+    if (!at)
+        return false;
+    at += strlen(name);
+    at += strspn(at, " \t");
+    return num_u64n(at, strspn(at, "0123456789"), 0, UINT64_MAX, out);
+}
+
+/* The device of that mount, as "MAJOR:MINOR" of /proc/self/mountinfo (proc(5)) has it. False: not found. */
+static bool find_device(uint64_t mount, unsigned *maj, unsigned *min)
+{
+    char line[4096];
+    unsigned long long id;
+    bool found = false;
+    FILE *mounts = fopen("/proc/self/mountinfo", "re");
+    while (mounts && !found && fgets(line, sizeof line, mounts))
+        found = sscanf(line, "%llu %*u %u:%u ", &id, maj, min) == 3 && id == mount;
+    if (mounts)
+        fclose(mounts);
+    return found;
+}
+
+/*
+ * " MAJOR:MINOR:INODE " as the kernel's lists of locks name the file. stat(2) of some file systems (btrfs,
+ * overlayfs) has other numbers: so those of our own descriptor come first, where the kernel tells them
+ * (5.14).
+ */
+static int identify(const char *path, struct buf *id)
+{
+    char mem[64], text[1024];
+    struct buf info = BUF(mem);
+    struct stat st;
+    uint64_t mount, inode;
+    int fd = open(path, O_PATH | O_CLOEXEC);
+    if (fd < 0 || fstat(fd, &st) < 0) {
+        fd_close(&fd);
+        return -1;
+    }
+    unsigned maj = major(st.st_dev), min = minor(st.st_dev);
+    buf_fmt(&info, "/proc/self/fdinfo/%d", fd);
+    if (read_proc(buf_str(&info), text, sizeof text) <= 0 || !info_number(text, "mnt_id:", &mount) ||
+        !info_number(text, "ino:", &inode) || !find_device(mount, &maj, &min)) {
+        maj = major(st.st_dev);
+        min = minor(st.st_dev);
+        inode = st.st_ino;
+    }
+    buf_fmt(id, " %02x:%02x:%llu ", maj, min, (unsigned long long)inode);
+    buf_str(id);
+    fd_close(&fd);
+    return 0;
+}
+
 /* Whether one of that process's fds holds a lock on the file. */
-static bool holds(pid_t pid, const struct stat *st)
+static bool holds(pid_t pid, const char *id)
 {
     char mem[300], text[4096];
     struct buf dir = BUF(mem);
@@ -229,7 +282,7 @@ static bool holds(pid_t pid, const struct stat *st)
         if (*entry->d_name == '.' || read_proc(buf_str(&dir), text, sizeof text) <= 0)
             continue;
         while ((line = strtok_r(rest, "\n", &rest)))
-            found = found || (strncmp(line, "lock:", 5) == 0 && is_lock_on(line, st));
+            found = found || (strncmp(line, "lock:", 5) == 0 && is_lock_on(line, id));
     }
     if (fds)
         closedir(fds);
@@ -239,17 +292,16 @@ static bool holds(pid_t pid, const struct stat *st)
 /* A line a process that holds a lock: "PID NAME". */
 static int print_who(const struct lockrun *l)
 {
-    char mem[65536], name_path[64], name[64];
-    struct buf out = BUF(mem);
-    struct stat st;
+    char mem[65536], name_path[64], name[64], id_text[64];
+    struct buf out = BUF(mem), id = BUF(id_text);
     struct procs all;
-    if (stat(l->path, &st) < 0)
-        return errno == ENOENT ? EXIT_NO : msg_fatal(l->msg, EXIT_SYSTEM, "stat", l->path, errno);
+    if (identify(l->path, &id) < 0)
+        return errno == ENOENT ? EXIT_NO : msg_fatal(l->msg, EXIT_SYSTEM, "open", l->path, errno);
     if (procs_list(&all) < 0)
         msg_die_sys(l->msg, "look at", "/proc");
     for (size_t i = 0; i < all.n; i++) {
         struct buf b = BUF(name_path);
-        if (all.list[i].pid == getpid() || !holds(all.list[i].pid, &st))
+        if (all.list[i].pid == getpid() || !holds(all.list[i].pid, id_text))
             continue;
         buf_fmt(&b, "/proc/%ld/comm", (long)all.list[i].pid);
         ssize_t n = read_proc(buf_str(&b), name, sizeof name);
@@ -271,10 +323,12 @@ static int fail(const struct lockrun *l)
     if (err == EINTR && sigs_ending_came())
         sigs_die(sigs_take_ending(NULL));
     if (err == EWOULDBLOCK)
-        return msg_fatal_why(l->msg, EXIT_NO, "lock", l->path, "it is taken");
-    if (err == ETIMEDOUT)
-        return msg_fatal_why(l->msg, EXIT_DEADLINE, "lock", l->path, "the deadline passed");
-    return msg_fatal(l->msg, EXIT_SYSTEM, "lock", l->path, err);
+        msg_error_why(l->msg, "lock", l->path, "it is taken");
+    else if (err == ETIMEDOUT)
+        msg_error_why(l->msg, "lock", l->path, "the deadline passed");
+    else
+        return msg_fatal(l->msg, EXIT_SYSTEM, "lock", l->path, err);
+    return err == EWOULDBLOCK ? EXIT_NO : EXIT_DEADLINE;
 }
 
 static int run(struct lockrun *l)
@@ -328,7 +382,7 @@ static const struct cli cli = {
     .summary = "run a program under a lock, or one of several",
     .usage = "[OPTION]... FILE PROG [ARG]...\n"
              "--who FILE",
-    .notes = "FILE is made if it is not there, and left there. When lockrun is killed, PROG is, too.",
+    .notes = "FILE is created if it does not exist, and is not removed. If lockrun is killed, so is PROG.",
     .options = options,
     .count = sizeof options / sizeof *options,
 };
@@ -344,12 +398,14 @@ static int lockrun_main(struct msg *m, int argc, char **argv)
         take_option(&l, row, &o);
     argv += o.first;
     if (!*argv || !**argv)
-        msg_usage(m, "want FILE");
+        msg_usage(m, "missing FILE");
     l.path = *argv;
     if (l.slots && l.kind.shared)
-        msg_usage(m, "--slots and --shared don't go together");
-    if (l.who ? argv[1] != NULL : !argv[1])
-        msg_usage(m, l.who ? "--who FILE, without PROG" : "want PROG");
+        msg_usage(m, "--slots and --shared cannot be combined");
+    if (l.who && argv[1])
+        msg_usage(m, "--who takes only FILE: unexpected operand '%s'", argv[1]);
+    if (!l.who && !argv[1])
+        msg_usage(m, "missing PROG");
     if (l.who)
         return print_who(&l);
     job_single(&l.job, argv + 1);

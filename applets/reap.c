@@ -1,5 +1,5 @@
 /*
- * reap - a small init: runs PROG, passes every signal on, waits for every orphan, and leaves nobody behind.
+ * reap - a small init: runs PROG, passes every signal on, reaps every orphan, and leaves no process behind.
  *
  * perlipc's REAPER, for the program that never had one: process 1 of a container, or any subreaper.
  */
@@ -18,12 +18,12 @@
 #include "sigs.h"
 #include "signum.h"
 
-#define REAP_OPTIONS(X)                                                                       \
-    JOB_ONE_OPTIONS(X)                                                                        \
-    X(GROUP, 'g', "group", NULL, "PROG has a process group, and signals go to all of it")     \
-    X(REWRITE, 0, "rewrite", "SIG:SIG", "pass the first on as the second, or as none with 0") \
-    X(GRACE, 0, "grace", "TIME", "who is left when PROG has ended has TIME to end, too (5)")  \
-    X(REMAP, 'e', "remap", "CODE[:CODE]", "exit with the second (0) in place of the first")
+#define REAP_OPTIONS(X)                                                                            \
+    JOB_ONE_OPTIONS(X)                                                                             \
+    X(GROUP, 'g', "group", NULL, "give PROG its own process group, and pass signals to all of it") \
+    X(REWRITE, 0, "rewrite", "SIG:SIG", "pass the first signal on as the second; 0: not at all")   \
+    X(GRACE, 0, "grace", "TIME", "after PROG has exited, kill what is left after TIME (5)")        \
+    X(REMAP, 'e', "remap", "NUM[:NUM]", "exit with the second status (0) instead of the first")
 
 enum reap_option { REAP_OPTIONS(OPT_ENUM) };
 static const struct opt options[] = {REAP_OPTIONS(OPT_ROW)};
@@ -157,7 +157,7 @@ static void take_rewrite(struct reap *r, const struct opts *o)
     const char *second = o->arg[n] ? o->arg + n + 1 : "";
     if (!signum_parse(o->arg, n, &from) ||
         (strcmp(second, "0") != 0 && !signum_parse(second, strlen(second), &to)))
-        opts_wrong(o, "want two signals with a colon between, such as TERM:QUIT, or TERM:0");
+        opts_wrong(o, "expected two signals such as TERM:QUIT, or TERM:0");
     if (from == SIGKILL || from == SIGSTOP || from == SIGCHLD || signum_is_reserved(from))
         opts_wrong(o, "this signal can't be passed on");
     r->rewrite[from] = to;
@@ -169,7 +169,7 @@ static void take_remap(struct reap *r, const struct opts *o)
     size_t n = strcspn(o->arg, ":");
     if (!num_u64n(o->arg, n, 0, STATUSES - 1, &from) ||
         (o->arg[n] && !num_u64(o->arg + n + 1, 0, STATUSES - 1, &to)))
-        opts_wrong(o, "want an exit status, or two with a colon between, 0 to 255");
+        opts_wrong(o, "expected one or two exit statuses from 0 to 255, such as 143 or 143:0");
     r->remap[from] = (int)to;
 }
 
@@ -196,9 +196,10 @@ static void take_option(struct reap *r, int row, const struct opts *o)
 
 static const struct cli cli = {
     .name = "reap",
-    .summary = "run a program as an init: reap orphans, pass signals on",
+    .summary = "run a program under a minimal init that reaps orphans and passes signals on",
     .usage = "[OPTION]... PROG [ARG]...",
-    .notes = "As process 1 of a pid namespace, or as a subreaper. Who is left at PROG's end is ended.",
+    .notes = "Runs as process 1 of a PID namespace, or as a subreaper. Descendants that outlive PROG are "
+             "terminated.",
     .options = options,
     .count = sizeof options / sizeof *options,
 };
@@ -218,7 +219,7 @@ static int reap_main(struct msg *m, int argc, char **argv)
         take_option(&r, row, &o);
     argv += o.first;
     if (!*argv)
-        msg_usage(m, "want PROG");
+        msg_usage(m, "missing PROG");
     job_single(&r.job, argv);
     int failed = job_find(&r.job);
     return failed ? failed : run(&r);

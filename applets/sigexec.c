@@ -1,7 +1,7 @@
 /*
- * sigexec - sets which signals are ignored, default, blocked, and becomes PROG.
+ * sigexec - sets signal dispositions and the signal mask, then execs PROG.
  *
- * What a shell's trap can't do: give a program its signals back, or keep them from it.
+ * A shell's trap can't reset a signal that was ignored when the shell started, and can't block one.
  */
 #include "applet.h"
 
@@ -15,12 +15,12 @@
 #include "signum.h"
 #include "spawn.h"
 
-#define SIGEXEC_OPTIONS(X)                                                       \
-    X(IGNORE, 'i', "ignore", "SIG[,SIG]...", "PROG ignores them")                \
-    X(DEFAULT, 'd', "default", "SIG[,SIG]...", "they do what they do")           \
-    X(BLOCK, 'b', "block", "SIG[,SIG]...", "they wait until PROG unblocks them") \
-    X(UNBLOCK, 'u', "unblock", "SIG[,SIG]...", "they are let in")                \
-    X(LIST, 'l', "list", NULL, "print what is ignored and blocked already")
+#define SIGEXEC_OPTIONS(X)                                                         \
+    X(IGNORE, 'i', "ignore", "SIG[,SIG]...", "ignore these signals in PROG")       \
+    X(DEFAULT, 'd', "default", "SIG[,SIG]...", "reset them to the default action") \
+    X(BLOCK, 'b', "block", "SIG[,SIG]...", "block them in PROG")                   \
+    X(UNBLOCK, 'u', "unblock", "SIG[,SIG]...", "unblock them in PROG")             \
+    X(LIST, 'l', "list", NULL, "list the signals that sigexec inherited as ignored or blocked")
 
 enum sigexec_option { SIGEXEC_OPTIONS(OPT_ENUM) };
 static const struct opt options[] = {SIGEXEC_OPTIONS(OPT_ROW)};
@@ -57,9 +57,9 @@ static void change_listed(const struct opts *o, enum sigexec_option how)
     for (const char *word = o->arg;; word++) {
         size_t n = strcspn(word, ",");
         if (!signum_parse(word, n, &sig))
-            opts_wrong(o, "want signals such as TERM, 15 or RTMIN+1, with commas between, or ALL");
+            opts_wrong(o, "expected signals such as TERM,15,RTMIN+1, or ALL");
         if (change(how, sig) < 0)
-            opts_wrong(o, "it can't be changed for one of these");
+            opts_wrong(o, "KILL and STOP can't be ignored or blocked, 32 and 33 belong to libc");
         word += n;
         if (!*word)
             return;
@@ -79,10 +79,12 @@ static void list_inherited(struct buf *out)
 
 static const struct cli cli = {
     .name = "sigexec",
-    .summary = "set which signals a program ignores and blocks, and become it",
+    .summary = "run a program with signals ignored, reset, blocked or unblocked",
     .usage = "[OPTION]... PROG [ARG]...\n"
              "-l",
-    .notes = "SIG is a name or a number; ALL is every signal. -l prints to stdout, before PROG to stderr.",
+    .notes = "SIG is a name or a number; ALL is every signal that can be changed. -l prints to stdout, or to "
+             "stderr\n"
+             "if PROG is given.",
     .options = options,
     .count = sizeof options / sizeof *options,
 };
@@ -103,7 +105,7 @@ static int sigexec_main(struct msg *m, int argc, char **argv)
     }
     argv += o.first;
     if (!*argv && !list)
-        msg_usage(m, "want PROG");
+        msg_usage(m, "missing PROG");
     if (!*argv)
         return opts_print(m, &inherited);
     if (list && fd_write_all(STDERR_FILENO, inherited.mem, inherited.len) < 0)

@@ -1,5 +1,5 @@
 /*
- * signame - names of signals to numbers and back.
+ * signame - converts signal names to numbers and numbers to names.
  */
 #include "applet.h"
 
@@ -10,11 +10,11 @@
 
 static const struct cli cli = {
     .name = "signame",
-    .summary = "name signals by their numbers, and number them by their names",
+    .summary = "convert signal numbers to names and names to numbers",
     .usage = "[NUM|NAME]...",
     .notes =
-        "A number is named, a name is numbered; 129 and more is a status of the shell. Without any: all\n"
-        "signals, a line each, number and name.",
+        "A number from 129 up is taken as a shell's exit status, 128+N. Without operands, list all signals,\n"
+        "one per line: number and name.",
     .options = NULL,
     .count = 0,
 };
@@ -33,7 +33,7 @@ static void answer(const struct msg *m, const char *word, struct buf *out)
     else if (!is_number && signum_parse(word, strlen(word), &sig))
         buf_fmt(out, "%d\n", sig);
     else
-        msg_usage(m, "'%s': no signal", word);
+        msg_usage(m, "'%s': not a signal; run signame to list them", word);
 }
 
 static void list_all(struct buf *out)
@@ -55,7 +55,7 @@ static int signame_main(struct msg *m, int argc, char **argv)
     if (!*argv)
         list_all(&out);
     for (char **word = argv; *word; word++, out.len = 0)
-        answer(m, *word, &out); /* all words are right before any is answered */
+        answer(m, *word, &out); /* a usage error must come before any output */
     int status = EXIT_DONE;
     for (; *argv && status == EXIT_DONE; argv++) {
         answer(m, *argv, &out);

@@ -1,5 +1,5 @@
 /*
- * sigtrap - runs PROG and acts on signals in its stead: ignores, rewrites, restarts, or runs a handler.
+ * sigtrap - runs PROG and acts on signals for it: ignores or rewrites them, restarts PROG, or runs a handler.
  *
  * perlipc's %SIG, with handlers that are programs: a handler can do anything, as nothing of it happens inside
  * a signal handler, and there is never more than one.
@@ -20,7 +20,7 @@
 
 #define SIGTRAP_OPTIONS(X) \
     JOB_ONE_OPTIONS(X)     \
-    X(GRACE, 'k', "kill-after", "TIME", "restart: PROG has TIME to end before it is killed (10)")
+    X(GRACE, 'k', "kill-after", "TIME", "at a restart, kill PROG if it has not exited after TIME (10)")
 
 enum sigtrap_option { SIGTRAP_OPTIONS(OPT_ENUM) };
 static const struct opt options[] = {SIGTRAP_OPTIONS(OPT_ROW)};
@@ -159,7 +159,7 @@ static bool take_end(void *owner, pid_t pid, int status)
 static void take_command(struct sigtrap *s, struct action *a, const char *word, char *command)
 {
     if (!command[strspn(command, WORDS_BLANKS)])
-        msg_usage(s->msg, "'%s': exec: without a command", word);
+        msg_usage(s->msg, "'%s': missing command after exec:", word);
     a->kind = RUN;
     free(a->words);
     a->words = words_split(command);
@@ -181,7 +181,7 @@ static void take_action(struct sigtrap *s, const char *word, int sig, char *text
     } else if (signum_parse(text, strlen(text), &a->to)) {
         a->kind = REWRITE;
     } else {
-        msg_usage(s->msg, "'%s': want ignore, restart, exec:COMMAND or a signal behind the =", word);
+        msg_usage(s->msg, "'%s': expected ignore, restart, exec:CMD or a signal after the =", word);
     }
 }
 
@@ -196,7 +196,8 @@ static int take_actions(struct sigtrap *s, char **words)
         if (!words[n][name])
             break;
         if (!signum_parse(words[n], name, &sig))
-            msg_usage(s->msg, "'%s': no signal before the = (PROG with a = needs -- before it)", words[n]);
+            msg_usage(s->msg, "'%s': not a signal before the = (put -- before a PROG whose name contains =)",
+                words[n]);
         take_action(s, words[n], sig, words[n] + name + 1);
     }
     return n;
@@ -212,10 +213,11 @@ static void catch_signals(const struct sigtrap *s)
 
 static const struct cli cli = {
     .name = "sigtrap",
-    .summary = "run a program and act on signals in its stead",
+    .summary = "run a program and act on its signals",
     .usage = "[OPTION]... SIG=ACTION... [--] PROG [ARG]...",
-    .notes = "ACTION is ignore; restart; exec:COMMAND, split at blanks, with SIGNAL and PROG_PID in its\n"
-             "environment; or the signal to pass on instead. All else is passed on.",
+    .notes = "ACTION is ignore, restart, exec:CMD (split at blanks, run with SIGNAL and PROG_PID in its "
+             "environment)\n"
+             "or the signal to pass on instead. All other signals are passed on.",
     .options = options,
     .count = sizeof options / sizeof *options,
 };
@@ -241,7 +243,7 @@ static int sigtrap_main(struct msg *m, int argc, char **argv)
     argv += o.first;
     argv += take_actions(&s, argv);
     if (!*argv)
-        msg_usage(m, "want PROG");
+        msg_usage(m, "missing PROG");
     job_single(&s.job, argv);
     int failed = job_find(&s.job);
     if (failed)

@@ -18,9 +18,7 @@ sleeper() {
 
 # zombie: a process that has ended, in $zombie; its parent doesn't wait for it.
 zombie() {
-  # shellcheck disable=SC2016
-  background parent perl -e '$| = 1; alarm 100; my $pid = fork // die; exit unless $pid;
-    print "$pid\n"; sleep 1 while 1'
+  background parent does fork 1 ';' last sleep
   until_line parent.out .
   zombie=$(cat parent.out)
   until_true grep -q '^State:.*Z' "/proc/$zombie/status"
@@ -37,7 +35,7 @@ dead() {
 as_nobody() {
   # shellcheck disable=SC2016
   "${before[@]}" setpriv --reuid nobody --regid "$(id -g nobody)" --clear-groups \
-    perl -e 'exec { "/proc/self/fd/9" } @ARGV or die' "$@" 9<"$IPCBOX"
+    bash -c 'exec -a "$0" /proc/self/fd/9 "$@"' "$@" 9<"$IPCBOX"
 }
 
 @test "one that lives, or several: 0 and silence" {
@@ -79,10 +77,8 @@ as_nobody() {
 }
 
 @test "a thread's number is no process" {
-  perl -Mthreads -e 1 || skip "needs perl with threads"
-  background threaded perl -Mthreads -e 'alarm 100; threads->create(sub { sleep 1 while 1 });
-    print STDERR "up\n"; sleep 1 while 1'
-  until_line threaded.err up
+  background threaded does thread say up sleep
+  until_line threaded.out up
   local tasks=(/proc/"$threaded"/task/*) task
   [ "${#tasks[@]}" -eq 2 ]
   for task in "${tasks[@]##*/}"; do
@@ -100,13 +96,13 @@ as_nobody() {
   need setpriv util-linux
   sleeper one
   run -0 --separate-stderr as_nobody alive "$one"
-  [ "$stderr" = "alive: process $one: alive, but not ours to signal" ]
+  [ "$stderr" = "alive: process $one: alive, but we may not signal it" ]
   [ -z "$output" ]
   run -0 as_nobody alive 1
-  [ "$output" = "alive: process 1: alive, but not ours to signal" ]
+  [ "$output" = "alive: process 1: alive, but we may not signal it" ]
   dead
   run -1 as_nobody alive "$one" "$dead"
-  [ "$output" = "alive: process $one: alive, but not ours to signal"$'\n'"alive: process $dead: gone" ]
+  [ "$output" = "alive: process $one: alive, but we may not signal it"$'\n'"alive: process $dead: gone" ]
 }
 
 @test "-w waits for the end of another user's process" {
@@ -147,9 +143,7 @@ as_nobody() {
 }
 
 @test "-w ends when the process becomes a zombie, whoever waits for it" {
-  # shellcheck disable=SC2016
-  background parent perl -e '$| = 1; alarm 100; my $pid = fork // die; 
-    if (!$pid) { sleep 100; exit } print "$pid\n"; sleep 1 while 1'
+  background parent does fork 1 sleep ';' last sleep
   until_line parent.out .
   local child
   child=$(cat parent.out)
@@ -182,6 +176,8 @@ as_nobody() {
   SECONDS=0
   run -124 timeout --foreground 60 alive -w -t 100ms "$one" "$dead"
   [ "$output" = "alive: wait: the deadline passed" ]
+  run -124 timeout --foreground 60 alive -q -w -t 0 "$one"
+  [ -z "$output" ]
   run -124 timeout --foreground 60 alive -w -t 0 "$one"
   run -124 timeout --foreground 60 alive -w --any -t 0.1 "$one" "$BASHPID"
   ((SECONDS < 30))
@@ -191,12 +187,9 @@ as_nobody() {
 }
 
 @test "-w: 300 processes at once, with room for few fds" {
-  # the sleepers end when stdin does; zombies until perl ends
-  # shellcheck disable=SC2016
+  # the sleepers exit when hold has been written to; they stay zombies
   mkfifo hold
-  background crowd sh -c 'exec perl -e "\$| = 1; alarm 100; pipe my \$r, my \$w;
-    for (1 .. 300) { my \$pid = fork // die; if (!\$pid) { close \$w; sysread \$r, my \$x, 1; exit } print \"\$pid\n\" }
-    close \$r; open my \$hold, \"<\", \"hold\"; <\$hold>; close \$w; sleep 1 while 1"'
+  background crowd does fork 300 pid open hold ';' sleep
   until_true crowd_is 300
   local pids
   mapfile -t pids <crowd.out

@@ -28,7 +28,7 @@ orphaned() {
 
 # stranger: a process that has nothing to do with it, and notes every signal that it gets in the file `stranger`.
 stranger() {
-  background stranger "$PERL/daemon" -k "$here/stranger" INT QUIT ALRM CONT RTMIN NUM35 WINCH
+  background stranger "$HELPERS/daemon" -k "$here/stranger" INT QUIT ALRM CONT RTMIN NUM35 WINCH
   until_true lines 1 stranger
 }
 
@@ -48,12 +48,12 @@ $stranger USR2" ]
   local prog monitor
   prog=$(cat prog) monitor=$(cat monitor)
   [ "$(cat noted)" = "$prog start" ]
-  [ "$(ps -o ppid= -p "$prog")" -eq "$monitor" ]
+  [ "$(field_of ppid "$prog")" -eq "$monitor" ]
   [ "$(od -An -c prog | tr -d ' ')" = "$(printf '%s\n' "$prog" | od -An -c | tr -d ' ')" ]
   locked prog
   locked monitor
   says 0 prog
-  [ "$output" = "running, monitor pid $monitor" ]
+  [ "$output" = "running: pid $prog, monitor $monitor, 0 restarts" ]
   says 0 monitor
   kill -TERM "$prog"
   until_true ended "$monitor"
@@ -62,7 +62,7 @@ $stranger USR2" ]
 
 # bats test_tags=long
 @test "300 times: there when the caller returns, never empty or stale for who looks all the time" {
-  background reader "$PERL/pidfile-reader" "$here/prog" "$here/monitor"
+  background reader "$HELPERS/pidfile-reader" "$here/prog" "$here/monitor"
   until_line reader.out reading
   local round prog monitor
   for ((round = 0; round < 300; round++)); do
@@ -89,7 +89,9 @@ $stranger USR2" ]
   monitor=$(cat monitor)
   before=$(stat -c '%n %i %Y %s' prog monitor out)
   refused 1 -p prog -o out touch ran
-  [ "$output" = "daemonize: start under $here/prog: pid $monitor is running" ]
+  [ "$output" = "daemonize: start under $here/prog: already running as pid $monitor" ]
+  refused 1 -q -p prog -o out touch ran
+  [ -z "$output" ]
   refused 1 -P monitor -o out touch ran
   refused 1 -p monitor -o out touch ran
   refused 1 -p another -P monitor -o out --log-keep 3 touch ran
@@ -103,7 +105,7 @@ $stranger USR2" ]
   local n winners=0 losers=0 statuses
   mkfifo go
   for n in {1..20}; do
-    background "starter$n" sh -c "read -r line <go; exec daemonize -p prog -P monitor '$PERL/daemon' '$here/runs'"
+    background "starter$n" sh -c "read -r line <go; exec daemonize -p prog -P monitor '$HELPERS/daemon' '$here/runs'"
     statuses+=("$!")
   done
   exec 5<>go
@@ -127,7 +129,7 @@ $stranger USR2" ]
   orphaned
   [ -e prog ]
   says 1 prog
-  [ "$output" = "not running, but has a pidfile" ]
+  [ "$output" = "not running, but the pidfile exists" ]
   noting -p prog -P monitor
   [ "$(cat noted)" = "$(cat prog) start" ]
   says 0 prog
@@ -185,22 +187,16 @@ flocked() {
   if flock -n "$1" true; then false; fi
 }
 
-# lock_held KIND: somebody keeps `prog` locked, in the file's own way: r a read lock, which needs no right to write; o
-# one of the description (OFD), whose holder nobody can name.
+# lock_held KIND: somebody keeps `prog` locked, in its own way: read, which needs no right to write; ofd, a lock of the
+# open file description, whose holder nobody can name.
 lock_held() {
-  background holder perl -MFcntl -e '
-    my ($how) = @ARGV;
-    open my $fh, $how eq "o" ? "+<" : "<", "prog" or die;
-    my $lock = pack "s s x![l!] l! l! i x![l!]", $how eq "o" ? F_WRLCK : F_RDLCK, 0, 0, 0, 0;
-    fcntl $fh, $how eq "o" ? 37 : F_SETLK, $lock or die "lock: $!"; # F_OFD_SETLK
-    print STDERR "held\n";
-    sleep' "$1"
-  until_line holder.err held
+  background holder file-lock "$1" prog hold
+  until_line holder.out held
 }
 
 @test "a stranger's read lock on a dead pidfile makes it no daemon's, and it is not signalled" {
   orphaned
-  lock_held r
+  lock_held read
   says 1 prog
   refused 1 --reload -p prog
   refused 0 --stop -p prog
@@ -210,7 +206,7 @@ lock_held() {
 
 @test "a lock whose holder can't be named: 4, no start, and a reason for it" {
   echo 1 >prog
-  lock_held o
+  lock_held ofd
   says 4 prog
   [[ $output == "daemonize: look at "*prog": "* ]]
   refused 111 --stop -p prog
@@ -239,7 +235,8 @@ lock_held() {
   local file
   mkfifo fifo
   echo precious >regular
-  perl -MIO::Socket::UNIX -e 'IO::Socket::UNIX->new(Local => "socket", Listen => 1) or die'
+  background listener tell -l socket
+  until_true [ -S socket ]
   local files=(fifo regular socket)
   if [ "$(id -u)" -eq 0 ] && mknod null c 1 3; then
     files+=(null)
@@ -295,13 +292,13 @@ lock_held() {
 }
 
 @test "a pidfile that can't be made: 111, and PROG is ended or was never there" {
-  refused 111 -p nowhere/prog "$PERL/daemon" "$here/noted"
+  refused 111 -p nowhere/prog "$HELPERS/daemon" "$here/noted"
   [ ! -e noted ]
   mkdir prog
-  refused 111 -p prog -P monitor "$PERL/daemon" "$here/noted"
+  refused 111 -p prog -P monitor "$HELPERS/daemon" "$here/noted"
   [ -d prog ]
   [ ! -e monitor ]
-  run ! pgrep -f "$PERL/daemon $here/noted"
+  [ ! -e noted ] || ended "$(awk '{print $1; exit}' noted)"
 }
 
 @test "-u: PROG has USER's ids, while the monitor can still remove the pidfile" {
@@ -324,7 +321,7 @@ lock_held() {
   daemonized -l lock -P monitor sleep 6028s
   run -1 flock -n lock true
   refused 1 -l lock touch ran
-  [ "$output" = "daemonize: lock $here/lock: another has it" ]
+  [ "$output" = "daemonize: lock $here/lock: it is taken" ]
   [ ! -e ran ]
   refused 0 --stop -P monitor
   flock -n lock true
@@ -342,7 +339,7 @@ lock_held() {
   daemonized -p prog -P monitor sleep 6030s
   says 0 prog
   run -0 daemonize --status -P monitor
-  [ "$output" = "running, monitor pid $(cat monitor)" ]
+  [ "$output" = "running: pid $(cat prog), monitor $(cat monitor), 0 restarts" ]
   refused 0 --stop -p prog
   says 3 prog
   orphaned
@@ -399,7 +396,7 @@ lock_held() {
   local prog monitor
   prog=$(cat prog) monitor=$(cat monitor)
   refused 124 --stop -p prog -t 3
-  [ "$output" = "daemonize: stop $here/prog: the deadline passed; it was killed" ]
+  [ "$output" = "daemonize: stop $here/prog: it did not stop in time and was killed" ]
   ended "$monitor"
   until_true ended "$prog"
   until_line noted "$prog TERM"

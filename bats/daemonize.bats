@@ -10,12 +10,17 @@ setup() {
 
 teardown() {
   daemon_teardown
+  [ -z "${open_directory:-}" ] || rm -r "$open_directory"
 }
 
-# adopter: the pid of who inherits orphans here.
+# adopter: the pid of the process that inherits orphans here.
 adopter() {
-  perl -e 'my $parent = $$; fork and exit;
-    while (getppid == $parent) { select undef, undef, undef, 0.01 } print getppid'
+  # shellcheck disable=SC2016
+  mkfifo adopted
+  sh -c 'sh -c "read -r line <adopted; sed -n s/^PPid:.//p /proc/\$\$/status >adopter.new; mv adopter.new adopter" &' 3>&-
+  echo go >adopted
+  until_true [ -e adopter ]
+  cat adopter
 }
 
 # at_once COMMAND...: it and what reads its stdout, stderr and fd 9 to their ends come back, whoever lives on.
@@ -26,12 +31,12 @@ at_once() {
 # ---- what a daemon is like ----
 
 @test "the plain double fork: a process of its own, nobody's child, with no way to a terminal" {
-  daemonized "$PERL/daemon-state" "$here/state"
+  daemonized "$HELPERS/daemon-state" "$here/state"
   local caller_session
-  caller_session=$(ps -o sid= -p $$)
+  caller_session=$(field_of sid $$)
   [ "$(state sid)" -ne "$caller_session" ]
   [ "$(state sid)" -ne "$(state pid)" ]
-  [ "$(state pgid)" -ne "$(ps -o pgid= -p $$)" ]
+  [ "$(state pgid)" -ne "$(field_of pgid $$)" ]
   # its session's leader has gone: no terminal can come back
   until_true gone "$(state sid)"
   until_true nobodys_child
@@ -41,36 +46,17 @@ at_once() {
 }
 
 nobodys_child() {
-  [ "$(ps -o ppid= -p "$(state pid)")" -eq "$(adopter)" ]
+  [ "$(field_of ppid "$(state pid)")" -eq "$(adopter)" ]
 }
 
 @test "a daemon started at a terminal can't open /dev/tty, and hears nothing of the terminal's end" {
-  cat >at-terminal.pl <<'PERL'
-use POSIX;
-my ($TIOCSPTLCK, $TIOCGPTN, $TIOCSCTTY) = (0x40045431, 0x80045430, 0x540e);
-open my $master, '+<', '/dev/ptmx' or die;
-my ($unlocked, $number) = (pack('i', 0)) x 2;
-ioctl $master, $TIOCSPTLCK, $unlocked or die;
-ioctl $master, $TIOCGPTN, $number or die;
-my $pid = fork // die;
-if (!$pid) {
-    POSIX::setsid();
-    open my $slave, '+<', '/dev/pts/' . unpack 'i', $number or die;
-    ioctl $slave, $TIOCSCTTY, 0;
-    POSIX::dup2(fileno $slave, $_) for 0 .. 2;
-    open my $tty, '+<', '/dev/tty' or die;
-    exec @ARGV;
-}
-waitpid $pid, 0;
-exit $? >> 8;
-PERL
-  timeout 60 perl at-terminal.pl daemonize "$PERL/daemon-state" "$here/state" 3>&-
+  timeout 60 at-terminal -- daemonize "$HELPERS/daemon-state" "$here/state" 3>&-
   [ "$(state terminal_why)" = 1 ]
   [ "$(state fds)" = "0 1 2" ]
   rm state
-  timeout 60 perl at-terminal.pl daemonize -P "$here/monitor" "$PERL/daemon-state" "$here/state" 3>&-
+  timeout 60 at-terminal -- daemonize -P "$here/monitor" "$HELPERS/daemon-state" "$here/state" 3>&-
   [ "$(state terminal_why)" = 1 ]
-  [ "$(ps -o tty= -p "$(cat monitor)")" = '?' ]
+  [ "$(field_of tty "$(cat monitor)")" -eq 0 ]
 }
 
 @test "it has /dev/null in fds 0 to 2, and no other fd, whatever is open in the caller" {
@@ -79,27 +65,27 @@ PERL
       eval "exec $fd</dev/zero"
     done
     [ -e "/proc/$BASHPID/fd/20" ]
-    timeout 60 daemonize "$PERL/daemon-state" "$here/state" </dev/zero >out 2>err
+    timeout 60 daemonize "$HELPERS/daemon-state" "$here/state" </dev/zero >out 2>err
   )
   [ "$(state fds)" = "0 1 2" ]
   [ "$(state files)" = "/dev/null /dev/null /dev/null" ]
 }
 
 @test "the same when the caller has no stdin, stdout and stderr at all" {
-  timeout 60 daemonize "$PERL/daemon-state" "$here/state" 3>&- <&- >&- 2>&-
+  timeout 60 daemonize "$HELPERS/daemon-state" "$here/state" 3>&- <&- >&- 2>&-
   [ "$(state fds)" = "0 1 2" ]
   [ "$(state files)" = "/dev/null /dev/null /dev/null" ]
   rm state
-  timeout 60 daemonize -P "$here/monitor" "$PERL/daemon-state" "$here/state" 3>&- <&- >&- 2>&-
+  timeout 60 daemonize -P "$here/monitor" "$HELPERS/daemon-state" "$here/state" 3>&- <&- >&- 2>&-
   [ "$(state fds)" = "0 1 2" ]
   [ "$(state files)" = "/dev/null /dev/null /dev/null" ]
 }
 
 @test "with a monitor: not the caller's session, nor its leader, /, and the monitor is its parent" {
-  daemonized -p prog -P monitor "$PERL/daemon-state" "$here/state"
+  daemonized -p prog -P monitor "$HELPERS/daemon-state" "$here/state"
   [ "$(state pid)" = "$(cat prog)" ]
   [ "$(state ppid)" = "$(cat monitor)" ]
-  [ "$(state sid)" -ne "$(ps -o sid= -p $$)" ]
+  [ "$(state sid)" -ne "$(field_of sid $$)" ]
   [ "$(state sid)" -ne "$(state pid)" ]
   [ "$(state cwd)" = / ]
   [ "$(state fds)" = "0 1 2" ]
@@ -110,8 +96,7 @@ PERL
   local how=plain
   for how in plain "-P $here/monitor"; do
     # shellcheck disable=SC2086 # words
-    perl -MPOSIX -e '$SIG{$_} = "IGNORE" for qw(HUP INT USR1 PIPE CHLD);
-      sigprocmask(SIG_BLOCK, POSIX::SigSet->new(SIGTERM, SIGUSR2, SIGCHLD)) or die; exec @ARGV' \
+    does ignore HUP ignore INT ignore USR1 ignore PIPE ignore CHLD block TERM block USR2 block CHLD exec \
       timeout 60 daemonize ${how#plain} -o "$here/signals" grep -E '^Sig(Ign|Blk|Pnd)' /proc/self/status 3>&-
     until_true lines 3 signals
     [ "$(awk '{print $2}' signals)" = "$(printf '%016d\n' 0 0 0)" ]
@@ -134,13 +119,13 @@ PERL
 
 @test "-c goes there first, -m sets the umask; without -m it is the caller's" {
   mkdir there
-  (umask 027 && daemonized "$PERL/daemon-state" "$here/state")
+  (umask 027 && daemonized "$HELPERS/daemon-state" "$here/state")
   [ "$(state umask)" = 027 ]
   rm state
-  daemonized -m 013 -c there "$PERL/daemon-state" "$here/state"
+  daemonized -m 013 -c there "$HELPERS/daemon-state" "$here/state"
   [ "$(state umask)" = 013 ]
   [ "$(state cwd)" = "$here/there" ]
-  refused 111 -c nowhere "$PERL/daemon" ran
+  refused 111 -c nowhere "$HELPERS/daemon" ran
   [ "$output" = "daemonize: chdir $here/nowhere: No such file or directory" ]
   [ ! -e ran ]
 }
@@ -187,7 +172,7 @@ PERL
   daemonized -a -o both -e both sh -c 'echo 5; echo 6 >&2'
   until_true lines 6 both
   [ "$(cat both)" = $'1\n2\n3\n4\n5\n6' ]
-  refused 111 -o nowhere/out "$PERL/daemon" "$here/ran"
+  refused 111 -o nowhere/out "$HELPERS/daemon" "$here/ran"
   [ "$output" = "daemonize: open $here/nowhere/out: No such file or directory" ]
   [ ! -e ran ]
 }
@@ -195,8 +180,11 @@ PERL
 @test "-u and -g: PROG's ids, all of them, with no way back" {
   need_root
   local uid gid
-  # by what nobody can reach: perl, and fds that are open
-  daemonized -u nobody -o state perl -e "$(cat "$PERL/daemon-state")" -
+  # where nobody can run it
+  open_directory=$(mktemp -d "${TMPDIR:-/tmp}/daemonize.XXXXXX")
+  cp "$HELPERS/daemon-state" "$open_directory"
+  chmod 755 "$open_directory" "$open_directory/daemon-state"
+  daemonized -u nobody -o state "$open_directory/daemon-state" -
   until_line state '^umask='
   uid=$(id -u nobody) gid=$(id -g nobody)
   [ "$(state uids)" = "$uid $uid $uid $uid" ]
@@ -204,7 +192,7 @@ PERL
   [ "$(state groups)" = "$(id -G nobody)" ]
   [ "$(state fds)" = "0 1 2" ]
   rm state
-  daemonized -u "nobody:$(id -gn)" -g nogroup -P monitor -o state perl -e "$(cat "$PERL/daemon-state")" -
+  daemonized -u "nobody:$(id -gn)" -g nogroup -P monitor -o state "$open_directory/daemon-state" -
   until_line state '^umask='
   gid=$(getent group nogroup | cut -d: -f3)
   [ "$(state uids)" = "$uid $uid $uid $uid" ]
@@ -254,11 +242,11 @@ PERL
 
 @test "--settle: PROG's status when it ends within it, and 111 for 0" {
   refused 3 --settle 1h sh -c 'exit 3'
-  [ "$output" = "daemonize: bring up sh: it ended with exit status 3" ]
+  [ "$output" = "daemonize: bring up sh: it exited with status 3" ]
   refused 111 --settle 1h true
-  [ "$output" = "daemonize: bring up true: it ended with exit status 0" ]
+  [ "$output" = "daemonize: bring up true: it exited with status 0" ]
   refused 137 --settle 1h -p pid sh -c 'kill -KILL $$'
-  [ "$output" = "daemonize: bring up sh: it died of signal 9" ]
+  [ "$output" = "daemonize: bring up sh: it was killed by SIGKILL" ]
   [ ! -e pid ]
   # who supervises does not try again what has never been up
   refused 3 --settle 1h --supervise --backoff 1ms:1ms sh -c "echo run >>$here/runs; exit 3"
@@ -266,7 +254,7 @@ PERL
 }
 
 @test "--settle: PROG lives on after it" {
-  daemonized --settle 100ms -p pid "$PERL/daemon" "$here/lives"
+  daemonized --settle 100ms -p pid "$HELPERS/daemon" "$here/lives"
   until_line lives "^$(cat pid) start$"
   alive "$(cat pid)"
 }
@@ -289,17 +277,10 @@ PERL
 
 @test "--ready fd: nothing but the newline counts, and the caller waits until it comes" {
   mkfifo go
-  background caller daemonize --ready fd perl -e '
-    open my $ready, ">&=", $ENV{READY_FD} or die;
-    syswrite $ready, "not yet";
-    my $unread = pack "i", 1;
-    select undef, undef, undef, 0.01 while ioctl($ready, 0x541b, $unread) && unpack "i", $unread; # FIONREAD
-    mkdir "$ARGV[0]/read" or die;
-    open my $go, "<", "$ARGV[0]/go" or die;
-    <$go>;
-    syswrite $ready, "but now\n";
-    sleep' "$here"
-  until_true [ -e read ]
+  background caller daemonize --ready fd sh -c "exec does write \$READY_FD 'not yet' drained \$READY_FD \
+    to '$here/told' read open '$here/go' write \$READY_FD 'but now
+' sleep"
+  until_true [ -s told ]
   until_true asleep "$caller" daemonize
   echo now >go
   ends_with 0 "$caller"
@@ -312,7 +293,7 @@ PERL
 
 @test "--ready fd closed without a newline: 111, and PROG is ended" {
   refused 111 --ready fd -p pid bash -c 'echo $$ >'"$here"'/was; exec 3>&-; exec sleep 6008s'
-  [ "$output" = "daemonize: bring up bash: it has closed READY_FD without a newline" ]
+  [ "$output" = "daemonize: bring up bash: it closed READY_FD without writing a newline" ]
   ended "$(cat was)"
   [ ! -e pid ]
 }
@@ -323,7 +304,7 @@ PERL
   # many times: its end and the end of its pipe are two events, in either order
   for round in {1..100}; do
     refused 5 --ready fd sh -c 'exit 5'
-    [ "$output" = "daemonize: bring up sh: it ended with exit status 5" ]
+    [ "$output" = "daemonize: bring up sh: it exited with status 5" ]
   done
 }
 
@@ -332,7 +313,7 @@ PERL
     (trap '' TERM; echo \$BASHPID >>$here/pids; while :; do sleep 6009s; done) &
     setsid sleep 6010s & echo \$! >>$here/pids; echo \$\$ >>$here/pids
     until [ \$(wc -l <$here/pids) -eq 3 ]; do sleep 0.01; done; echo >$here/all; wait"
-  [ "$output" = "daemonize: bring up bash: it was not ready at the deadline" ]
+  [ "$output" = "daemonize: bring up bash: it was not ready in time" ]
   [ "$(wc -l <pids)" -eq 3 ]
   while read -r pid; do
     ended "$pid"
@@ -356,7 +337,7 @@ READY=1'; exec sleep 6011s"
 @test "--ready notify -t: no word until then is 124, and PROG is dead" {
   with_time 'was told' -124 timeout --foreground 60 daemonize --ready notify -t @T@ -P pid sh -c "
     echo \$\$ >$here/was; '$HELPERS/tell' STATUS=slow; echo >$here/told; exec sleep 6012s"
-  [ "$output" = "daemonize: bring up sh: it was not ready at the deadline" ]
+  [ "$output" = "daemonize: bring up sh: it was not ready in time" ]
   ended "$(cat was)"
   [ ! -e pid ]
 }
@@ -366,13 +347,14 @@ READY=1'; exec sleep 6011s"
   with_time sent -124 timeout --foreground 60 daemonize --ready notify -t @T@ sh -c "
     '$HELPERS/tell' -u $(id -u nobody) READY=1 && echo sent >$here/sent; exec sleep 6013s"
   # but PROG's own user is
-  need_perl Socket
-  daemonized --ready notify -u nobody perl -MSocket -e 'socket my $s, AF_UNIX, SOCK_DGRAM, 0 or die;
-    send $s, "READY=1", 0, pack "S a*", AF_UNIX, $ENV{NOTIFY_SOCKET} =~ s/^@/\0/r; sleep'
+  open_directory=$(mktemp -d "${TMPDIR:-/tmp}/daemonize.XXXXXX")
+  cp "$HELPERS/tell" "$open_directory"
+  chmod 755 "$open_directory" "$open_directory/tell"
+  daemonized --ready notify -u nobody sh -c "'$open_directory/tell' READY=1; exec sleep 6014s"
 }
 
 @test "a signal to the waiting caller undoes what was begun" {
-  background caller daemonize --ready fd -p "$here/pid" "$PERL/daemon" "$here/noted"
+  background caller daemonize --ready fd -p "$here/pid" "$HELPERS/daemon" "$here/noted"
   until_true lines 1 noted
   until_true [ -s pid ]
   local prog

@@ -24,7 +24,7 @@ teardown() {
 @test "in time: a signal that kills PROG kills us, too" {
   local signal
   for signal in 1 2 6 9 10 13 14 15 35 64; do
-    run -0 how_it_ends deadline 1h perl -e 'kill shift, $$; sleep' "$signal"
+    run -0 how_it_ends deadline 1h does kill "$signal" self sleep
     [ "$output" = "exit 0 signal $signal" ]
   done
 }
@@ -65,7 +65,7 @@ teardown() {
 @test "too late: 124, and one line" {
   run -124 --separate-stderr timeout --foreground 60 deadline 0.1 sleep infinity
   [ -z "$output" ]
-  [ "$stderr" = "deadline: end sleep: the deadline passed" ]
+  [ "$stderr" = "deadline: terminate sleep: the deadline passed" ]
 }
 
 @test "every form of a duration" {
@@ -101,7 +101,7 @@ stopped TERM' ]
   local began=${EPOCHREALTIME/./}
   with_time 'prog log' -124 timeout --foreground 60 deadline -k 3 @T@ \
     "$HELPERS/descendants" log deaf session-orphan-deaf session -- \
-    perl -e '$SIG{TERM} = "IGNORE"; open my $f, ">", "prog"; print $f "prog $$\n"; close $f; sleep 60 while 1'
+    does ignore TERM to prog 'prog %' sleep
   ((${EPOCHREALTIME/./} - began >= 3300000))
   [ "$(grep TERM log)" = "session TERM" ]
   [ "$(wc -l <log)" -eq 4 ]
@@ -111,30 +111,23 @@ stopped TERM' ]
 
 @test "-k 0 kills at once" {
   with_time ready -124 timeout --foreground 60 deadline -k 0 @T@ \
-    perl -e '$SIG{TERM} = "IGNORE"; open my $f, ">", "ready"; syswrite $f, "ready"; sleep 60 while 1'
+    does ignore TERM to ready ready sleep
   ((SECONDS < 30))
 }
 
 @test "a tree of many, with everybody's parents gone, ends" {
-  with_time 'ready log' -124 timeout --foreground 60 deadline -k 20 @T@ perl -MPOSIX -e '
-    open my $log, ">", "log"; select $log; $| = 1;
-    for (1 .. 100) {
-      next if fork;
-      setsid if $_ % 2;
-      POSIX::_exit(0) if fork;
-      syswrite $log, "x $$\n"; sleep 60; POSIX::_exit(0)
-    }
-    select undef, undef, undef, 0.01 until 100 == (() = do { local @ARGV = "log"; <> });
-    open my $ready, ">", "ready"; syswrite $ready, "ready"; sleep 60'
+  # each of 100 in a session of its own or not, and an orphan
+  script prog 'does fork 50 fork 1 to log "x %" sleep ";" ";" fork 50 sid fork 1 to log "x %" sleep ";" ";"
+    until [ "$(wc -l <log)" -eq 100 ]; do read -rt 0.01 <> <(:); done
+    echo ready >ready; exec sleep infinity'
+  with_time 'ready log' -124 timeout --foreground 60 deadline -k 20 @T@ ./prog
   [ "$(wc -l <log)" -eq 100 ]
   all_gone log
 }
 
 @test "one that forks all the time does not get away" {
-  with_time ready -124 timeout --foreground 60 deadline -k 100ms @T@ perl -e '$SIG{TERM} = "IGNORE";
-    if (fork) { sleep 60 while 1 }
-    open my $ready, ">", "ready"; syswrite $ready, "ready";
-    for (;;) { my $pid = fork; next if !defined $pid; exit if $pid; select undef, undef, undef, 0.005 }'
+  with_time ready -124 timeout --foreground 60 deadline -k 100ms @T@ \
+    does ignore TERM fork 1 to ready ready churn 5 ';' sleep
   # launch_teardown sees who has got away
 }
 
@@ -157,8 +150,8 @@ stopped TERM' ]
   with_time ready timeout --foreground 60 deadline --preserve-status -k 50 @T@ ./prog
   [ "$status" -eq 7 ]
   run -143 timeout --foreground 60 deadline --preserve-status -k 50 0.2 sleep infinity
-  with_time ready timeout --foreground 60 deadline --preserve-status -k 0.1 @T@ perl -e \
-    '$SIG{TERM} = "IGNORE"; open my $f, ">", "ready"; syswrite $f, "ready"; sleep 60 while 1'
+  with_time ready timeout --foreground 60 deadline --preserve-status -k 0.1 @T@ \
+    does ignore TERM to ready ready sleep
   [ "$status" -eq 137 ]
   run -3 timeout --foreground 60 deadline --preserve-status 1h sh -c 'exit 3'
 }
@@ -195,17 +188,16 @@ stopped TERM' ]
 @test "a signal while it waits for -k ends the waiting" {
   # blocked until somebody is there to handle it
   background late env --block-signal=USR1 deadline -s USR1 -k 1h 0.5 "$HELPERS/descendants" log deaf -- \
-    perl -MPOSIX -e '$SIG{USR1} = sub { syswrite STDOUT, "asked\n" };
-    sigprocmask(SIG_UNBLOCK, POSIX::SigSet->new(SIGUSR1)); sleep 60 while 1'
-  until_line late.out asked
+    does note USR1 unblock USR1 sleep
+  until_line late.out USR1
   finish "$late"
   [ "$status" -eq 124 ]
   all_gone log
 }
 
 @test "PROG is in our process group" {
-  run -0 deadline 1h perl -e 'print getpgrp == getpgrp(getppid) ? "same" : "own"'
-  [ "$output" = same ]
+  run -0 deadline 1h does group
+  [ "$output" = "same 0" ]
 }
 
 @test "dispositions, mask, fds and LISTEN_PID reach PROG" {
@@ -215,9 +207,8 @@ stopped TERM' ]
   run -0 sh -c 'LISTEN_PID=$$ exec deadline 1h sh -c "[ \$LISTEN_PID = \$\$ ] && echo yes"'
   [ "$output" = yes ]
   exec 9</dev/null
-  local list='print join " ", grep { -l "/proc/self/fd/$_" } 0 .. 255'
-  perl -e "$list" >before
-  deadline 1h perl -e "$list" >after
+  does fds >before
+  deadline 1h does fds >after
   cmp before after
 }
 
@@ -247,11 +238,9 @@ stopped TERM' ]
 @test "who may not be signalled stays, and we don't wait for it" {
   need_root
   with_time log -124 timeout --foreground 60 setpriv --bounding-set -kill --inh-caps -kill deadline -k 0.2 @T@ \
-    perl -MPOSIX -e 'open STDOUT, ">", "/dev/null"; open STDERR, ">&STDOUT"; open my $log, ">", "log";
-      open my $all, ">>", "all"; syswrite $all, "$$\n";
-      POSIX::setuid(65534); syswrite $log, "x $$\n"; sleep 300'
+    sh -c 'exec >log 2>&1; exec does to all % setuid 65534 say "x $$" sleep'
   ((SECONDS < 30))
-  [ "$output" = "deadline: end perl: the deadline passed" ]
+  [ "$output" = "deadline: terminate sh: the deadline passed" ]
   kill -0 "$(pid_of log x)"
   xargs kill -KILL <all 2>/dev/null || : # one that had too little time may have ended
 }
@@ -300,7 +289,7 @@ shown() {
 @test "at a terminal: the deadline passes while we are stopped" {
   script prog 'echo running; exec cat'
   at_terminal 'ready> ' 'deadline 4 ./prog\n' 'running\r' '\cZ' 'Stopped' '' 'ready> ' \
-    'perl -e \"sleep 4\"; fg; echo s=\$?\n' \
+    'sleep 4s; fg; echo s=\$?\n' \
     '^s=124' 'exit\n'
 }
 

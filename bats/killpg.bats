@@ -5,12 +5,6 @@ load helper/peers
 
 setup() {
   common_setup
-  # group CODE [COUNT]: a process group of its own: a leader and COUNT children run CODE, then tell their pid
-  printf '%s\n' '#!/usr/bin/perl' '$| = 1; alarm 100; setpgrp; my ($code, $count) = @ARGV;' \
-    'sub member { alarm 100; eval $code; die $@ if $@; syswrite STDOUT, "$$\n"; sleep 1 while 1 }' \
-    'for (1 .. $count // 2) { fork // die or member() }' \
-    'member()' >group
-  chmod +x group
 }
 
 teardown() {
@@ -24,9 +18,11 @@ teardown() {
 
 leaders=()
 
-# group VAR CODE [COUNT]: starts ./group; returns once all members have told their pids, which are in VAR.out.
+# group VAR WORDS [COUNT]: starts a process group of its own: a leader and COUNT children (2) that do the words of
+# helper/does.c; returns once all have told their pids, which are in VAR.out.
 group() {
-  background "$1" ./group "${@:2}"
+  # shellcheck disable=SC2086 # words
+  background "$1" does pgrp fork "${3:-2}" $2 pid sleep ';' $2 pid sleep
   leaders+=("${!1}")
   until_true told "$1" "$((${3:-2} + 1))"
 }
@@ -37,9 +33,8 @@ told() {
 
 # living PGID: the pids of that group's living members.
 living() {
-  # shellcheck disable=SC2016
-  perl -e 'for (</proc/[0-9]*/stat>) { open my $in, "<", $_ or next; my $text = <$in> // next;
-    $text =~ /^(\d+) \(.*\) (\S) \d+ (\d+) /s and $3 == $ARGV[0] and $2 ne "Z" and $2 ne "X" and print "$1\n" }' "$1"
+  cat /proc/[0-9]*/stat 2>/dev/null |
+    awk -v group="$1" '{ pid = $1; sub(/.*\) /, ""); if ($3 == group && $1 !~ /[ZX]/) print pid }'
 }
 
 nobody_left() {
@@ -58,8 +53,7 @@ nobody_left() {
 }
 
 @test "-s: another signal, by name or number" {
-  # shellcheck disable=SC2016
-  group one '$SIG{$_} = sub { syswrite STDERR, "$_[0]\n" } for "USR1", "HUP", "RTMIN"'
+  group one 'note2 USR1 note2 HUP note2 RTMIN'
   local sig number=0
   for sig in USR1 SIGHUP 34; do
     run -0 killpg -s "$sig" "$one"
@@ -76,42 +70,41 @@ heard() {
   [ "$(wc -l <one.err)" -ge "$1" ]
 }
 
-# inside KILLPG-WORDS...: killpg in a group of its own, with two members more, that is its own; prints its status.
+# inside KILLPG-WORDS...: killpg in a group of its own, with two members more, that is its own; prints their statuses.
 inside() {
+  rm -f members
   # shellcheck disable=SC2016
-  timeout --foreground 60 perl -e '$| = 1; alarm 100; setpgrp; pipe my $r, my $w;
-    my @members = map { my $pid = fork // die; if (!$pid) { syswrite $w, "x"; sleep 1 while 1 } $pid } 1, 2;
-    sysread $r, my $x, 1 for 1, 2;
-    $SIG{TERM} = $SIG{HUP} = sub { };
-    my $status = system "killpg", @ARGV, $$;
-    waitpid($_, 0), print "member ", $? & 127, "\n" for @members;
-    print "killpg exit ", $status >> 8, " signal ", $status & 127, "\n"' -- "$@"
+  timeout --foreground 60 does pgrp exec bash -c 'trap : TERM HUP
+    does to members % sleep & one=$!
+    does to members % sleep & two=$!
+    until [ -e members ] && [ "$(wc -l <members)" -eq 2 ]; do read -rt 0.01 <> <(:); done
+    killpg "$@" $$; killpg=$?
+    for member in "$one" "$two"; do wait "$member"; echo "member $?"; done
+    echo "killpg $killpg"' '' "$@"
 }
 
 @test "inside its own group killpg spares itself" {
   run -0 inside
-  [ "$output" = $'member 15\nmember 15\nkillpg exit 0 signal 0' ]
+  [ "$output" = $'member 143\nmember 143\nkillpg 0' ]
   run -0 inside -s HUP
-  [ "$output" = $'member 1\nmember 1\nkillpg exit 0 signal 0' ]
+  [ "$output" = $'member 129\nmember 129\nkillpg 0' ]
 }
 
 @test "inside a group where nobody else is, it has nobody to signal" {
-  run -1 perl -e 'setpgrp; exec "killpg", $$'
+  run -1 does pgrp exec sh -c 'exec killpg $$'
   [[ $output == "killpg: signal group "*": it has no other member" ]]
 }
 
 @test "KILL inside its own group ends all others" {
   # shellcheck disable=SC2016
-  background shell perl -e 'alarm 100; setpgrp; fork // die or do { alarm 100; sleep 1 while 1 } for 1 .. 3;
-    exec "killpg", "-k", "0", "-s", "KILL", $$'
+  background shell does pgrp fork 3 sleep ';' exec sh -c 'exec killpg -k 0 -s KILL $$'
   leaders+=("$shell")
   ends_with 0 "$shell"
   nobody_left "$shell"
 }
 
 @test "-k: who ignores TERM is killed, and nobody is left at its return" {
-  # shellcheck disable=SC2016
-  group one '$SIG{TERM} = "IGNORE"' 5
+  group one 'ignore TERM' 5
   run -0 timeout --foreground 60 killpg -k 0.2 "$one"
   nobody_left "$one"
   [ -z "$output" ]
@@ -120,14 +113,13 @@ inside() {
 
 @test "-k 0 kills at once who is still there" {
   # shellcheck disable=SC2016
-  group one '$SIG{TERM} = "IGNORE"'
+  group one 'ignore TERM'
   run -0 timeout --foreground 60 killpg --kill-after=0 "$one"
   nobody_left "$one"
 }
 
 @test "-k: who ends in time may clean up, and is waited for no longer than that" {
-  # shellcheck disable=SC2016
-  group one '$SIG{TERM} = sub { select undef, undef, undef, 0.2; syswrite STDERR, "tidy\n"; exit 0 }'
+  group one 'leave TERM 200 tidy'
   SECONDS=0
   run -0 timeout --foreground 60 killpg -k 1h "$one"
   nobody_left "$one"
@@ -137,9 +129,7 @@ inside() {
 }
 
 @test "-k: zombies of a parent outside the group are not waited for" {
-  # shellcheck disable=SC2016
-  background parent perl -e '$| = 1; alarm 100; my $pid = fork // die;
-    if (!$pid) { setpgrp; alarm 100; print "$$\n"; sleep 1 while 1 } sleep 1 while 1'
+  background parent does fork 1 pgrp pid sleep ';' sleep
   until_line parent.out .
   local pgid
   pgid=$(cat parent.out)
@@ -158,19 +148,14 @@ inside() {
 
 @test "-k: members that fork while they are killed" {
   # each goes on in a child of its own, again and again
-  # shellcheck disable=SC2016
-  group one '$SIG{TERM} = "IGNORE"; $SIG{CHLD} = "IGNORE"; syswrite STDOUT, "$$\n";
-    while (1) { my $pid = fork // next; exit if $pid; select undef, undef, undef, 0.002 }' 4
+  group one 'ignore TERM pid churn 2' 4
   run -0 timeout --foreground 60 killpg -k 0.05 "$one"
   nobody_left "$one"
 }
 
 @test "-k inside its own group: members that fork while they are killed" {
   # shellcheck disable=SC2016
-  background own perl -e '$SIG{CHLD} = "IGNORE"; setpgrp; for (1 .. 3) { next if fork; $SIG{TERM} = "IGNORE";
-    my $end = time + 60;
-    while (time < $end) { my $pid = fork // next; exit if $pid; select undef, undef, undef, 0.002 } exit }
-    exec "killpg", "-k", "0.05", $$'
+  background own does ignore CHLD pgrp fork 3 ignore TERM churn 2 ';' exec sh -c 'exec killpg -k 0.05 $$'
   leaders+=("$own")
   SECONDS=0
   ends_with 0 "$own"
@@ -179,10 +164,7 @@ inside() {
 }
 
 @test "-k: one whose first thread has ended is alive, and killed" {
-  [ "$(uname -m)" = x86_64 ] || skip "needs the number of exit(2)"
-  perl -Mthreads -e 1 || skip "needs perl with threads"
-  background one perl -Mthreads -e 'alarm 100; setpgrp; $SIG{TERM} = "IGNORE";
-    threads->create(sub { sleep 1 while 1 }); syscall 60, 0'
+  background one does pgrp ignore TERM thread end-thread
   leaders+=("$one")
   until_true grep -q '^State:.*Z' "/proc/$one/status"
   run -0 alive "$one"
@@ -197,6 +179,8 @@ inside() {
   until_true no_group "$one"
   run -1 killpg "$one"
   [ "$output" = "killpg: signal group $one: it has no other member" ]
+  run -1 killpg -q "$one"
+  [ -z "$output" ]
   run -1 killpg -k 1h "$one"
   run -1 killpg 2147483647
 }
@@ -221,7 +205,7 @@ no_group() {
   group one ''
   # shellcheck disable=SC2016
   run -111 setpriv --reuid nobody --regid "$(id -g nobody)" --clear-groups \
-    perl -e 'exec { "/proc/self/fd/9" } @ARGV or die' killpg -k 1h "$one" 9<"$IPCBOX"
+    bash -c 'exec -a "$0" /proc/self/fd/9 "$@"' killpg -k 1h "$one" 9<"$IPCBOX"
   [ "$output" = "killpg: signal group $one: Operation not permitted" ]
   [ "$(living "$one" | wc -l)" -eq 3 ]
   run -0 killpg -k 1m "$one"

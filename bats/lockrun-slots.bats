@@ -24,9 +24,7 @@ has_children() {
 @test "never more than N at a time, and all get through" {
   local n pids=()
   for n in {1..40}; do
-    lockrun --slots 3 lock perl -MFcntl -e '
-      sysopen my $log, "log", O_WRONLY | O_CREAT | O_APPEND or die;
-      syswrite $log, "+\n"; select undef, undef, undef, 0.02; syswrite $log, "-\n"' 3>&- &
+    lockrun --slots 3 lock does to log + pause 20 to log - 3>&- &
     pids+=("$!")
   done
   wait "${pids[@]}"

@@ -34,12 +34,6 @@ let_go() {
   [ "$status" -eq 143 ]
 }
 
-flock_perl='use Fcntl qw(:DEFAULT :flock :seek); $| = 1; open my $f, "+>>", "lock" or die;
-  flock $f, LOCK_EX | LOCK_NB or print("taken\n"), exit 1;'
-fcntl_perl='use Fcntl qw(:DEFAULT :flock :seek); $| = 1; open my $f, "+>>", "lock" or die;
-  my $range = pack "s s x4 q q l x4", F_WRLCK, SEEK_SET, 0, 0, 0;
-  fcntl $f, F_SETLK, $range or print("taken\n"), exit 1;'
-
 @test "PROG's exit status is ours, and a signal that kills it kills us" {
   local code signal
   for code in 0 1 2 7 100 111 124 126 127 128 143 254 255; do
@@ -47,7 +41,7 @@ fcntl_perl='use Fcntl qw(:DEFAULT :flock :seek); $| = 1; open my $f, "+>>", "loc
     [ -z "$output" ]
   done
   for signal in 1 2 9 13 15 35; do
-    run -0 how_it_ends lockrun lock perl -e 'kill shift, $$; sleep' "$signal"
+    run -0 how_it_ends lockrun lock does kill "$signal" self sleep
     [ "$output" = "exit 0 signal $signal" ]
   done
   [ -f lock ]
@@ -80,6 +74,8 @@ fcntl_perl='use Fcntl qw(:DEFAULT :flock :seek); $| = 1; open my $f, "+>>", "loc
   run -1 flock -n lock true
   run -1 lockrun -n lock true
   [ "$output" = "lockrun: lock lock: it is taken" ]
+  run -1 lockrun -q -n lock true
+  [ -z "$output" ]
   let_go "$holder"
   run -0 flock -n lock true
   hold holder flock lock ./deaf
@@ -91,23 +87,23 @@ fcntl_perl='use Fcntl qw(:DEFAULT :flock :seek); $| = 1; open my $f, "+>>", "loc
   [ ! -e ran ]
 }
 
-@test "perl's flock and lockrun exclude each other" {
+@test "another program's flock and lockrun exclude each other" {
   hold holder lockrun lock ./hold
-  run -1 perl -e "$flock_perl"
+  run -1 file-lock flock lock try
   [ "$output" = taken ]
   let_go "$holder"
-  hold holder perl -e "$flock_perl"' print "held\n"; sleep 60 while 1'
+  hold holder file-lock flock lock hold
   run -1 lockrun -n lock true
 }
 
-@test "--fcntl and perl's fcntl locks exclude each other" {
+@test "--fcntl and another program's fcntl locks exclude each other" {
   hold holder lockrun --fcntl lock ./hold
-  run -1 perl -e "$fcntl_perl"
+  run -1 file-lock fcntl lock try
   [ "$output" = taken ]
   run -1 lockrun --fcntl -n lock true
   let_go "$holder"
-  run -0 perl -e "$fcntl_perl"
-  hold holder perl -e "$fcntl_perl"' print "held\n"; sleep 60 while 1'
+  run -0 file-lock fcntl lock try
+  hold holder file-lock fcntl lock hold
   run -1 lockrun --fcntl -n lock true
   # not flock's
   run -0 lockrun -n lock true
@@ -138,12 +134,14 @@ fcntl_perl='use Fcntl qw(:DEFAULT :flock :seek); $| = 1; open my $f, "+>>", "loc
     ((${EPOCHREALTIME/./} - began >= 300000))
     ((${EPOCHREALTIME/./} - began < 20000000))
     [ "$output" = "lockrun: lock lock: the deadline passed" ]
+    run -124 timeout --foreground 60 lockrun -q $kind -t 10ms lock touch ran
+    [ -z "$output" ]
   done
   [ ! -e ran ]
 }
 
 @test "-t is for the lock, not for PROG" {
-  run -3 timeout --foreground 60 lockrun -t 0.1 lock perl -e 'select undef, undef, undef, 0.5; exit 3'
+  run -3 timeout --foreground 60 lockrun -t 0.1 lock does pause 500 exit 3
 }
 
 @test "who waits gets the lock as soon as it is free" {
@@ -163,8 +161,7 @@ fcntl_perl='use Fcntl qw(:DEFAULT :flock :seek); $| = 1; open my $f, "+>>", "loc
   for kind in '' --fcntl; do
     echo 0 >counter
     for n in {1..64}; do
-      lockrun $kind lock perl -e 'open my $f, "<", "counter"; my $n = <$f>; close $f; select undef, undef, undef, 0.001;
-        open $f, ">", "counter"; print $f $n + 1' 3>&- &
+      lockrun $kind lock sh -c 'read -r n <counter; does pause 1; echo $((n + 1)) >counter' 3>&- &
       pids+=("$!")
     done
     wait "${pids[@]}"
@@ -215,7 +212,6 @@ fcntl_perl='use Fcntl qw(:DEFAULT :flock :seek); $| = 1; open my $f, "+>>", "loc
   for kind in '' --fcntl '--slots 1'; do
     rm -f pid
     run -0 timeout --foreground 60 lockrun $kind lock bash -c 'ls -l /proc/self/fd | grep -c "/lock$"
-      perl -e "print grep { (readlink qq(/proc/self/fd/\$_) // q()) =~ m{/lock\$} } 0 .. 255"
       sleep infinity >/dev/null 2>&1 & echo $! >pid'
     [ "$output" = 0 ]
     kill -0 "$(cat pid)"
@@ -273,14 +269,14 @@ fcntl_perl='use Fcntl qw(:DEFAULT :flock :seek); $| = 1; open my $f, "+>>", "loc
     [ "$output" = "$holder lockrun" ]
     let_go "$holder"
   done
-  hold holder perl -e "$flock_perl"' print "held\n"; sleep 60 while 1'
+  hold holder file-lock flock lock hold
   run -0 lockrun --who lock
-  [ "$output" = "$holder perl" ]
+  [ "$output" = "$holder file-lock" ]
   kill -KILL "$holder"
   wait "$holder" || :
-  hold holder perl -e "$fcntl_perl"' print "held\n"; sleep 60 while 1'
+  hold holder file-lock fcntl lock hold
   run -0 lockrun --who lock
-  [ "$output" = "$holder perl" ]
+  [ "$output" = "$holder file-lock" ]
 }
 
 @test "--who does not name those that wait" {

@@ -162,7 +162,7 @@ blocked() {
   for code in 1 2 100 111 124 126 127 255; do
     two
     run "-$code" timeout --foreground 60 msgrecv --follow "$key" sh -c "cat >/dev/null; exit $code"
-    says_why_and_back "$output" "ended with exit status $code"
+    says_why_and_back "$output" "exited with status $code"
     is_back
   done
 }
@@ -172,7 +172,7 @@ blocked() {
   for signal in KILL TERM SEGV PIPE USR1; do
     two
     run "-$((128 + $(kill -l "$signal")))" timeout --foreground 60 msgrecv --follow "$key" sh -c "ulimit -c 0; kill -$signal \$\$"
-    says_why_and_back "$output" "died of signal $(kill -l "$signal")"
+    says_why_and_back "$output" "was killed by SIG$signal"
     is_back
   done
 }
@@ -185,7 +185,7 @@ blocked() {
   until_line receiver.out runs
   finish "$receiver"
   [ "$status" -eq 143 ]
-  says_why_and_back "$(cat receiver.err)" "died of signal 15"
+  says_why_and_back "$(cat receiver.err)" "was killed by SIGTERM"
   is_back
 }
 
@@ -242,7 +242,7 @@ blocked() {
   new_queue
   printf 'a\nb\t\\ \0\033[1m \xff\x9b \xc3\xa4' | msgsend --raw -y 7 "$key"
   run -3 strace -qq -o trace -s 100000 -e trace=write,pwritev2 -e signal=none msgrecv --follow "$key" ./prog "$key"
-  [ "${lines[0]}" = "msgrecv: run ./prog: it ended with exit status 3" ]
+  [ "${lines[0]}" = "msgrecv: run ./prog: it exited with status 3" ]
   says_lost "${lines[1]}" 'a\nb\t\\ \x00\x1b[1m \xff\x9b ä'
   [ "$(grep -cE '^p?write[v2]*\(2, .*"msgrecv: put.* = [0-9]' trace)" -eq 1 ]
   [ "$(grep -cE '^p?write[v2]*\(2,.* = [0-9]' trace)" -eq 2 ]

@@ -61,7 +61,7 @@ has_lines() {
   finish "$receiver"
   [ "$status" -eq 143 ]
   head -n 8 receiver.err | cmp - <(for pause in 0.1 0.2 0.4 0.8; do
-    echo "msgrecv: run sh: it ended with exit status 3"
+    echo "msgrecv: run sh: it exited with status 3"
     echo "msgrecv: put back $key: a message of type 7 is at the end of the queue again; pausing for $pause s"
   done)
   [ "$(texts)" = "poison " ]

@@ -56,7 +56,9 @@ shown() {
 }
 
 @test "-g: PROG has the terminal, and the shell has it back afterwards" {
-  script prog 'exec perl -MPOSIX -e "print tcgetpgrp(0) == \$\$ ? qq(mine\n) : qq(not mine\n)"'
+  # of /proc/PID/stat, after the name: its process group, and that in the foreground of its terminal
+  script prog 'read -r stat </proc/$$/stat; read -ra f <<<"${stat##*) }"
+    [ "${f[2]}" = $$ ] && [ "${f[5]}" = $$ ] && echo mine || echo not mine'
   at_terminal 'ready> ' 'reap -g ./prog\n' 'mine\r' '' 'ready> ' 'echo back-\$((40 + 2)); exit\n'
   [ "$(shown '^mine')" -eq 1 ]
   [ "$(shown '^back-42')" -eq 1 ]
@@ -71,9 +73,8 @@ shown() {
 @test "the terminal's end is PROG's end, and nobody stays" {
   local group
   for group in "" -g; do
-    run perl -e 'alarm 60; exec @ARGV' "$HELPERS/at-terminal" -- reap $group perl -e \
-      '$SIG{HUP} = sub { exit 3 }; kill HUP => getppid;
-      sleep 60'
+    run timeout --foreground 60 "$HELPERS/at-terminal" -- reap $group sh -c 'trap "exit 3" HUP; kill -HUP $PPID
+      while :; do read -r line; done'
     [ "$status" -eq 3 ]
   done
 }

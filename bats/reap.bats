@@ -65,7 +65,7 @@ statuses_are_exact() {
 @test "a signal that kills PROG kills us, too" {
   local signal
   for signal in 1 2 3 6 9 10 13 14 15 34 35 64; do
-    run -0 how_it_ends reap perl -e 'kill shift, $$; sleep' "$signal"
+    run -0 how_it_ends reap does kill "$signal" self sleep
     [ "$output" = "exit 0 signal $signal" ]
   done
 }
@@ -74,7 +74,7 @@ statuses_are_exact() {
   need_namespace
   local signal
   for signal in 1 2 9 13 15 35; do
-    run "-$((128 + signal))" as_process_1 reap perl -e 'kill shift, $$; sleep' "$signal"
+    run "-$((128 + signal))" as_process_1 reap does kill "$signal" self sleep
     [ -z "$output" ]
   done
 }
@@ -129,46 +129,39 @@ statuses_are_exact() {
 
 # ---- orphans ----
 
-# PROG for the next: 100 children that leave 100 orphans each; it ends with 7 when its parent has no other child left.
-leave_orphans='
-  my $parent = getppid;
-  for (1 .. 100) {
-    my $child = fork // die;
-    if (!$child) {
-      for (1 .. 100) { my $orphan = fork // die; exec "true" if !$orphan and $_ == 50; POSIX::_exit(3) if !$orphan }
-      POSIX::_exit(0);
-    }
-    waitpid $child, 0;
-  }
-  sub others { open my $in, "<", "/proc/$parent/task/$parent/children" or die; my $all = <$in>; $all =~ s/\b$$ //r }
-  select undef, undef, undef, 0.01 while others() ne "";
-  exit 7'
+# PROG for the next: 100 children that leave 100 orphans each; it exits 7 when its parent has no other child left. (The
+# next 100 are started when the last are no more, lest there be too many processes at once.)
+leave_orphans() {
+  # shellcheck disable=SC2016
+  script prog 'for n in {1..100}; do
+      does fork 99 exit 3 ";" fork 1 exec true ";"
+      until [ "$(tr -d " " <"/proc/$PPID/task/$PPID/children")" = $$ ]; do read -rt 0.01 <> <(:); done
+    done; exit 7'
+}
 
 # bats test_tags=long
 @test "10000 orphans are reaped" {
-  run -7 as_subreaper reap perl -MPOSIX -e "$leave_orphans"
+  leave_orphans
+  run -7 as_subreaper reap ./prog
   [ -z "$output" ]
 }
 
 # bats test_tags=long
 @test "as process 1: 10000 orphans are reaped" {
   need_namespace
-  run -7 as_process_1 reap perl -MPOSIX -e "$leave_orphans"
+  leave_orphans
+  run -7 as_process_1 reap ./prog
   [ -z "$output" ]
 }
 
 # orphan_gets_parent WAY: an orphan of PROG in a session of its own has reap as its parent.
 orphan_gets_parent() {
-  run -0 "$1" reap perl -MPOSIX -e '$| = 1; my $reap = getppid; pipe my $in, my $out;
-    my $child = fork // die;
-    if (!$child) {
-      my $orphan = fork // die;
-      POSIX::_exit(0) if $orphan;
-      setsid;
-      select undef, undef, undef, 0.01 until getppid != $$ and getppid == $reap;
-      syswrite $out, "adopted\n"; POSIX::_exit(0);
-    }
-    waitpid $child, 0; close $out; print <$in>'
+  # shellcheck disable=SC2016
+  script orphan 'until [ "$(sed -n "s/^PPid:.//p" "/proc/$$/status")" = "$1" ]; do read -rt 0.01 <> <(:); done
+    echo adopted >adopted'
+  # shellcheck disable=SC2016
+  script prog 'mkfifo adopted; sh -c "setsid ./orphan $PPID &"; exec cat adopted'
+  run -0 "$1" reap ./prog
   [ "$output" = adopted ]
 }
 
@@ -252,7 +245,7 @@ deaf_are_killed() {
 
 # ---- signals ----
 
-# passes_all PID: signals that are sent to PID reach perl/signals, which writes to reap.out
+# passes_all PID: signals that are sent to PID reach helper/signals.c, which writes to reap.out
 passes_all() {
   local signal
   until_line reap.out 'it ready'
@@ -279,8 +272,7 @@ passes_all() {
 
 @test "as process 1: those of job control are passed on, too" {
   need_namespace
-  background_1 reap reap perl -e '$| = 1; for my $s (qw(TSTP TTIN TTOU)) { $SIG{$s} = sub { print "$s\n" } }
-    print "ready\n"; sleep 60 for 1 .. 100'
+  background_1 reap reap does note TSTP note TTIN note TTOU say ready sleep
   until_line reap.out ready
   local signal
   for signal in TSTP TTIN TTOU; do
@@ -337,16 +329,16 @@ passes_all() {
     kill -USR2 "$(sed -n 's/^child ready //p' reap.out)"
     until_line reap.out 'child 12'
     [ "$(grep -c 'child 10' reap.out)" -eq $((${#group} / 2)) ]
-    [ "$(ps -o pgid= "$(sed -n 's/^it ready //p' reap.out)" | tr -d ' ')" != "$reap" ] || [ -z "$group" ]
+    [ -z "$group" ] || [ "$(sed 's/.*) . [0-9]* \([0-9]*\) .*/\1/' "/proc/$(sed -n 's/^it ready //p' reap.out)/stat")" != "$reap" ]
     finish "$reap"
     [ "$status" -eq 0 ]
   done
 }
 
 @test "without -g PROG is in our process group, with it in its own" {
-  run -0 reap perl -e 'print getpgrp == getpgrp(getppid) ? "same" : "own", " ", getpgrp == $$ ? 1 : 0'
+  run -0 reap does group
   [ "$output" = "same 0" ]
-  run -0 reap -g perl -e 'print getpgrp == getpgrp(getppid) ? "same" : "own", " ", getpgrp == $$ ? 1 : 0'
+  run -0 reap -g does group
   [ "$output" = "own 1" ]
 }
 
@@ -405,17 +397,17 @@ passes_all() {
 
 @test "as process 1: dispositions and mask reach PROG as they were" {
   need_namespace
-  as_process_1 perl -MPOSIX -e 'exec @ARGV' true
+  as_process_1 true
   signals_ignored_and_blocked unshare --pid --fork --mount-proc >want
   signals_ignored_and_blocked unshare --pid --fork --mount-proc reap >found
   cmp want found
 }
 
 @test "an inherited ignored SIGPIPE stays so, and a default one, too" {
-  run -0 bash -c 'trap "" PIPE; reap perl -e "print \$SIG{PIPE} // q(DEFAULT)"'
-  [ "$output" = IGNORE ]
-  run -0 env --default-signal=PIPE reap perl -e 'print $SIG{PIPE} // q(DEFAULT)'
-  [ "$output" = DEFAULT ]
+  run -0 bash -c 'trap "" PIPE; reap does broken-pipe say ignored'
+  [ "$output" = ignored ]
+  run -0 how_it_ends env --default-signal=PIPE reap does broken-pipe say ignored
+  [ "$output" = "exit 0 signal 13" ]
 }
 
 @test "LISTEN_PID is PROG's if it was ours, and stays if it was not" {
@@ -432,10 +424,9 @@ passes_all() {
 }
 
 @test "PROG has the fds that we had, and no other" {
-  local list='print join " ", grep { -l "/proc/self/fd/$_" } 0 .. 255'
   exec 9</dev/null
-  perl -e "$list" >before
-  reap perl -e "$list" >after
+  does fds >before
+  reap does fds >after
   cmp before after
 }
 

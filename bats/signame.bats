@@ -98,7 +98,7 @@ teardown() {
 
 @test "the wrong word is shown, escaped" {
   wrong_call signame $'a\tb'
-  [ "${stderr_lines[0]}" = "signame: 'a\\tb': no signal" ]
+  [ "${stderr_lines[0]}" = "signame: 'a\\tb': not a signal; run signame to list them" ]
 }
 
 @test "thousands of words are answered, or refused as a whole" {
@@ -107,5 +107,5 @@ teardown() {
   run -0 signame "${words[@]}"
   [ "$output" = "$(yes $'9\nKILL' | head -n 20000)" ]
   wrong_call signame "${words[@]}" NONE
-  [ "${stderr_lines[0]}" = "signame: 'NONE': no signal" ]
+  [ "${stderr_lines[0]}" = "signame: 'NONE': not a signal; run signame to list them" ]
 }

@@ -88,13 +88,7 @@ no_children_but() {
     echo "begin $SIGNAL" >>runs; read -r n <counter; echo "$n" >>seen; echo "end $SIGNAL" >>runs'
   echo 00000 >counter
   trapped USR1=exec:./handler USR2=exec:./handler ./recorder USR1 USR2
-  # shellcheck disable=SC2016
-  perl -e 'open my $counter, "+<", "counter" or die;
-    for my $n (1 .. 10_000) {
-      sysseek $counter, 0, 0;
-      syswrite $counter, sprintf "%05d\n", $n;
-      kill $n % 2 ? "USR1" : "USR2", $ARGV[0] or die;
-    }' "$trap"
+  does storm "$trap" 10000 counter USR1 USR2
   until_line seen '^10000$'
   kill -TERM "$trap"
   ends_with 143 "$trap"
@@ -105,8 +99,7 @@ no_children_but() {
 
 @test "a storm of a rewritten signal and of a handler's leaves PROG and sigtrap alive" {
   trapped USR1=exec:true HUP=USR2 ./recorder USR2 INT
-  # shellcheck disable=SC2016
-  perl -e 'for (1 .. 3000) { kill USR1 => $ARGV[0] or die; kill HUP => $ARGV[0] or die }' "$trap"
+  does storm "$trap" 6000 '' USR1 HUP
   kill -INT "$trap"
   until_line trap.out INT
   until_line trap.out USR2
@@ -207,13 +200,8 @@ no_children_but() {
 }
 
 @test "restart: PROG is asked with TERM, may clean up, and there are never two" {
-  # shellcheck disable=SC2016
-  program tidy '#!/usr/bin/perl
-    alarm 100;
-    open my $log, ">>", "log"; $log->autoflush(1);
-    $SIG{TERM} = sub { print $log "end\n"; exit 0 };
-    print $log "begin\n"; open my $pids, ">>", "pids"; print $pids "$$\n"; close $pids;
-    select undef, undef, undef, 100 while 1;'
+  program tidy '#!/bin/sh
+    exec does leave TERM 0 end to log begin to pids % sleep 2>>log'
   background trap sigtrap HUP=restart USR1=restart ./tidy
   nth 1
   kill -HUP "$trap"
@@ -244,9 +232,8 @@ no_children_but() {
 }
 
 @test "-k: a PROG that won't end is killed for its restart" {
-  program stubborn '#!/usr/bin/perl
-    alarm 100; $SIG{TERM} = "IGNORE";
-    open my $pids, ">>", "pids"; print $pids "$$\n"; close $pids; select undef, undef, undef, 100 while 1;'
+  program stubborn '#!/bin/sh
+    exec does ignore TERM to pids % sleep'
   background trap sigtrap -k 100ms HUP=restart ./stubborn
   nth 1
   local first=$pid

@@ -119,10 +119,8 @@ teardown() {
 @test "PROG's death by a signal is sigtrap's" {
   local sig
   for sig in TERM KILL INT USR1 RTMIN; do
-    # shellcheck disable=SC2016
-    run -0 timeout --foreground 60 perl -e 'system { $ARGV[0] } @ARGV; print $? & 127, " ", $? >> 8, " ", $? & 128' \
-      sigtrap HUP=ignore perl -e '$SIG{INT} = "DEFAULT"; kill shift, $$; sleep 60' "$(signame "$sig")"
-    [ "$output" = "$(signame "$sig") 0 0" ]
+    run -0 timeout --foreground 60 how-it-ends sigtrap HUP=ignore does default INT kill "$(signame "$sig")" self sleep
+    [ "$output" = "exit 0 signal $(signame "$sig")" ]
   done
 }
 

@@ -40,9 +40,9 @@ teardown() {
   mkfifo go
   local client='echo >go; until [ ! -e /proc/$(cat pid) ]; do read -rt 0.01 <>go || :; done'
   run -0 with_server sh -c 'echo $$ >pid; echo 7; read -r _ <go; exit 4' ::: bash -c "$client"
-  [ "$output" = "withserver: run sh: SERVER ended with exit status 4 before CLIENT exited" ]
+  [ "$output" = "withserver: run sh: SERVER exited with status 4 before CLIENT exited" ]
   run -3 with_server sh -c 'echo $$ >pid; echo 7; read -r _ <go; kill -KILL $$' ::: bash -c "$client; exit 3"
-  [ "$output" = "withserver: run sh: SERVER died of signal 9 before CLIENT exited" ]
+  [ "$output" = "withserver: run sh: SERVER was killed by SIGKILL before CLIENT exited" ]
   run -0 with_server sh -c 'echo $$ >pid; echo 7; read -r _ <go; exit 0' ::: bash -c "$client"
   [ -z "$output" ]
 }

@@ -191,13 +191,13 @@ teardown() {
   for how in '' "--port=$port" --socket=sock --notify; do
     # shellcheck disable=SC2086 # none, or one
     run -111 with_server $how sh -c 'exit 3' ::: touch ran
-    [ "$output" = "withserver: start sh: SERVER ended with exit status 3 before it was ready" ]
+    [ "$output" = "withserver: start sh: SERVER exited with status 3 before it was ready" ]
     # shellcheck disable=SC2086
     run -111 with_server $how sh -c 'exit 0' ::: touch ran
-    [ "$output" = "withserver: start sh: SERVER ended with exit status 0 before it was ready" ]
+    [ "$output" = "withserver: start sh: SERVER exited with status 0 before it was ready" ]
     # shellcheck disable=SC2086
     run -111 with_server $how sh -c 'kill -KILL $$' ::: touch ran
-    [ "$output" = "withserver: start sh: SERVER died of signal 9 before it was ready" ]
+    [ "$output" = "withserver: start sh: SERVER was killed by SIGKILL before it was ready" ]
   done
   ((SECONDS < 30))
   [ ! -e ran ]

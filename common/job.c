@@ -17,6 +17,7 @@
 #include "find.h"
 #include "num.h"
 #include "reap.h"
+#include "signum.h"
 #include "sigs.h"
 #include "speak.h"
 #include "tick.h"
@@ -35,7 +36,7 @@ void job_option(struct job *j, int row, const struct opts *o)
         break;
     case OPT_SEPARATOR:
         if (!*o->arg)
-            opts_wrong(o, "want a word");
+            opts_wrong(o, "expected a non-empty word");
         j->separator = o->arg;
         break;
     case OPT_STATUS_FD:
@@ -58,7 +59,7 @@ void job_split(struct job *j, char **words, size_t max)
     for (char **w = words; *w; w++)
         n += strcmp(*w, j->separator) == 0;
     if (n > max)
-        msg_usage(j->msg, "%zu programs, %zu at the most", n, max);
+        msg_usage(j->msg, "%zu programs: expected at most %zu", n, max);
     make_progs(j, n);
     for (j->n = 0; j->n < n; j->n++) {
         j->progs[j->n].argv = words;
@@ -66,8 +67,8 @@ void job_split(struct job *j, char **words, size_t max)
             words++;
         if (words == j->progs[j->n].argv) {
             if (n == 1)
-                msg_usage(j->msg, "want PROG");
-            msg_usage(j->msg, "no program before or after '%s'", j->separator);
+                msg_usage(j->msg, "missing PROG");
+            msg_usage(j->msg, "missing PROG before or after '%s'", j->separator);
         }
         if (*words)
             *words++ = NULL;
@@ -80,7 +81,7 @@ void job_pair(struct job *j, char **words)
     while (*second && strcmp(*second, j->separator) != 0)
         second++;
     if (second == words || !*second || !second[1])
-        msg_usage(j->msg, "want two programs with '%s' between them", j->separator);
+        msg_usage(j->msg, "expected two programs, separated by '%s'", j->separator);
     make_progs(j, 2);
     *second++ = NULL;
     j->progs[0].argv = words;
@@ -452,11 +453,12 @@ int job_end_alike(const struct job *j, size_t i)
 
 void job_describe_end(const struct job *j, size_t i, struct buf *text)
 {
+    char name[SIGNUM_SIZE];
     int status = j->progs[i].wait_status;
     if (!j->progs[i].exec_errno && WIFSIGNALED(status))
-        buf_fmt(text, "died of signal %d", WTERMSIG(status));
+        buf_fmt(text, "was killed by SIG%s", signum_name(WTERMSIG(status), name));
     else
-        buf_fmt(text, "ended with exit status %d", job_status(j, i));
+        buf_fmt(text, "exited with status %d", job_status(j, i));
 }
 
 bool job_died_of(const struct job *j, size_t i, int sig)

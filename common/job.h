@@ -176,7 +176,7 @@ int job_status(const struct job *j, size_t i);
  */
 int job_end_alike(const struct job *j, size_t i);
 
-/* Adds how program i, which has ended, has: "died of signal 9", "ended with exit status 3". */
+/* Adds how program i, which has ended, has: "was killed by SIGKILL", "exited with status 3". */
 void job_describe_end(const struct job *j, size_t i, struct buf *text);
 
 /* Whether program i was killed by that signal. */

@@ -146,11 +146,32 @@ int logfile_flush(struct logfile *l, bool all)
     return 0;
 }
 
-int logfile_take(struct logfile *l, int from)
+static void move_to_front(struct logfile *l)
 {
     if (l->start && l->len)
         memmove(l->buffer, l->buffer + l->start, l->len);
     l->start = 0;
+}
+
+int logfile_say(struct logfile *l, const char *line, size_t n)
+{
+    move_to_front(l);
+    bool in_line = l->len ? l->buffer[l->len - 1] != '\n' : l->in_line;
+    if (LOGFILE_BUFFER - l->len < n + in_line) {
+        errno = ENOBUFS;
+        return -1;
+    }
+    if (in_line)
+        l->buffer[l->len++] = '\n';
+    memcpy(l->buffer + l->len, line, n);
+    l->len += n;
+    logfile_flush(l, false);
+    return 0;
+}
+
+int logfile_take(struct logfile *l, int from)
+{
+    move_to_front(l);
     if (l->len == LOGFILE_BUFFER) {
         errno = EAGAIN;
         return -1;

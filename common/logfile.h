@@ -41,6 +41,12 @@ int logfile_take(struct logfile *l, int from);
 /* Takes whole lines off the end until n bytes can be written there. How many bytes were given up. */
 size_t logfile_make_room(struct logfile *l, size_t n);
 
+/*
+ * Adds a line of the caller's own, which ends in a newline, after what it holds; an unfinished line before it
+ * is ended first. 0, or -1 with errno: ENOBUFS when there is no room.
+ */
+int logfile_say(struct logfile *l, const char *line, size_t n);
+
 /* Writes what it holds. 0, or -1 with errno, which l->error keeps. With `all`, an unfinished line, too. */
 int logfile_flush(struct logfile *l, bool all);
 

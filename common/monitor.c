@@ -15,6 +15,7 @@
 #include "monitor_start.h"
 #include "notify.h"
 #include "sigs.h"
+#include "status_page.h"
 
 enum { LOG_RETRY_MS = 500 };
 
@@ -22,7 +23,7 @@ void monitor_init(struct monitor *m, struct msg *msg)
 {
     *m = (struct monitor){.msg = msg, .report = -1, .lock = -1, .out = -1, .err = -1, .ready_pipe = -1};
     m->prog_pid.fresh = m->own_pid.fresh = -1;
-    m->prog_pid.fd = m->own_pid.fd = m->notify = m->log_pipe = m->log.fd = -1;
+    m->prog_pid.fd = m->own_pid.fd = m->notify = m->log_pipe = m->log.fd = m->status_page = -1;
     m->kill_at = m->start_at = CLOCK_NEVER;
     job_init(&m->job, msg);
 }
@@ -77,8 +78,7 @@ void monitor_take_log(void *owner)
     m->log.rotate_error = 0;
 }
 
-/* All that is in the pipe now, but not what comes meanwhile. */
-static void empty_log_pipe(struct monitor *m)
+void monitor_empty_log_pipe(struct monitor *m)
 {
     enum { PIPE_MAX = 1 << 20 };
     if (m->log.error)
@@ -90,7 +90,7 @@ static void empty_log_pipe(struct monitor *m)
 static void reopen_log(struct monitor *m)
 {
     m->reopen = false;
-    empty_log_pipe(m); /* what was written before the signal belongs to the old one */
+    monitor_empty_log_pipe(m); /* what was written before the signal belongs to the old one */
     logfile_flush(&m->log, false);
     if (logfile_reopen(&m->log) < 0)
         msg_error(m->msg, "open", m->log.path, errno);
@@ -102,7 +102,7 @@ static void end_log(struct monitor *m)
     int in_pipe = 0;
     if (m->log_pipe < 0)
         return;
-    empty_log_pipe(m);
+    monitor_empty_log_pipe(m);
     logfile_flush(&m->log, true);
     ioctl(m->log_pipe, FIONREAD, &in_pipe);
     if (!m->log.len && !in_pipe)
@@ -113,11 +113,11 @@ static void end_log(struct monitor *m)
     if (!m->foreground) /* our stderr is that log: it gives up some lines for this one */
         bytes += logfile_make_room(&m->log, sizeof mem);
     if (m->foreground) {
-        buf_fmt(&lost, "%zu bytes of the log are lost", bytes);
+        buf_fmt(&lost, "%zu bytes of output were lost", bytes);
         msg_error(m->msg, buf_str(&lost), m->log.path, m->log.error);
     } else {
         buf_fmt(
-            &lost, "%s: %zu bytes of the log are lost: %s\n", m->msg->applet, bytes, strerror(m->log.error));
+            &lost, "%s: %zu bytes of output were lost: %s\n", m->msg->applet, bytes, strerror(m->log.error));
         fd_write_all(m->log.fd, lost.mem, lost.len);
     }
 }
@@ -155,8 +155,12 @@ static void plan_start(struct monitor *m)
 static void start_again(struct monitor *m)
 {
     m->start_at = CLOCK_NEVER;
-    if (monitor_start_prog(m) != 0)
-        return; /* said; the next try comes later */
+    if (monitor_start_prog(m) != 0) { /* said; the next try comes later */
+        m->status.restarts++;
+        monitor_note_end(m, true);
+        return;
+    }
+    monitor_note_start(m, true);
     if (m->prog_pid.path && pidfile_write(&m->prog_pid, m->job.progs->pid) < 0)
         msg_error(m->msg, "write", m->prog_pid.path, errno);
 }
@@ -173,12 +177,18 @@ static bool tend_prog(struct monitor *m)
         m->reload = false;
         return true;
     }
+    if (!m->is_end_noted)
+        monitor_note_end(m, again);
     if (again && m->start_at == CLOCK_NEVER)
         job_end(&m->job, SIGTERM, m->grace); /* who is left of the old one */
-    if (!again || m->stop)
+    if (!again || m->stop) {
+        monitor_report_end(m, false);
         return false;
-    if (m->restart || m->start_at == CLOCK_NEVER)
+    }
+    if (m->restart || m->start_at == CLOCK_NEVER) {
         plan_start(m);
+        monitor_report_end(m, true);
+    }
     if (!clock_left(m->start_at))
         start_again(m);
     return true;

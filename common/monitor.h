@@ -7,6 +7,7 @@
 
 #include "job.h"
 #include "logfile.h"
+#include "monitor_status.h"
 #include "notify.h"
 #include "pidfile.h"
 #include "signum.h"
@@ -16,8 +17,8 @@
 enum { MONITOR_RESTART = SIGNUM_RTMIN + 1, MONITOR_RELOAD, MONITOR_KILL }; /* RTMIN itself is musl's */
 
 struct monitor {
-    struct msg *msg;
-    struct job job; /* PROG */
+    struct msg *msg, job_msg; /* the latter without -v: how PROG ended is reported here */
+    struct job job;           /* PROG */
 
     /* what was asked for; paths are absolute */
     struct pidfile prog_pid, own_pid;
@@ -46,9 +47,15 @@ struct monitor {
     bool is_ready, is_up, restart, reopen, reload;
     int stop; /* the signal that ends us, 0: none yet */
     int64_t started, kill_at, start_at, backoff;
+    struct monitor_status status;
+    int status_page; /* -1: none can be had */
+    bool is_end_noted, is_end_reported;
 };
 
 void monitor_init(struct monitor *m, struct msg *msg);
+
+/* Takes all that is in the log's pipe now, but not what comes meanwhile. */
+void monitor_empty_log_pipe(struct monitor *m);
 
 /* All of it. The exit status, which has been reported, too, when PROG is up or could not be brought up. */
 int monitor_run(struct monitor *m);

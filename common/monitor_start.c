@@ -5,6 +5,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <libgen.h>
+#include <limits.h>
 #include <signal.h>
 #include <stddef.h>
 #include <stdlib.h>
@@ -21,6 +23,7 @@
 #include "notify.h"
 #include "reap.h"
 #include "sigs.h"
+#include "status_page.h"
 
 enum { READY_FD_NUMBER = 3, PROG_FDS, ENDING_MS = 200, MESSAGES_MAX = 64 };
 
@@ -56,6 +59,17 @@ static int compare_directories(const char *a, const char *b)
     return (x.st_ino > y.st_ino) - (x.st_ino < y.st_ino);
 }
 
+/* A directory that is not there is the user's mistake: its name is what helps. */
+static int fail_directory(const struct monitor *m, const char *path)
+{
+    char mem[PATH_MAX];
+    int err = errno;
+    struct buf copy = BUF(mem);
+    buf_text(&copy, path);
+    buf_str(&copy);
+    return msg_fatal(m->msg, EXIT_SYSTEM, err == ETIMEDOUT ? "lock" : NULL, dirname(mem), err);
+}
+
 /* 0, or the exit status of a failure. */
 static int lock_directories(const struct monitor *m, struct locks *locks)
 {
@@ -64,9 +78,9 @@ static int lock_directories(const struct monitor *m, struct locks *locks)
     int order = a && b ? compare_directories(a, b) : 0;
     const char *first = !a || order > 0 ? b : a, *second = order > 0 ? a : order < 0 ? b : NULL;
     if (first && (locks->first = lock_directory(first)) < 0)
-        return fail(m, "lock the directory of", first);
+        return fail_directory(m, first);
     if (second && (locks->second = lock_directory(second)) < 0)
-        return fail(m, "lock the directory of", second);
+        return fail_directory(m, second);
     return 0;
 }
 
@@ -77,13 +91,14 @@ static int check_pidfile(const struct monitor *m, const struct pidfile *p)
     if (holder > 0) {
         char mem[64];
         struct buf why = BUF(mem);
-        buf_fmt(&why, "pid %ld is running", (long)holder);
-        return msg_fatal_why(m->msg, EXIT_NO, "start under", p->path, buf_str(&why));
+        buf_fmt(&why, "already running as pid %ld", (long)holder);
+        msg_error_why(m->msg, "start under", p->path, buf_str(&why));
+        return EXIT_NO;
     }
     if (holder < 0 && errno != ENOENT)
         return fail(m, "look at", p->path);
     if (p->path && !pidfile_is_replaceable(p->path))
-        return msg_fatal_why(m->msg, EXIT_SYSTEM, "replace", p->path, "it is no pidfile");
+        return msg_fatal_why(m->msg, EXIT_SYSTEM, "replace", p->path, "not a pidfile");
     return 0;
 }
 
@@ -95,8 +110,10 @@ static int take_lock(struct monitor *m)
     m->lock = lock_path(m->lock_path, &exclusive, 0);
     if (m->lock >= 0)
         return 0;
-    return errno == EWOULDBLOCK ? msg_fatal_why(m->msg, EXIT_NO, "lock", m->lock_path, "another has it")
-                                : fail(m, "lock", m->lock_path);
+    if (errno != EWOULDBLOCK)
+        return fail(m, "lock", m->lock_path);
+    msg_error_why(m->msg, "lock", m->lock_path, "it is taken");
+    return EXIT_NO;
 }
 
 /* ---- where PROG writes ---- */
@@ -227,11 +244,11 @@ static int wait_until_up(struct monitor *m)
             if (ends_soon(m))
                 break;
             return msg_fatal_why(m->msg, EXIT_SYSTEM, "bring up", *m->job.progs->argv,
-                "it has closed READY_FD without a newline");
+                "it closed READY_FD without writing a newline");
         }
         if (waits && !clock_left(deadline))
             return msg_fatal_why(
-                m->msg, EXIT_DEADLINE, "bring up", *m->job.progs->argv, "it was not ready at the deadline");
+                m->msg, EXIT_DEADLINE, "bring up", *m->job.progs->argv, "it was not ready in time");
         monitor_sleep(m, clock_left(waits ? deadline : settled));
     }
     if (m->stop)
@@ -283,6 +300,7 @@ static int start_and_write_pidfiles(struct monitor *m)
     int failed = monitor_start_prog(m);
     if (failed)
         return failed;
+    monitor_note_start(m, false);
     if (pidfile_write(&m->prog_pid, m->job.progs->pid) < 0)
         return fail(m, "write", m->prog_pid.path);
     if (pidfile_write(&m->own_pid, getpid()) < 0)
@@ -377,6 +395,11 @@ static int prepare_environment(struct monitor *m)
 
 int monitor_start(struct monitor *m)
 {
+    m->job_msg = *m->msg;
+    if (m->job_msg.level > MSG_NORMAL)
+        m->job_msg.level = MSG_NORMAL;
+    m->job.msg = &m->job_msg;
+    m->status_page = m->leave ? -1 : status_page_open();
     m->job.on_signal = monitor_signal;
     m->job.owner = m;
     sigs_learn_ignored();

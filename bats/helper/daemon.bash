@@ -30,11 +30,11 @@ daemonized() {
   [ ! -s daemonized.out ]
 }
 
-# noting [ARG...]: a daemon that notes its signals in the file `noted`, and does so already (helper/perl/daemon).
+# noting [ARG...]: a daemon that notes its signals in the file `noted`, and does so already (helper/daemon.c).
 # Its own options are in $how.
 noting() {
   # shellcheck disable=SC2086 # words
-  daemonized "$@" --ready fd "$PERL/daemon" -r ${how:-} "$here/noted"
+  daemonized "$@" --ready fd "$HELPERS/daemon" -r ${how:-} "$here/noted"
 }
 
 # refused STATUS ARG...: so ends the call; what it says is in $output.
@@ -47,9 +47,23 @@ says() {
   run "-$1" timeout --foreground 60 daemonize --status -p "$2"
 }
 
-# alive PID
+# alive PID: there is such a process, and it is no zombie. One look, so that it can't change its mind in between.
 alive() {
-  [ -n "$(ps -o pid= -p "$1")" ] && [[ $(ps -o stat= -p "$1") != Z* ]]
+  local stat
+  read -r stat 2>/dev/null <"/proc/$1/stat" && [[ ${stat##*) } != [ZX]* ]]
+}
+
+# field_of FIELD PID: its ppid, pgid, sid or tty (0: none), as proc(5) has them behind the name.
+field_of() {
+  local stat fields
+  stat=$(<"/proc/$2/stat") || return
+  read -ra fields <<<"${stat##*) }"
+  case $1 in
+    ppid) echo "${fields[1]}" ;;
+    pgid) echo "${fields[2]}" ;;
+    sid) echo "${fields[3]}" ;;
+    tty) echo "${fields[4]}" ;;
+  esac
 }
 
 # ended PID: it has, whether its new parent has waited for it or not.
@@ -70,6 +84,5 @@ other() {
 
 # locked FILE: somebody holds an fcntl(2) lock on it.
 locked() {
-  perl -MFcntl -e 'open my $fh, "<", $ARGV[0] or die; my $lock = pack "s s l! l! i", F_WRLCK, 0, 0, 0, 0;
-    fcntl $fh, F_GETLK, $lock or die; exit((unpack "s", $lock)[0] == F_UNLCK)' "$1"
+  file-lock query "$1"
 }

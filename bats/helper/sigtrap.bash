@@ -6,10 +6,10 @@ load helper/peers
 sigtrap_setup() {
   common_setup
   # recorder SIG...: tells its pid and every signal that comes; ends by itself in the end, should a test fail
-  program recorder '#!/usr/bin/perl
-    $| = 1; alarm 100;
-    for my $name (@ARGV) { $SIG{$name} = sub { syswrite STDOUT, "$name\n" } }
-    syswrite STDOUT, "ready $$\n"; select undef, undef, undef, 100 while 1;'
+  # shellcheck disable=SC2016
+  program recorder '#!/bin/sh
+    for name; do set -- "$@" note "$name"; shift; done
+    exec does "$@" say "ready $$" sleep'
   # gated: a handler that begins, waits for a line from the FIFO `go`, and ends
   program gated '#!/bin/sh
     echo "begin $SIGNAL" >>runs; read -r line <go; echo "end $SIGNAL" >>runs'
