@@ -27,7 +27,7 @@ teardown() {
 @test "each host has its own result or reason; an invalid answer is not printed as 1900" {
   start hosts time-hosts -t 127.0.1.1=right,100 127.0.1.2=none 127.0.1.3=short 127.0.1.4=long 127.0.1.5=reset \
     127.0.1.6=flood 127.0.1.7=silent 127.0.1.8=stuck 127.0.1.10=open,200 127.0.1.11=slow
-  run -1 --separate-stderr tcptime -t 2 -p "$hosts_at" 127.0.1.{1..11}
+  run -1 --separate-stderr tcptime -t 3 -p "$hosts_at" 127.0.1.{1..11}
   [ "$(offsets <<<"$output" | sort)" = "127.0.1.1 100
 127.0.1.10 200
 127.0.1.11 0" ]
@@ -144,7 +144,7 @@ heard_of() {
 
 @test "a slow lookup does not delay addresses and other names" {
   need_slow_names
-  run -1 --separate-stderr with_slow_names tcptime -t 2 slow.test 127.0.0.1 quick.test
+  run -1 --separate-stderr with_slow_names tcptime -t 3 slow.test 127.0.0.1 quick.test
   [ "$(columns 1 <<<"$output" | sort | tr '\n' ' ')" = '127.0.0.1 quick.test ' ]
   [[ $stderr == 'tcptime: ask slow.test: '*'timed out' ]]
   [ -s slow-names.err ]

@@ -33,7 +33,7 @@ teardown() {
 
 @test "a silent host is reported at the end, and the status is 1" {
   start hosts time-hosts 127.0.1.1=silent 127.0.1.2=right,100 127.0.1.3=silent
-  run -1 --separate-stderr udptime -r 2 -p "$hosts_at" 127.0.1.{1,2,3}
+  run -1 --separate-stderr udptime -r 4 -p "$hosts_at" 127.0.1.{1,2,3}
   [ "$(offsets <<<"$output")" = '127.0.1.2 100' ]
   [ "$stderr" = "udptime: ask 127.0.1.1: no answer
 udptime: ask 127.0.1.3: no answer" ]
@@ -41,7 +41,7 @@ udptime: ask 127.0.1.3: no answer" ]
 
 @test "--json: one object per host, with its time or an error" {
   start hosts time-hosts 127.0.1.1=silent 127.0.1.2=value,0
-  run -1 --separate-stderr udptime --json -r 2 -p "$hosts_at" 127.0.1.{1,2}
+  run -1 --separate-stderr udptime --json -r 4 -p "$hosts_at" 127.0.1.{1,2}
   [ -z "$stderr" ]
   run -0 of_json host unix time error <<<"$output"
   [ "$output" = "127.0.1.2 2085978496 2036-02-07T06:28:16Z -
@@ -96,12 +96,16 @@ udptime: ask 127.0.1.3: no answer" ]
 # ---- which answers count ----
 
 @test "an answer from another port or address does not count; -v prints their number" {
-  start hosts time-hosts 127.0.1.1=port 127.0.1.2=other
-  run -1 --separate-stderr udptime -v -r 1 -p "$hosts_at" 127.0.1.{1,2}
-  [ -z "$output" ]
-  [ "$stderr" = "udptime: ask 127.0.1.1: no answer
-udptime: ask 127.0.1.2: no answer
-udptime: answers ignored: 2 from addresses that were not asked, 0 late or duplicate, 0 invalid" ]
+  local manner
+  for manner in port other; do
+    start hosts time-hosts "127.0.1.1=$manner"
+    run -1 --separate-stderr udptime -v -r 3 -p "$hosts_at" 127.0.1.1
+    [ -z "$output" ]
+    # one for each query, except the last one's, which may come too late
+    [[ $stderr == "udptime: ask 127.0.1.1: no answer
+udptime: answers ignored: "[1-3]" from addresses that were not asked, 0 late or duplicate, 0 invalid" ]]
+    finish "$hosts"
+  done
 }
 
 @test "an answer counts once: a duplicate, and an answer to an earlier query" {
@@ -109,13 +113,13 @@ udptime: answers ignored: 2 from addresses that were not asked, 0 late or duplic
   run -0 --separate-stderr udptime -v -p "$hosts_at" 127.0.1.{1,2}
   [ "$(offsets <<<"$output")" = "127.0.1.1 500
 127.0.1.2 700" ]
-  # the last one may come when all is done
-  [[ $stderr == "udptime: answers ignored: 0 from addresses that were not asked, "[12]" late or duplicate, 0 invalid" ]]
+  # the last one may come too late; a busy machine may be asked again
+  [[ $stderr == "udptime: answers ignored: 0 from addresses that were not asked, "[1-9]" late or duplicate, 0 invalid" ]]
 }
 
 @test "an answer that is too short or too long is an error: neither 1900 nor 2036" {
   start hosts time-hosts 127.0.1.1=short 127.0.1.2=long 127.0.1.3=empty 127.0.1.4=huge
-  run -1 --separate-stderr udptime -t 0.8 -p "$hosts_at" 127.0.1.{1,2,3,4}
+  run -1 --separate-stderr udptime -t 2 -p "$hosts_at" 127.0.1.{1,2,3,4}
   [ -z "$output" ]
   [ "$stderr" = "udptime: ask 127.0.1.1: the answer is too short
 udptime: ask 127.0.1.2: the answer is too long
@@ -137,9 +141,10 @@ udptime: ask 127.0.1.4: the answer is too long" ]
   run -1 udptime -r 3 -p "$hosts_at" 127.0.1.{1,2,3}
   [ "$(offsets <<<"${lines[0]}")" = '127.0.1.2 0' ]
   [ "${lines[*]:1}" = 'udptime: ask 127.0.1.1: no answer udptime: ask 127.0.1.3: no answer' ]
-  [ "$(sort hosts.err | uniq -c | awk '{ print $1, $3 }')" = "3 127.0.1.1
-2 127.0.1.2
-3 127.0.1.3" ]
+  # the second may be asked once more before its answer arrives
+  [[ $(sort hosts.err | uniq -c | awk '{ print $1, $3 }') == "3 127.0.1.1
+"[23]" 127.0.1.2
+3 127.0.1.3" ]]
 }
 
 @test "the pauses between queries grow" {
@@ -214,7 +219,7 @@ udptime: ask 192.0.2.1: Network is unreachable" ]
 
 @test "a slow lookup does not delay addresses and other names" {
   need_slow_names
-  run -1 --separate-stderr with_slow_names udptime -t 2 slow.test 127.0.0.1 quick.test nothing.invalid..
+  run -1 --separate-stderr with_slow_names udptime -t 3 slow.test 127.0.0.1 quick.test nothing.invalid..
   [ "$(columns 1 <<<"$output" | sort | tr '\n' ' ')" = '127.0.0.1 quick.test ' ]
   [[ $stderr == *'udptime: ask slow.test: the lookup of its name timed out'* ]]
   [ "${#stderr_lines[@]}" -eq 2 ]
@@ -236,7 +241,7 @@ udptime: ask 192.0.2.1: Network is unreachable" ]
 
 @test "on a terminal the progress is shown on a line that is erased" {
   start hosts time-hosts 127.0.1.1=right 127.0.1.2=silent
-  at_terminal 'ready> ' "udptime -r 2 -p $hosts_at 127.0.1.1 127.0.1.2; true\n" \
+  at_terminal 'ready> ' "udptime -r 4 -p $hosts_at 127.0.1.1 127.0.1.2; true\n" \
     'udptime: 1 of 2 hosts, 1 silent' '' 'no answer' '' 'ready> ' 'exit\n'
   [[ $output == *$'\e[Kudptime: ask 127.0.1.2: no answer\n'* ]]
   at_terminal 'ready> ' "udptime -q -r 1 -p $hosts_at 127.0.1.1 127.0.1.2; echo do''ne\n" 'done' '' 'ready> ' 'exit\n'
@@ -262,7 +267,7 @@ udptime: ask 192.0.2.1: Network is unreachable" ]
 @test "--sntp: refusals, unsynchronized clocks, answers without a time or with another cookie do not count" {
   start hosts time-hosts -sv 127.0.1.1=refusing 127.0.1.2=unsure 127.0.1.3=timeless 127.0.1.4=forged \
     127.0.1.5=symmetric 127.0.1.6=short 127.0.1.7=echo
-  run -1 --separate-stderr udptime --sntp -t 0.8 -p "$hosts_at" 127.0.1.{1..7}
+  run -1 --separate-stderr udptime --sntp -t 2 -p "$hosts_at" 127.0.1.{1..7}
   [ -z "$output" ]
   [ "$stderr" = "udptime: ask 127.0.1.1: the server refuses to answer (kiss-o'-death)
 udptime: ask 127.0.1.2: its clock is not synchronized
@@ -271,8 +276,9 @@ udptime: ask 127.0.1.4: no answer
 udptime: ask 127.0.1.5: no answer
 udptime: ask 127.0.1.6: no answer
 udptime: ask 127.0.1.7: no answer" ]
-  # a server that refuses is not asked again
-  [ "$(grep -c '127.0.1.1$' hosts.err)" -eq 1 ]
+  # a server that refuses is not asked again, others are; the second query may precede the first answer
+  [ "$(grep -c '127.0.1.1$' hosts.err)" -le 2 ]
+  [ "$(grep -c '127.0.1.2$' hosts.err)" -ge 3 ]
 }
 
 @test "--sntp: chrony answers" {
