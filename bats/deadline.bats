@@ -24,7 +24,7 @@ teardown() {
 @test "in time: a signal that kills PROG kills us, too" {
   local signal
   for signal in 1 2 6 9 10 13 14 15 35 64; do
-    run -0 how_it_ends deadline 1h does kill "$signal" self sleep
+    run -0 how_it_ends deadline 1h does default "$signal" kill "$signal" self sleep
     [ "$output" = "exit 0 signal $signal" ]
   done
 }

@@ -41,7 +41,7 @@ let_go() {
     [ -z "$output" ]
   done
   for signal in 1 2 9 13 15 35; do
-    run -0 how_it_ends lockrun lock does kill "$signal" self sleep
+    run -0 how_it_ends lockrun lock does default "$signal" kill "$signal" self sleep
     [ "$output" = "exit 0 signal $signal" ]
   done
   [ -f lock ]

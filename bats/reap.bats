@@ -65,7 +65,7 @@ statuses_are_exact() {
 @test "a signal that kills PROG kills us, too" {
   local signal
   for signal in 1 2 3 6 9 10 13 14 15 34 35 64; do
-    run -0 how_it_ends reap does kill "$signal" self sleep
+    run -0 how_it_ends reap does default "$signal" kill "$signal" self sleep
     [ "$output" = "exit 0 signal $signal" ]
   done
 }
@@ -74,7 +74,7 @@ statuses_are_exact() {
   need_namespace
   local signal
   for signal in 1 2 9 13 15 35; do
-    run "-$((128 + signal))" as_process_1 reap does kill "$signal" self sleep
+    run "-$((128 + signal))" as_process_1 reap does default "$signal" kill "$signal" self sleep
     [ -z "$output" ]
   done
 }
