@@ -40,7 +40,7 @@ background_1() {
 has_become_1() {
   local child
   child=$(cat /proc/"$outside"/task/"$outside"/children)
-  [ -n "$child" ] && [[ $(readlink "/proc/${child// /}/exe") == "$IPCBOX" ]]
+  [ -n "$child" ] && [ "/proc/${child// /}/exe" -ef "$IPCBOX" ]
 }
 
 # ---- status ----
