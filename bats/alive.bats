@@ -38,7 +38,7 @@ as_nobody() {
     bash -c 'exec -a "$0" /proc/self/fd/9 "$@"' "$@" 9<"$IPCBOX"
 }
 
-@test "one that lives, or several: 0 and silence" {
+@test "one living process or several: 0 and silence" {
   sleeper one
   sleeper two
   run -0 alive "$one"
@@ -49,13 +49,13 @@ as_nobody() {
   [ "$output" = "alive: process $one: alive"$'\n'"alive: process $two: alive" ]
 }
 
-@test "one that is stopped lives" {
+@test "a stopped process is alive" {
   sleeper one
   kill -STOP "$one"
   run -0 alive "$one"
 }
 
-@test "one that has gone is said, and the status is 1" {
+@test "a process that has gone is reported, and the status is 1" {
   dead
   sleeper one
   run -1 --separate-stderr alive "$dead"
@@ -76,7 +76,7 @@ as_nobody() {
   run -0 alive "$parent"
 }
 
-@test "a thread's number is no process" {
+@test "a thread ID is not a process" {
   background threaded does thread say up sleep
   until_line threaded.out up
   local tasks=(/proc/"$threaded"/task/*) task
@@ -91,7 +91,7 @@ as_nobody() {
   run -0 timeout --foreground 60 alive -w "$task"
 }
 
-@test "another user's process is alive, and that it isn't ours is said" {
+@test "another user's process is alive, and is reported as one that we may not signal" {
   need_root
   need setpriv util-linux
   sleeper one
@@ -132,7 +132,7 @@ as_nobody() {
   [ ! -s wait.err ]
 }
 
-@test "-w: who has gone already, or is a zombie, has ended" {
+@test "-w: processes that have gone already and zombies have exited" {
   zombie
   dead
   run -0 timeout --foreground 60 alive -w "$dead"
@@ -142,7 +142,7 @@ as_nobody() {
   run -0 timeout --foreground 60 alive -w -t 0 "$zombie"
 }
 
-@test "-w ends when the process becomes a zombie, whoever waits for it" {
+@test "-w returns when the process becomes a zombie, whether its parent waits for it or not" {
   background parent does fork 1 sleep ';' last sleep
   until_line parent.out .
   local child
@@ -222,7 +222,7 @@ crowd_is() {
   run ! grep -E '/proc/[0-9]+/' trace
 }
 
-@test "wrong calls" {
+@test "usage errors" {
   local pid
   wrong_call alive
   wrong_call alive --

@@ -70,7 +70,7 @@ not_larger() {
   [ ! -e ran ]
 }
 
-@test "a line appears while PROG lives, and one that waits for its end does not hold it back" {
+@test "a line appears while PROG runs, and an unfinished line does not hold it back" {
   daemonized --log log -p prog sh -c 'echo whole; printf half; exec sleep 6040s'
   until_line log '^whole$'
   alive "$(cat prog)"
@@ -194,7 +194,7 @@ moved() {
   [ "$(cat log)" = after ]
 }
 
-@test "HUP when the log can't be opened again: that is said in the old one, which goes on" {
+@test "HUP when the log cannot be reopened: reported in the old one, which stays in use" {
   mkdir logs
   mkfifo go
   daemonized -P monitor --log logs/log sh -c "echo before; read -r line <$here/go; echo after; exec sleep 6042s"
@@ -269,7 +269,7 @@ full() {
   cmp small/log <(numbered 20000)
 }
 
-@test "a full disk, --foreground: what is lost at the end is counted and said" {
+@test "a full disk, --foreground: lost output is counted and reported at the end" {
   small_disk 131072
   background monitor daemonize --foreground -p prog --log small/log "$HELPERS/number-lines" 20000 "$here/waits"
   until_true [ -e waits ]
@@ -287,7 +287,7 @@ full() {
   cmp -n "$written" small/log <(numbered 20000)
 }
 
-@test "a full disk, in the background: what is lost at the end is counted and said in the log" {
+@test "a full disk, in the background: lost output is counted and reported in the log" {
   small_disk 131072
   daemonized -P monitor -p prog --log small/log "$HELPERS/number-lines" 20000 "$here/waits"
   local monitor prog
@@ -301,7 +301,7 @@ full() {
   [[ $output =~ ^daemonize:\ [0-9]+\ bytes\ of\ output\ were\ lost ]]
 }
 
-@test "a full disk: TERM ends it, with what waits for room" {
+@test "a full disk: TERM stops the daemon although output waits for room" {
   small_disk 131072
   daemonized -P monitor -p prog --log small/log "$HELPERS/number-lines" 20000 "$here/waits"
   until_true [ -e waits ]

@@ -61,7 +61,7 @@ $stranger USR2" ]
 }
 
 # bats test_tags=long
-@test "300 times: there when the caller returns, never empty or stale for who looks all the time" {
+@test "300 times: complete when the caller returns, never empty or stale for a constant reader" {
   background reader "$HELPERS/pidfile-reader" "$here/prog" "$here/monitor"
   until_line reader.out reading
   local round prog monitor
@@ -172,7 +172,7 @@ $stranger USR2" ]
   not_hurt
 }
 
-@test "a pidfile that somebody else has put there, or locked with flock, is no daemon's" {
+@test "a pidfile that another program has made, or locked with flock, is not a daemon's" {
   stranger
   echo "$stranger" >prog
   background holder flock prog sleep 6023s
@@ -231,7 +231,7 @@ lock_held() {
   [ "$status" -eq 0 ] || [ "$status" -eq 4 ]
 }
 
-@test "what is no pidfile is neither replaced nor removed: FIFO, device, socket, a file with something else in it" {
+@test "a file that is not a pidfile is neither replaced nor removed: FIFO, device, socket, a file with other contents" {
   local file
   mkfifo fifo
   echo precious >regular
@@ -350,7 +350,7 @@ lock_held() {
     [ "$output" = "daemonize: look at $here/loop: Too many levels of symbolic links" ]
 }
 
-@test "--status of a pidfile that this user can't see is 4, and --stop is no 0" {
+@test "--status of a pidfile that this user cannot read is 4, and --stop fails" {
   need_root
   need setpriv util-linux
   local as=(setpriv --reuid nobody --clear-groups)
@@ -412,7 +412,7 @@ lock_held() {
   [ "$(cat prog)" = 'not a number' ]
 }
 
-@test "--stop also ends a PROG that is stopped" {
+@test "--stop also terminates a stopped PROG" {
   daemonized -p prog sleep 6034s
   local prog
   prog=$(cat prog)

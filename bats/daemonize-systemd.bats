@@ -29,7 +29,7 @@ new_pid() {
 
 # ---- --supervise ----
 
-@test "--supervise: PROG is started again whenever it ends, and -p's file has its new pid" {
+@test "--supervise: PROG is restarted whenever it exits, and -p's file has its new pid" {
   daemonized --supervise --backoff 10ms:20ms -p prog -P monitor "$HELPERS/daemon" "$here/noted"
   local pid monitor round
   pid=$(cat prog) monitor=$(cat monitor)
@@ -113,7 +113,7 @@ only_child() {
   [ "$(tr -d ' ' <"/proc/$1/task/$1/children")" = "$2" ]
 }
 
-@test "TERM to the monitor ends PROG, its descendants and the supervision" {
+@test "TERM to the monitor terminates PROG and its descendants, without a restart" {
   daemonized --supervise --backoff 1ms:1ms -p prog -P monitor sh -c "
     echo run >>$here/runs; setsid sleep 6050s & echo \$! >$here/child; echo >$here/up; wait"
   until_true [ -e up ]
@@ -197,7 +197,7 @@ $pid HUP" ]
   [ ! -e prog ]
 }
 
-@test "--foreground: TERM ends both, with 0" {
+@test "--foreground: TERM terminates both, with status 0" {
   local signal
   for signal in TERM INT; do
     background service daemonize --foreground -p prog -P monitor "$HELPERS/daemon" "$here/noted" INT
@@ -228,7 +228,7 @@ $pid HUP" ]
   until_true ended "$(cat prog)"
 }
 
-@test "--foreground --supervise: HUP restarts, TERM ends with 0" {
+@test "--foreground --supervise: HUP restarts, TERM stops with status 0" {
   background service daemonize --foreground --supervise -p prog "$HELPERS/daemon" "$here/noted"
   until_true lines 1 noted
   until_true [ -s prog ]
@@ -356,7 +356,7 @@ WATCHDOG=1' RELOADING=1 STATUS=again; exec sleep 6055s"
   [ "$(stat -c %u "/proc/$(cat run/pidfile)")" -eq 0 ]
 }
 
-@test "Type=forking: NOTIFY_SOCKET is told as well, before the starter ends" {
+@test "Type=forking: NOTIFY_SOCKET is notified as well, before the starter exits" {
   manager "$here/notify"
   NOTIFY_SOCKET=$here/notify daemonized -P pidfile sleep 6061s
   NOTIFY_SOCKET=$here/notify "$HELPERS/tell" returned

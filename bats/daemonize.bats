@@ -104,7 +104,7 @@ nobodys_child() {
   done
 }
 
-@test "the caller's fds are free at once: a pipe behind it ends" {
+@test "the caller's fds are closed at once: a reader of its output sees end of file" {
   at_once daemonize sleep 6001s
   at_once daemonize -E a=b --settle 10ms sleep 6002s
 }
@@ -201,7 +201,7 @@ nobodys_child() {
 
 # ---- the truth about PROG's start ----
 
-@test "a program that is not there is 127, one that can't run 126, and nothing is made" {
+@test "a program that does not exist is 127, one that cannot be executed 126, and no file is left" {
   local how
   touch plain
   for how in -q '-p pid' '-P pid' '-l lock' --supervise '--log log' --foreground; do
@@ -217,7 +217,7 @@ nobodys_child() {
   [ "$(ls)" = $'bin\nplain' ]
 }
 
-@test "an exec that fails after the look-up is 126 or 127 as well, and leaves no pidfile" {
+@test "an exec that fails after the lookup is 126 or 127 as well, and leaves no pidfile" {
   printf '#!%s/nothing\n' "$here" >no-interpreter
   printf '\177ELF\0 but no more' >no-format
   chmod +x no-interpreter no-format
@@ -234,13 +234,13 @@ nobodys_child() {
   done
 }
 
-@test "without --settle, a PROG that ends soon has been started" {
+@test "without --settle, a PROG that exits soon has been started" {
   daemonized false
   daemonized -o out sh -c 'echo ran; exit 3'
   until_line out ran
 }
 
-@test "--settle: PROG's status when it ends within it, and 111 for 0" {
+@test "--settle: PROG's status if it exits within the time, and 111 for 0" {
   refused 3 --settle 1h sh -c 'exit 3'
   [ "$output" = "daemonize: bring up sh: it exited with status 3" ]
   refused 111 --settle 1h true
@@ -261,7 +261,7 @@ nobodys_child() {
 
 # ---- readiness ----
 
-@test "--ready fd: the caller comes back after the newline, and not before" {
+@test "--ready fd: returns after the newline, and not before" {
   local how
   mkfifo go
   for how in -q '-p pid'; do
@@ -367,7 +367,7 @@ READY=1'; exec sleep 6011s"
 
 # ---- wrong calls ----
 
-@test "wrong calls start nothing" {
+@test "usage errors start nothing" {
   mkdir empty
   cd empty
   wrong_call daemonize

@@ -24,7 +24,7 @@ teardown() {
 @test "in time: a signal that kills PROG kills us, too" {
   local signal
   for signal in 1 2 6 9 10 13 14 15 35 64; do
-    run -0 how_it_ends deadline 1h does kill "$signal" self sleep
+    run -0 how_it_ends deadline 1h does default "$signal" kill "$signal" self sleep
     [ "$output" = "exit 0 signal $signal" ]
   done
 }
@@ -40,7 +40,7 @@ teardown() {
   done
 }
 
-@test "a program that is not there is 127, one that can't run 126" {
+@test "a program that does not exist is 127, one that cannot be executed 126" {
   touch plain
   printf '#!/nowhere/sh\n' >script
   chmod +x script
@@ -97,7 +97,7 @@ stopped TERM' ]
 }
 
 # bats test_tags=long
-@test "too late: who ignores TERM is killed after -k, the others are not" {
+@test "too late: processes that ignore TERM are killed after -k, the others are not" {
   local began=${EPOCHREALTIME/./}
   with_time 'prog log' -124 timeout --foreground 60 deadline -k 3 @T@ \
     "$HELPERS/descendants" log deaf session-orphan-deaf session -- \
@@ -115,7 +115,7 @@ stopped TERM' ]
   ((SECONDS < 30))
 }
 
-@test "a tree of many, with everybody's parents gone, ends" {
+@test "a tree of many processes whose parents have all exited is terminated" {
   # each of 100 in a session of its own or not, and an orphan
   script prog 'does fork 50 fork 1 to log "x %" sleep ";" ";" fork 50 sid fork 1 to log "x %" sleep ";" ";"
     until [ "$(wc -l <log)" -eq 100 ]; do read -rt 0.01 <> <(:); done
@@ -125,7 +125,7 @@ stopped TERM' ]
   all_gone log
 }
 
-@test "one that forks all the time does not get away" {
+@test "a process that forks all the time does not get away" {
   with_time ready -124 timeout --foreground 60 deadline -k 100ms @T@ \
     does ignore TERM fork 1 to ready ready churn 5 ';' sleep
   # launch_teardown sees who has got away
@@ -185,7 +185,7 @@ stopped TERM' ]
   [ "$status" -eq 143 ]
 }
 
-@test "a signal while it waits for -k ends the waiting" {
+@test "a signal during -k cuts the wait short" {
   # blocked until somebody is there to handle it
   background late env --block-signal=USR1 deadline -s USR1 -k 1h 0.5 "$HELPERS/descendants" log deaf -- \
     does note USR1 unblock USR1 sleep
@@ -235,7 +235,7 @@ stopped TERM' ]
   run -3 timeout --foreground 60 setpriv --reuid nobody --clear-groups deadline 1h sh -c 'exit 3'
 }
 
-@test "who may not be signalled stays, and we don't wait for it" {
+@test "a process that we may not signal stays, and is not waited for" {
   need_root
   with_time log -124 timeout --foreground 60 setpriv --bounding-set -kill --inh-caps -kill deadline -k 0.2 @T@ \
     sh -c 'exec >log 2>&1; exec does to all % setuid 65534 say "x $$" sleep'
@@ -245,7 +245,7 @@ stopped TERM' ]
   xargs kill -KILL <all 2>/dev/null || : # one that had too little time may have ended
 }
 
-@test "what is wrong is said, and nothing is run" {
+@test "usage errors are reported, and nothing is run" {
   local time
   wrong_call deadline
   wrong_call deadline 5
@@ -278,7 +278,7 @@ shown() {
   [ "$(shown 'reader 2$')" -eq 1 ]
 }
 
-@test "at a terminal: Ctrl-C ends PROG, and a shell's loop around us" {
+@test "at a terminal: Ctrl-C terminates PROG, and a shell's loop around us" {
   at_terminal 'ready> ' "for n in 1 2 3; do echo round-\\\$n; deadline 1h cat; done\n" 'round-1\r' 'echoed\n' \
     'echoed\r\nechoed\r' '\cC' 'ready> ' 'echo s=\$?; exit 0\n'
   [ "$(shown '^round-')" -eq 1 ]
@@ -293,7 +293,7 @@ shown() {
     '^s=124' 'exit\n'
 }
 
-@test "at a terminal: too late for one that reads it, and the shell has it back" {
+@test "at a terminal: a PROG that reads it is too late, and the shell has it back" {
   at_terminal 'ready> ' 'deadline 0.5 cat; echo s=\$?\n' '^s=124' '' 'ready> ' \
     'read -r line; echo got-\$line; exit 0\n' \
     'read' 'x\n'

@@ -41,7 +41,7 @@ nobody_left() {
   [ -z "$(living "$1")" ]
 }
 
-@test "the whole group gets TERM, and nobody else" {
+@test "the whole group gets TERM, and no other process" {
   group one ''
   group two ''
   run -0 killpg "$one"
@@ -90,12 +90,12 @@ inside() {
   [ "$output" = $'member 129\nmember 129\nkillpg 0' ]
 }
 
-@test "inside a group where nobody else is, it has nobody to signal" {
+@test "inside a group without other members there is nothing to signal" {
   run -1 does pgrp exec sh -c 'exec killpg $$'
   [[ $output == "killpg: signal group "*": it has no other member" ]]
 }
 
-@test "KILL inside its own group ends all others" {
+@test "KILL inside its own group kills all others" {
   # shellcheck disable=SC2016
   background shell does pgrp fork 3 sleep ';' exec sh -c 'exec killpg -k 0 -s KILL $$'
   leaders+=("$shell")
@@ -103,7 +103,7 @@ inside() {
   nobody_left "$shell"
 }
 
-@test "-k: who ignores TERM is killed, and nobody is left at its return" {
+@test "-k: members that ignore TERM are killed, and none is left when it returns" {
   group one 'ignore TERM' 5
   run -0 timeout --foreground 60 killpg -k 0.2 "$one"
   nobody_left "$one"
@@ -111,14 +111,14 @@ inside() {
   ends_with 137 "$one"
 }
 
-@test "-k 0 kills at once who is still there" {
+@test "-k 0 kills the remaining members at once" {
   # shellcheck disable=SC2016
   group one 'ignore TERM'
   run -0 timeout --foreground 60 killpg --kill-after=0 "$one"
   nobody_left "$one"
 }
 
-@test "-k: who ends in time may clean up, and is waited for no longer than that" {
+@test "-k: members that exit in time may clean up, and the wait is no longer than that" {
   group one 'leave TERM 200 tidy'
   SECONDS=0
   run -0 timeout --foreground 60 killpg -k 1h "$one"
@@ -190,7 +190,7 @@ no_group() {
   if kill -0 -- "-$1" 2>/dev/null; then false; fi
 }
 
-@test "a member's pid is no group" {
+@test "a member's pid is not a group" {
   group one ''
   local member
   member=$(grep -vx "$one" one.out | head -n 1)
@@ -211,7 +211,7 @@ no_group() {
   run -0 killpg -k 1m "$one"
 }
 
-@test "wrong calls" {
+@test "usage errors" {
   local word
   wrong_call killpg
   wrong_call killpg --

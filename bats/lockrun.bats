@@ -41,13 +41,13 @@ let_go() {
     [ -z "$output" ]
   done
   for signal in 1 2 9 13 15 35; do
-    run -0 how_it_ends lockrun lock does kill "$signal" self sleep
+    run -0 how_it_ends lockrun lock does default "$signal" kill "$signal" self sleep
     [ "$output" = "exit 0 signal $signal" ]
   done
   [ -f lock ]
 }
 
-@test "a program that is not there is 127, one that can't run 126" {
+@test "a program that does not exist is 127, one that cannot be executed 126" {
   touch plain
   run -127 lockrun lock ./nothing
   [ "$output" = "lockrun: ./nothing: No such file or directory" ]
@@ -144,7 +144,7 @@ let_go() {
   run -3 timeout --foreground 60 lockrun -t 0.1 lock does pause 500 exit 3
 }
 
-@test "who waits gets the lock as soon as it is free" {
+@test "a waiter gets the lock as soon as it is free" {
   local kind
   for kind in '' --fcntl; do
     hold holder lockrun $kind lock ./hold
@@ -169,7 +169,7 @@ let_go() {
   done
 }
 
-@test "a file that was replaced meanwhile is no lock" {
+@test "a file that was replaced meanwhile is not a lock" {
   local kind
   for kind in '' --fcntl; do
     hold holder lockrun $kind lock ./hold
@@ -207,7 +207,7 @@ let_go() {
   until_true gone "$prog"
 }
 
-@test "neither PROG nor its children have the lock's fd; who outlives PROG holds nothing" {
+@test "neither PROG nor its children have the lock's fd; a child that outlives PROG holds nothing" {
   local kind
   for kind in '' --fcntl '--slots 1'; do
     rm -f pid
@@ -231,7 +231,7 @@ let_go() {
   until_line holder.out 'it 15'
 }
 
-@test "TERM ends one that waits, and PROG is not run" {
+@test "TERM terminates a waiter, and PROG is not run" {
   local kind signal
   for kind in '' --fcntl '--slots 1'; do
     hold holder lockrun $kind lock ./hold
@@ -248,7 +248,7 @@ let_go() {
   [ ! -e ran ]
 }
 
-@test "who waits does not poll: a timer's tick in 50 ms, and no more" {
+@test "a waiter does not poll: a timer's tick in 50 ms, and no more" {
   need strace strace
   hold holder lockrun lock ./hold
   run -124 timeout --foreground 60 strace -f -qq -o trace -e trace=flock,setitimer,rt_sigprocmask,rt_sigreturn lockrun -t 1 lock true
@@ -279,7 +279,7 @@ let_go() {
   [ "$output" = "$holder file-lock" ]
 }
 
-@test "--who does not name those that wait" {
+@test "--who does not name waiters" {
   local kind
   for kind in '' --fcntl '--slots 1'; do
     hold holder lockrun $kind lock ./hold
@@ -292,7 +292,7 @@ let_go() {
   done
 }
 
-@test "FILE may be a directory, or one that we may only read" {
+@test "FILE may be a directory, or a file that we may only read" {
   mkdir directory
   run -3 lockrun directory sh -c 'exit 3'
   need_root
@@ -312,7 +312,7 @@ let_go() {
   [ ! -e ran ]
 }
 
-@test "what is wrong is said, and nothing is done" {
+@test "usage errors are reported, and nothing is done" {
   wrong_call lockrun
   wrong_call lockrun lock
   wrong_call lockrun --who

@@ -26,7 +26,7 @@ shown() {
   done
 }
 
-@test "Ctrl-C ends PROG, and a shell's loop around us" {
+@test "Ctrl-C terminates PROG, and a shell's loop around us" {
   local group
   for group in "" -g; do
     at_terminal 'ready> ' "for n in 1 2 3; do echo round-\\\$n; reap $group cat; done\n" 'round-1\r' 'echoed\n' \
@@ -70,7 +70,7 @@ shown() {
   [ "$(shown '^s=0')" -eq 1 ]
 }
 
-@test "the terminal's end is PROG's end, and nobody stays" {
+@test "when the terminal goes away PROG exits, and no process is left" {
   local group
   for group in "" -g; do
     run timeout --foreground 60 "$HELPERS/at-terminal" -- reap $group sh -c 'trap "exit 3" HUP; kill -HUP $PPID

@@ -40,7 +40,7 @@ background_1() {
 has_become_1() {
   local child
   child=$(cat /proc/"$outside"/task/"$outside"/children)
-  [ -n "$child" ] && [[ $(readlink "/proc/${child// /}/exe") == "$IPCBOX" ]]
+  [ -n "$child" ] && [ "/proc/${child// /}/exe" -ef "$IPCBOX" ]
 }
 
 # ---- status ----
@@ -65,7 +65,7 @@ statuses_are_exact() {
 @test "a signal that kills PROG kills us, too" {
   local signal
   for signal in 1 2 3 6 9 10 13 14 15 34 35 64; do
-    run -0 how_it_ends reap does kill "$signal" self sleep
+    run -0 how_it_ends reap does default "$signal" kill "$signal" self sleep
     [ "$output" = "exit 0 signal $signal" ]
   done
 }
@@ -74,12 +74,12 @@ statuses_are_exact() {
   need_namespace
   local signal
   for signal in 1 2 9 13 15 35; do
-    run "-$((128 + signal))" as_process_1 reap does kill "$signal" self sleep
+    run "-$((128 + signal))" as_process_1 reap does default "$signal" kill "$signal" self sleep
     [ -z "$output" ]
   done
 }
 
-@test "a program that is not there is 127, one that can't run 126" {
+@test "a program that does not exist is 127, one that cannot be executed 126" {
   touch plain
   mkdir directory
   printf '#!/nowhere/sh\n' >script
@@ -188,12 +188,12 @@ session-orphan TERM
 stopped TERM' ]
 }
 
-@test "who is left at PROG's end is asked to end, and nobody waits longer than that takes" {
+@test "remaining processes get TERM when PROG exits, and the wait is no longer than they take" {
   leftovers_are_asked as_subreaper
   all_gone log
 }
 
-@test "as process 1: who is left at PROG's end is asked to end" {
+@test "as process 1: remaining processes get TERM when PROG exits" {
   need_namespace
   leftovers_are_asked as_process_1
 }
@@ -209,12 +209,12 @@ deaf_are_killed() {
 }
 
 # bats test_tags=long
-@test "who does not end is killed after --grace, which is not the default" {
+@test "what does not exit is killed after --grace, which is not the default" {
   deaf_are_killed as_subreaper 5500
   all_gone log
 }
 
-@test "as process 1: who does not end is killed after --grace" {
+@test "as process 1: what does not exit is killed after --grace" {
   need_namespace
   deaf_are_killed as_process_1 2000
 }
@@ -227,7 +227,7 @@ deaf_are_killed() {
   all_gone log
 }
 
-@test "a signal while it waits for who is left ends the waiting" {
+@test "a signal during --grace cuts the wait short" {
   background reap reap --grace 1h "$HELPERS/descendants" log deaf -- sh -c 'echo $$ >prog; exit 6'
   until_true test -s prog
   until_true gone "$(cat prog)"
@@ -430,7 +430,7 @@ passes_all() {
   cmp before after
 }
 
-@test "what is wrong is said, and nothing is run" {
+@test "usage errors are reported, and nothing is run" {
   wrong_call reap
   wrong_call reap --
   wrong_call reap --rewrite TERM touch ran

@@ -186,7 +186,7 @@ RTMAX blocked" ]
   [ ! -e ran ]
 }
 
-@test "wrong calls: nothing is run" {
+@test "usage errors: nothing is run" {
   local list option
   wrong_call sigexec
   wrong_call sigexec -i TERM

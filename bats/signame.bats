@@ -83,7 +83,7 @@ teardown() {
   [ "$output" = 9 ]
 }
 
-@test "what is no signal is a wrong call, and nothing is printed before it" {
+@test "a word that is not a signal is a usage error, and nothing is printed before it" {
   local word
   for word in 0 65 99 127 128 193 255 256 1000000 99999999999999999999 -1 0x10 5x 5.0 +5 ' 5' '5 ' '' ' ' \
     SIG sig SIGSIGTERM TER TERMS TERM+1 RTMIN-1 RTMAX+1 RTMIN+31 RTMAX-31 RTMIN+ RTMAX- RTMIN+x RTMIN1 RTMIN+-1 \

@@ -107,7 +107,7 @@ no_children_but() {
   [ "$status" -eq 143 ]
 }
 
-@test "a handler that can't be run is said, and PROG lives" {
+@test "a handler that cannot be run is reported, and PROG keeps running" {
   echo >plain
   trapped USR1=exec:./nothing USR2=exec:./plain ./recorder HUP
   kill -USR1 "$trap"
@@ -125,7 +125,7 @@ no_children_but() {
   lines trap.err 2
 }
 
-@test "a handler that fails or dies costs nobody anything" {
+@test "a handler that fails or is killed has no other effect" {
   # shellcheck disable=SC2016
   program handler '#!/bin/sh
     echo >>told; test "$SIGNAL" = USR1 && exit 3; kill -KILL $$'
@@ -140,7 +140,7 @@ no_children_but() {
   [ "$status" -eq 143 ]
 }
 
-@test "a handler that runs at PROG's end finishes; sigtrap then ends with PROG's status" {
+@test "a handler that runs when PROG exits finishes; sigtrap then exits with PROG's status" {
   mkfifo go
   trapped USR1=exec:./gated ./recorder
   kill -USR1 "$trap"
@@ -153,7 +153,7 @@ no_children_but() {
   [ "$(cat runs)" = $'begin USR1\nend USR1' ]
 }
 
-@test "after PROG's end a handler's PROG_PID names nobody: not 0, which kill takes for the whole group" {
+@test "after PROG has exited a handler's PROG_PID is unset: not 0, which kill takes for the whole group" {
   program handler '#!/bin/sh
     echo "begin ${PROG_PID-unset}" >>runs; read -r line <go; echo end >>runs'
   mkfifo go
@@ -244,7 +244,7 @@ no_children_but() {
   ends_with 137 "$trap"
 }
 
-@test "restart: a PROG that is stopped ends, too" {
+@test "restart: a stopped PROG exits, too" {
   # shellcheck disable=SC2016
   background trap sigtrap -k 1h HUP=restart sh -c 'echo $$ >>pids; exec sleep 99.74'
   nth 1
@@ -257,7 +257,7 @@ no_children_but() {
   ends_with 143 "$trap"
 }
 
-@test "restart: a PROG that is no longer there is said, and the status is 127" {
+@test "restart: a PROG that no longer exists is reported, and the status is 127" {
   # shellcheck disable=SC2016
   program vanishing '#!/bin/sh
     echo $$ >>pids; rm "$0"; exec sleep 99.75'

@@ -124,7 +124,7 @@ teardown() {
   done
 }
 
-@test "a program that is not there is 127, one that can't run 126" {
+@test "a program that does not exist is 127, one that cannot be executed 126" {
   run -127 sigtrap HUP=ignore ./nothing
   [ "$output" = "sigtrap: ./nothing: No such file or directory" ]
   echo >plain
@@ -164,7 +164,7 @@ stage=0 pid=$(sed -n 2p pids) exec_errno=0 exit=0 signal=15 core=0 timed_out=0 s
   [ "$output" = "INT=ignore -- -k" ]
 }
 
-@test "wrong calls: nothing is run" {
+@test "usage errors: nothing is run" {
   local word
   program a=b '#!/bin/sh
     touch ran'

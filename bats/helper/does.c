@@ -157,7 +157,7 @@ static void take_leave(int sig)
 static void on(int sig, void (*action)(int))
 {
     struct sigaction a = {.sa_handler = action, .sa_flags = SA_RESTART};
-    if (sigaction(sig, &a, NULL) < 0)
+    if (sigaction(sig, &a, NULL) < 0 && action != SIG_DFL) // KILL has it anyhow
         die("sigaction");
 }
 
