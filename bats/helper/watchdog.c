@@ -198,6 +198,9 @@ int main(int argc, char **argv)
     if (child < 0)
         return perror("watchdog: fork"), 111;
     if (!child) {
+        signal(SIGHUP, SIG_DFL); // nohup(1), or a script's background: tests find the same everywhere
+        signal(SIGINT, SIG_DFL);
+        signal(SIGQUIT, SIG_DFL);
         sigprocmask(SIG_SETMASK, &old, NULL);
         execvp(argv[optind], argv + optind);
         perror(argv[optind]);
