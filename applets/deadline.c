@@ -27,7 +27,7 @@ enum { GRACE_SECONDS = 2 };
 
 static const struct cli cli = {
     .name = "deadline",
-    .summary = "run a program, and terminate it and all its descendants at a deadline",
+    .summary = "run a program with a deadline for it and all its descendants",
     .usage = "[OPTION]... DURATION PROG [ARG]...",
     .notes = "DURATION is a time such as 5, 0.25, 250ms, 3m or 1h. The exit status is 124 if it expires.",
     .options = options,

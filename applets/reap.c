@@ -196,7 +196,7 @@ static void take_option(struct reap *r, int row, const struct opts *o)
 
 static const struct cli cli = {
     .name = "reap",
-    .summary = "run a program under a minimal init that reaps orphans and passes signals on",
+    .summary = "run a program under an init: reap orphans, pass signals on",
     .usage = "[OPTION]... PROG [ARG]...",
     .notes = "Runs as process 1 of a PID namespace, or as a subreaper. Descendants that outlive PROG are "
              "terminated.",
