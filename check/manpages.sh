@@ -177,18 +177,10 @@ for file in man/*.1; do
   esac
 done
 
-# rows such as: | `tcpserver` | what it does |
-# shellcheck disable=SC2016 # no command is meant
-rows=$(sed -n 's/^| *`\([^`]*\)` *|.*/\1/p' README.md 2>/dev/null || :)
-has_row() {
-  printf '%s\n' "$rows" | grep -qx -e "$1"
-}
-in_table=
+# a row such as | `tcpserver` | its summary |
 for applet in $applets; do
-  ! has_row "$applet" || in_table=$applets
-done
-for applet in $in_table; do
-  has_row "$applet" || complain "README.md: its table has no row for $applet"
+  summary=$("$box" "$applet" --help | awk '!/^(Usage:|      )/ { sub(/\.$/, ""); print; exit }')
+  grep -qxF "| \`$applet\` | $summary |" README.md || complain "README.md has no row: | \`$applet\` | $summary |"
 done
 
 if command -v mandoc >/dev/null; then
