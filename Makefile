@@ -4,7 +4,7 @@
 #   make test       run the tests       make check     linters, sanitizers, docs against code
 #   make help       everything else
 
-VERSION := $(shell sed -n 's/.*IPCBOX_VERSION "\(.*\)"/\1/p' common/version.h)
+VERSION := $(shell sed -n 's/.*IPCBOX_VERSION "\(.*\)"/\1/p' common/base/version.h)
 PREFIX  ?= /usr/local
 DESTDIR ?=
 # links and pages for the applets: free (where nobody else has the name), all, none; and what their names begin with
@@ -22,10 +22,10 @@ LINK     = -pie -Wl,-z,relro,-z,now -Wl,--as-needed
 
 ifeq ($(ONLY),)
 APPLETS  = $(sort $(patsubst applets/%.c,%,$(wildcard applets/*.c)))
-SOURCES  = $(wildcard common/*.c applets/*.c)
+SOURCES  = $(wildcard common/*/*.c applets/*.c)
 else
 APPLETS  = $(ONLY)
-SOURCES  = $(filter-out $(addprefix common/,toolbox.c install.c complete.c kinds.c),$(wildcard common/*.c)) applets/$(ONLY).c
+SOURCES  = $(filter-out $(addprefix common/,box/toolbox.c box/install.c box/complete.c base/kinds.c),$(wildcard common/*/*.c)) applets/$(ONLY).c
 CPPFLAGS += -DONE_APPLET
 endif
 OBJECTS  = $(SOURCES:%.c=$(B)/%.o)

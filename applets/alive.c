@@ -3,7 +3,7 @@
  *
  * perlipc's `kill 0`, corrected: a zombie is not alive, and a process that we may not signal is.
  */
-#include "applet.h"
+#include "cli/applet.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -14,11 +14,11 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "clock.h"
-#include "fd.h"
-#include "num.h"
-#include "procs.h"
-#include "sigs.h"
+#include "base/clock.h"
+#include "base/fd.h"
+#include "base/num.h"
+#include "process/procs.h"
+#include "process/sigs.h"
 
 #define ALIVE_OPTIONS(X)                                                            \
     MSG_OPTIONS(X)                                                                  \

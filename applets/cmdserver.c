@@ -4,7 +4,7 @@
  * Under tcpserver or unixserver each client has a process of its own. Commands are matched as the manual's
  * regular expressions do: anywhere in the line, in any case, the first that fits.
  */
-#include "applet.h"
+#include "cli/applet.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -15,14 +15,14 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "clock.h"
-#include "date.h"
-#include "fd.h"
-#include "find.h"
-#include "job.h"
-#include "relay.h"
-#include "sigs.h"
-#include "words.h"
+#include "base/clock.h"
+#include "base/date.h"
+#include "base/fd.h"
+#include "process/find.h"
+#include "process/job.h"
+#include "io/relay.h"
+#include "process/sigs.h"
+#include "base/words.h"
 
 #define CMDSERVER_OPTIONS(X)                                                                \
     MSG_OPTIONS(X)                                                                          \

@@ -4,7 +4,7 @@
  * perlipc's "Complete Dissociation of Child from Parent". It returns once PROG has been executed and is
  * ready; the monitor that stays (common/monitor.c) holds the lock that makes a pidfile trustworthy.
  */
-#include "applet.h"
+#include "cli/applet.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -15,14 +15,14 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "clock.h"
-#include "fd.h"
-#include "monitor.h"
-#include "monitor_control.h"
-#include "num.h"
-#include "reap.h"
-#include "sigs.h"
-#include "worker.h"
+#include "base/clock.h"
+#include "base/fd.h"
+#include "daemon/monitor.h"
+#include "daemon/monitor_control.h"
+#include "base/num.h"
+#include "process/reap.h"
+#include "process/sigs.h"
+#include "process/worker.h"
 
 #define DAEMONIZE_OPTIONS(X)                                                                                \
     JOB_ONE_OPTIONS(X)                                                                                      \

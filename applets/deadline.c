@@ -4,15 +4,15 @@
  * perlipc's alarm around a slow operation. PROG stays in the caller's process group, so a terminal works as
  * without us; descendants are found because orphans become ours, whatever sessions they made.
  */
-#include "applet.h"
+#include "cli/applet.h"
 
 #include <errno.h>
 #include <signal.h>
 
-#include "clock.h"
-#include "job.h"
-#include "num.h"
-#include "sigs.h"
+#include "base/clock.h"
+#include "process/job.h"
+#include "base/num.h"
+#include "process/sigs.h"
 
 #define DEADLINE_OPTIONS(X)                                                             \
     JOB_ONE_OPTIONS(X)                                                                  \

@@ -1,7 +1,7 @@
 /*
  * killpg - signals every member of a process group except itself; with -k it makes sure that none is left.
  */
-#include "applet.h"
+#include "cli/applet.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -10,15 +10,15 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "clock.h"
-#include "fd.h"
-#include "num.h"
-#include "procs.h"
-#include "reap.h"
-#include "sigs.h"
-#include "signum.h"
-#include "spawn.h"
-#include "worker.h"
+#include "base/clock.h"
+#include "base/fd.h"
+#include "base/num.h"
+#include "process/procs.h"
+#include "process/reap.h"
+#include "process/sigs.h"
+#include "base/signum.h"
+#include "process/spawn.h"
+#include "process/worker.h"
 
 #define KILLPG_OPTIONS(X)                                       \
     MSG_OPTIONS(X)                                              \

@@ -4,7 +4,7 @@
  * The kernel releases the lock the moment lockrun exits, however it exits, and kills PROG with it: so PROG
  * runs exactly as long as the lock is held.
  */
-#include "applet.h"
+#include "cli/applet.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -17,15 +17,15 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
-#include "clock.h"
-#include "fd.h"
-#include "job.h"
-#include "lock.h"
-#include "num.h"
-#include "procs.h"
-#include "reap.h"
-#include "sigs.h"
-#include "worker.h"
+#include "base/clock.h"
+#include "base/fd.h"
+#include "process/job.h"
+#include "process/lock.h"
+#include "base/num.h"
+#include "process/procs.h"
+#include "process/reap.h"
+#include "process/sigs.h"
+#include "process/worker.h"
 
 #define LOCKRUN_OPTIONS(X)                                                                 \
     JOB_ONE_OPTIONS(X)                                                                     \

@@ -4,7 +4,7 @@
  * perlipc's signature server, without its races: it learns from the kernel when readers come, have read and
  * go (common/fifo.c), so it neither sleeps between two nor gives one of them two answers.
  */
-#include "applet.h"
+#include "cli/applet.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -14,13 +14,13 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "clock.h"
-#include "fd.h"
-#include "fifo.h"
-#include "job.h"
-#include "notify.h"
-#include "relay.h"
-#include "sigs.h"
+#include "base/clock.h"
+#include "base/fd.h"
+#include "pipe/fifo.h"
+#include "process/job.h"
+#include "process/notify.h"
+#include "io/relay.h"
+#include "process/sigs.h"
 
 #define MKFIFO_SIG_OPTIONS(X)                                                                              \
     MSG_OPTIONS(X)                                                                                         \

@@ -1,14 +1,14 @@
 /*
  * msgdemo - perlipc's round trip through a message queue; creates, shows and removes queues.
  */
-#include "applet.h"
+#include "cli/applet.h"
 
 #include <errno.h>
 #include <string.h>
 #include <sys/msg.h>
 
-#include "sigs.h"
-#include "sysv.h"
+#include "process/sigs.h"
+#include "sysv/sysv.h"
 
 #define MSGDEMO_OPTIONS(X)                                                  \
     MSG_OPTIONS(X)                                                          \

@@ -4,7 +4,7 @@
  * A message that msgrcv(2) has given us is in no queue any more: signals wait until it is delivered, and one
  * that can't be delivered goes back to the queue's end or, where that is full or gone, to stderr.
  */
-#include "applet.h"
+#include "cli/applet.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -15,14 +15,14 @@
 #include <sys/msg.h>
 #include <unistd.h>
 
-#include "clock.h"
-#include "fd.h"
-#include "job.h"
-#include "num.h"
-#include "sigs.h"
-#include "speak.h"
-#include "tick.h"
-#include "sysv.h"
+#include "base/clock.h"
+#include "base/fd.h"
+#include "process/job.h"
+#include "base/num.h"
+#include "process/sigs.h"
+#include "base/speak.h"
+#include "base/tick.h"
+#include "sysv/sysv.h"
 
 #define MSGRECV_OPTIONS(X)                                                                          \
     JOB_ONE_OPTIONS(X)                                                                              \

@@ -4,7 +4,7 @@
  * msgsnd(2) wants the type in front of the text. Lines are sent from where they were read to: the type is
  * written over the end of the line before, which has been sent.
  */
-#include "applet.h"
+#include "cli/applet.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -13,11 +13,11 @@
 #include <sys/msg.h>
 #include <unistd.h>
 
-#include "clock.h"
-#include "fd.h"
-#include "sigs.h"
-#include "tick.h"
-#include "sysv.h"
+#include "base/clock.h"
+#include "base/fd.h"
+#include "process/sigs.h"
+#include "base/tick.h"
+#include "sysv/sysv.h"
 
 #define MSGSEND_OPTIONS(X)                                                                     \
     MSG_OPTIONS(X)                                                                             \

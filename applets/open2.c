@@ -3,9 +3,9 @@
  *
  * perlipc's bidirectional communication with another process, without its deadlocks.
  */
-#include "applet.h"
+#include "cli/applet.h"
 
-#include "coproc.h"
+#include "pipe/coproc.h"
 
 static const struct opt options[] = {COPROC_OPTIONS(OPT_ROW)};
 

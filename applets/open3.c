@@ -2,9 +2,9 @@
  * open3 - open2 with the program's stderr separate: on a pipe of its own for a client, or merged with stdout
  * line by line, each line with its time and the stream that it came from.
  */
-#include "applet.h"
+#include "cli/applet.h"
 
-#include "coproc.h"
+#include "pipe/coproc.h"
 
 #define OPEN3_OPTIONS(X) \
     COPROC_OPTIONS(X)    \

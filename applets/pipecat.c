@@ -4,7 +4,7 @@
  * perl's magic ARGV, `program f1 "cmd1|" - f2 "cmd2|" f3`, without its magic: a command is run without a
  * shell, a name is a name, and each failure is reported and reflected in the exit status.
  */
-#include "applet.h"
+#include "cli/applet.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -14,12 +14,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "clock.h"
-#include "fd.h"
-#include "job.h"
-#include "relay.h"
-#include "sigs.h"
-#include "words.h"
+#include "base/clock.h"
+#include "base/fd.h"
+#include "process/job.h"
+#include "io/relay.h"
+#include "process/sigs.h"
+#include "base/words.h"
 
 #define PIPECAT_OPTIONS(X)                                                                        \
     MSG_OPTIONS(X)                                                                                \

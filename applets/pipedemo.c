@@ -3,7 +3,7 @@
  *
  * perlipc's "Bidirectional Communication with Yourself", line for line.
  */
-#include "applet.h"
+#include "cli/applet.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -12,11 +12,11 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "fd.h"
-#include "reap.h"
-#include "sigs.h"
-#include "spawn.h"
-#include "worker.h"
+#include "base/fd.h"
+#include "process/reap.h"
+#include "process/sigs.h"
+#include "process/spawn.h"
+#include "process/worker.h"
 
 #define PIPEDEMO_OPTIONS(X) X(SOCKETPAIR, 0, "socketpair", NULL, "use one socket pair instead of two pipes")
 

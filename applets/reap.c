@@ -3,7 +3,7 @@
  *
  * perlipc's REAPER, for the program that never had one: process 1 of a container, or any subreaper.
  */
-#include "applet.h"
+#include "cli/applet.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -11,12 +11,12 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "clock.h"
-#include "fd.h"
-#include "job.h"
-#include "num.h"
-#include "sigs.h"
-#include "signum.h"
+#include "base/clock.h"
+#include "base/fd.h"
+#include "process/job.h"
+#include "base/num.h"
+#include "process/sigs.h"
+#include "base/signum.h"
 
 #define REAP_OPTIONS(X)                                                                            \
     JOB_ONE_OPTIONS(X)                                                                             \

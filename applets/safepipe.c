@@ -4,7 +4,7 @@
  * perlipc's "safe pipe opens", safe: every program is looked up before any is started, a failed exec is
  * reported at once, and the exit status reflects every stage.
  */
-#include "applet.h"
+#include "cli/applet.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -13,11 +13,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "clock.h"
-#include "fd.h"
-#include "job.h"
-#include "sigs.h"
-#include "user.h"
+#include "base/clock.h"
+#include "base/fd.h"
+#include "process/job.h"
+#include "process/sigs.h"
+#include "process/user.h"
 
 #define SAFEPIPE_OPTIONS(X)                                                                                  \
     JOB_OPTIONS(X)                                                                                           \

@@ -3,12 +3,12 @@
  *
  * Never with SEM_UNDO, which would take it back when we exit.
  */
-#include "applet.h"
+#include "cli/applet.h"
 
 #include <errno.h>
 
-#include "clock.h"
-#include "sem.h"
+#include "base/clock.h"
+#include "sysv/sem.h"
 
 #define SEMGIVE_OPTIONS(X)                                         \
     MSG_OPTIONS(X)                                                 \

@@ -1,7 +1,7 @@
 /*
  * semset - creates, shows, changes and removes System V semaphore sets.
  */
-#include "applet.h"
+#include "cli/applet.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -10,11 +10,11 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "clock.h"
-#include "fd.h"
-#include "num.h"
-#include "procs.h"
-#include "sem.h"
+#include "base/clock.h"
+#include "base/fd.h"
+#include "base/num.h"
+#include "process/procs.h"
+#include "sysv/sem.h"
 
 #define SEMSET_OPTIONS(X)                                                       \
     MSG_OPTIONS(X)                                                              \

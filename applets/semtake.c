@@ -5,20 +5,20 @@
  * we become PROG by exec, so that the kernel gives it back when PROG terminates, for whatever reason, and not
  * before.
  */
-#include "applet.h"
+#include "cli/applet.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <unistd.h>
 
-#include "clock.h"
-#include "fd.h"
-#include "find.h"
-#include "procs.h"
-#include "sem.h"
-#include "spawn.h"
-#include "worker.h"
+#include "base/clock.h"
+#include "base/fd.h"
+#include "process/find.h"
+#include "process/procs.h"
+#include "sysv/sem.h"
+#include "process/spawn.h"
+#include "process/worker.h"
 
 #define SEMTAKE_OPTIONS(X)                                                                  \
     MSG_OPTIONS(X)                                                                          \

@@ -3,7 +3,7 @@
  *
  * Bytes go between the segment and stdin or stdout by read(2) and write(2), without a copy in between.
  */
-#include "applet.h"
+#include "cli/applet.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -12,10 +12,10 @@
 #include <sys/shm.h>
 #include <unistd.h>
 
-#include "fd.h"
-#include "num.h"
-#include "sigs.h"
-#include "sysv.h"
+#include "base/fd.h"
+#include "base/num.h"
+#include "process/sigs.h"
+#include "sysv/sysv.h"
 
 #define SHMDEMO_OPTIONS(X)                                                        \
     MSG_OPTIONS(X)                                                                \

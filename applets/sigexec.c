@@ -3,17 +3,17 @@
  *
  * A shell's trap can't reset a signal that was ignored when the shell started, and can't block one.
  */
-#include "applet.h"
+#include "cli/applet.h"
 
 #include <errno.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "fd.h"
-#include "find.h"
-#include "sigs.h"
-#include "signum.h"
-#include "spawn.h"
+#include "base/fd.h"
+#include "process/find.h"
+#include "process/sigs.h"
+#include "base/signum.h"
+#include "process/spawn.h"
 
 #define SIGEXEC_OPTIONS(X)                                                         \
     X(IGNORE, 'i', "ignore", "SIG[,SIG]...", "ignore these signals in PROG")       \

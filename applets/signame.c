@@ -1,12 +1,12 @@
 /*
  * signame - converts signal names to numbers and numbers to names.
  */
-#include "applet.h"
+#include "cli/applet.h"
 
 #include <string.h>
 
-#include "num.h"
-#include "signum.h"
+#include "base/num.h"
+#include "base/signum.h"
 
 static const struct cli cli = {
     .name = "signame",

@@ -4,7 +4,7 @@
  * perlipc's %SIG, with handlers that are programs: a handler can do anything, as nothing of it happens inside
  * a signal handler, and there is never more than one.
  */
-#include "applet.h"
+#include "cli/applet.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -12,11 +12,11 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "clock.h"
-#include "job.h"
-#include "sigs.h"
-#include "signum.h"
-#include "words.h"
+#include "base/clock.h"
+#include "process/job.h"
+#include "process/sigs.h"
+#include "base/signum.h"
+#include "base/words.h"
 
 #define SIGTRAP_OPTIONS(X) \
     JOB_ONE_OPTIONS(X)     \

@@ -4,20 +4,20 @@
  * So that one handler runs under tcpserver, inetd, systemd's Accept=yes and socat alike; and the look-ups of
  * tcpserver -h, which must not hold up the server.
  */
-#include "applet.h"
+#include "cli/applet.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "clock.h"
-#include "env.h"
-#include "find.h"
-#include "num.h"
-#include "resolve.h"
-#include "spawn.h"
-#include "ucspi.h"
+#include "base/clock.h"
+#include "base/env.h"
+#include "process/find.h"
+#include "base/num.h"
+#include "net/resolve.h"
+#include "process/spawn.h"
+#include "net/ucspi.h"
 
 #define SOCKENV_OPTIONS(X)                                                               \
     X(ENV, 'e', "env", NULL, "keep the addresses that are in the environment")           \

@@ -4,20 +4,20 @@
  * ucspi-tcp's client and netcat's relay: all addresses of the host race (Happy Eyeballs), one deadline for
  * all of it.
  */
-#include "applet.h"
+#include "cli/applet.h"
 
 #include <errno.h>
 #include <netinet/tcp.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "client.h"
-#include "clock.h"
-#include "dial.h"
-#include "env.h"
-#include "num.h"
-#include "resolve.h"
-#include "ucspi.h"
+#include "net/client.h"
+#include "base/clock.h"
+#include "net/dial.h"
+#include "base/env.h"
+#include "base/num.h"
+#include "net/resolve.h"
+#include "net/ucspi.h"
 
 #define TCPCLIENT_OPTIONS(X)                                           \
     CLIENT_OPTIONS(X)                                                  \

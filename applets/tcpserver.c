@@ -5,7 +5,7 @@
  * shares with unixserver, the loop above all, is common/serve.h; here is what is TCP: addresses, access
  * rules, the PROXY protocol, the environment.
  */
-#include "applet.h"
+#include "cli/applet.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -14,14 +14,14 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "clock.h"
-#include "find.h"
-#include "listen.h"
-#include "proxy.h"
-#include "resolve.h"
-#include "rules.h"
-#include "serve.h"
-#include "ucspi.h"
+#include "base/clock.h"
+#include "process/find.h"
+#include "net/listen.h"
+#include "serve/proxy.h"
+#include "net/resolve.h"
+#include "serve/rules.h"
+#include "serve/serve.h"
+#include "net/ucspi.h"
 
 #define TCPSERVER_OPTIONS(X)                                                                 \
     SERVE_OPTIONS(X)                                                                         \

@@ -4,7 +4,7 @@
  * One process per host connects and reads, as lookups and connects wait in their own ways; it reports its
  * result in one write to a pipe that all of them share.
  */
-#include "applet.h"
+#include "cli/applet.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -16,16 +16,16 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "clock.h"
-#include "dial.h"
-#include "fd.h"
-#include "num.h"
-#include "reap.h"
-#include "rfc868.h"
-#include "sigs.h"
-#include "spawn.h"
-#include "timetell.h"
-#include "worker.h"
+#include "base/clock.h"
+#include "net/dial.h"
+#include "base/fd.h"
+#include "base/num.h"
+#include "process/reap.h"
+#include "base/rfc868.h"
+#include "process/sigs.h"
+#include "process/spawn.h"
+#include "net/timetell.h"
+#include "process/worker.h"
 
 #define TCPTIME_OPTIONS(X)                                                     \
     MSG_OPTIONS(X)                                                             \

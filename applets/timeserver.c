@@ -4,7 +4,7 @@
  * One process and one loop for all clients: an answer fits into any socket's buffer, so no client is waited
  * for. A datagram of any length is answered by one of four octets, from the address that it was sent to.
  */
-#include "applet.h"
+#include "cli/applet.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -16,17 +16,17 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "clock.h"
-#include "date.h"
-#include "fd.h"
-#include "listen.h"
-#include "notify.h"
-#include "num.h"
-#include "rfc868.h"
-#include "sigs.h"
-#include "tick.h"
-#include "udp.h"
-#include "user.h"
+#include "base/clock.h"
+#include "base/date.h"
+#include "base/fd.h"
+#include "net/listen.h"
+#include "process/notify.h"
+#include "base/num.h"
+#include "base/rfc868.h"
+#include "process/sigs.h"
+#include "base/tick.h"
+#include "net/udp.h"
+#include "process/user.h"
 
 #define TIMESERVER_OPTIONS(X)                                                                 \
     MSG_OPTIONS(X)                                                                            \

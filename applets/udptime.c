@@ -5,7 +5,7 @@
  * host is asked again, later each time. An answer counts if it comes from an address that was asked and has
  * not answered yet.
  */
-#include "applet.h"
+#include "cli/applet.h"
 
 #include <errno.h>
 #include <netinet/in.h>
@@ -15,19 +15,19 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "addr.h"
-#include "clock.h"
-#include "fd.h"
-#include "heap.h"
-#include "num.h"
-#include "resolve.h"
-#include "rfc868.h"
-#include "sigs.h"
-#include "sntp.h"
-#include "speak.h"
-#include "table.h"
-#include "timetell.h"
-#include "udp.h"
+#include "net/addr.h"
+#include "base/clock.h"
+#include "base/fd.h"
+#include "base/heap.h"
+#include "base/num.h"
+#include "net/resolve.h"
+#include "base/rfc868.h"
+#include "process/sigs.h"
+#include "net/sntp.h"
+#include "base/speak.h"
+#include "base/table.h"
+#include "net/timetell.h"
+#include "net/udp.h"
 
 #define UDPTIME_OPTIONS(X)                                                              \
     MSG_OPTIONS(X)                                                                      \

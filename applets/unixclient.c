@@ -1,17 +1,17 @@
 /*
  * unixclient - connects to a Unix socket, then becomes PROG with the connection on fds 6 and 7, or relays it.
  */
-#include "applet.h"
+#include "cli/applet.h"
 
 #include <errno.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "client.h"
-#include "clock.h"
-#include "dial.h"
-#include "env.h"
-#include "ucspi.h"
+#include "net/client.h"
+#include "base/clock.h"
+#include "net/dial.h"
+#include "base/env.h"
+#include "net/ucspi.h"
 
 #define UNIXCLIENT_OPTIONS(X) \
     CLIENT_OPTIONS(X)         \

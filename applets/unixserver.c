@@ -5,7 +5,7 @@
  * mode, taken over from a dead server, never from a live one, and gone at the end; and the peer's
  * credentials.
  */
-#include "applet.h"
+#include "cli/applet.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -17,12 +17,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "fd.h"
-#include "lock.h"
-#include "reap.h"
-#include "serve.h"
-#include "ucspi.h"
-#include "worker.h"
+#include "base/fd.h"
+#include "process/lock.h"
+#include "process/reap.h"
+#include "serve/serve.h"
+#include "net/ucspi.h"
+#include "process/worker.h"
 
 #define UNIXSERVER_OPTIONS(X)                                         \
     SERVE_OPTIONS(X)                                                  \

@@ -4,7 +4,7 @@
  * Only the exit of a process is an event everywhere. All else is polled, at first every millisecond, at last
  * every 50.
  */
-#include "applet.h"
+#include "cli/applet.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -13,13 +13,13 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "addr.h"
-#include "clock.h"
-#include "fd.h"
-#include "num.h"
-#include "probe.h"
-#include "procs.h"
-#include "sigs.h"
+#include "net/addr.h"
+#include "base/clock.h"
+#include "base/fd.h"
+#include "base/num.h"
+#include "net/probe.h"
+#include "process/procs.h"
+#include "process/sigs.h"
 
 #define WAITFOR_OPTIONS(X) \
     MSG_OPTIONS(X)         \

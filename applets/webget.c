@@ -4,7 +4,7 @@
  * perlipc's webget, with a Host header. The head is limited in size and time, so that no server can hang us
  * or exhaust our memory; the body goes from the socket to stdout without a copy where the kernel can.
  */
-#include "applet.h"
+#include "cli/applet.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -14,15 +14,15 @@
 #include <strings.h>
 #include <unistd.h>
 
-#include "clock.h"
-#include "dial.h"
-#include "fd.h"
-#include "http.h"
-#include "num.h"
-#include "progress.h"
-#include "relay.h"
-#include "sigs.h"
-#include "version.h"
+#include "base/clock.h"
+#include "net/dial.h"
+#include "base/fd.h"
+#include "net/http.h"
+#include "base/num.h"
+#include "io/progress.h"
+#include "io/relay.h"
+#include "process/sigs.h"
+#include "base/version.h"
 
 #define WEBGET_OPTIONS(X)                                                                            \
     MSG_OPTIONS(X)                                                                                   \

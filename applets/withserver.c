@@ -4,7 +4,7 @@
  * What tests of network programs do by hand, with sleeps and leftovers: readiness is an event, the kernel
  * chooses the ports, and whatever happens no process is left.
  */
-#include "applet.h"
+#include "cli/applet.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -16,15 +16,15 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "clock.h"
-#include "fd.h"
-#include "job.h"
-#include "notify.h"
-#include "num.h"
-#include "probe.h"
-#include "relay.h"
-#include "sigs.h"
-#include "words.h"
+#include "base/clock.h"
+#include "base/fd.h"
+#include "process/job.h"
+#include "process/notify.h"
+#include "base/num.h"
+#include "net/probe.h"
+#include "io/relay.h"
+#include "process/sigs.h"
+#include "base/words.h"
 
 #define WITHSERVER_OPTIONS(X)                                                                      \
     JOB_OPTIONS(X)                                                                                 \

@@ -33,7 +33,7 @@ must sh check/manpages.sh "$build"
 
 if have clang-format; then
   step "layout of the code"
-  must clang-format --dry-run -Werror applets/*.c common/*.[ch] bench/*.[ch] bats/helper/*.c
+  must clang-format --dry-run -Werror applets/*.c common/*/*.[ch] bench/*.[ch] bats/helper/*.c
 fi
 if have shellcheck; then
   step "shell scripts"
@@ -48,7 +48,7 @@ fi
 if have clang-tidy; then
   step "clang-tidy"
   # shellcheck disable=SC2086,SC2016
-  must sh -c 'printf "%s\n" applets/*.c common/*.c | xargs -P "$1" -I FILE clang-tidy --quiet FILE -- '"$flags"' -I"$2" \
+  must sh -c 'printf "%s\n" applets/*.c common/*/*.c | xargs -P "$1" -I FILE clang-tidy --quiet FILE -- '"$flags"' -I"$2" \
     2>"$2/clang-tidy.err" || { cat "$2/clang-tidy.err"; exit 1; }' tidy "$jobs" "$build"
 fi
 for compiler in gcc clang; do

@@ -9,21 +9,21 @@ complain() {
   }
 }
 code() {
-  grep -nE "$1" applets/*.c common/*.c common/*.h | grep -vE '^[^:]+:[0-9]+: *(\*|//|/\*)' || :
+  grep -nE "$1" applets/*.c common/*/*.c common/*/*.h | grep -vE '^[^:]+:[0-9]+: *(\*|//|/\*)' || :
 }
 
 complain 'calls that the house does not use:' \
   "$(code '(^|[^a-z_.>])(atoi|atol|strcpy|strcat|sprintf|gets|system|popen|signal|alarm|usleep)\(')"
 complain 'fork, wait, sigaction outside spawn, worker, reap, sigs, tick:' \
   "$(code '(^|[^a-z_])(v?fork|clone|execv[pe]*|waitpid|waitid|wait4|sigaction|sigprocmask|posix_spawnp?)\(' |
-    grep -vE '^common/(spawn|worker|reap|sigs|tick)\.c:' || :)"
+    grep -vE '^common/[a-z]*/(spawn|worker|reap|sigs|tick)\.c:' || :)"
 complain 'functions over 60 lines:' "$(awk '
   FNR == 1 { start = 0 }
   /^[A-Za-z_].*\)( *\{)?$/ { start = FNR; name = $0 }
-  /^}/ && start { if (FNR - start > 60) print FILENAME ":" start ": " name; start = 0 }' applets/*.c common/*.c)"
-complain 'files over 500 lines:' "$(wc -l applets/*.c common/*.[ch] bats/*.bats | awk '$2 != "total" && $1 > 500')"
+  /^}/ && start { if (FNR - start > 60) print FILENAME ":" start ": " name; start = 0 }' applets/*.c common/*/*.c)"
+complain 'files over 500 lines:' "$(wc -l applets/*.c common/*/*.[ch] bats/*.bats | awk '$2 != "total" && $1 > 500')"
 # .data.rel.ro holds constants that the loader relocates; all else that can be written is state
-complain 'non-const globals outside sigs.c, speak.c, tick.c:' "$(for object in "$1"/common/*.o "$1"/applets/*.o; do
+complain 'non-const globals outside sigs.c, speak.c, tick.c:' "$(for object in "$1"/common/*/*.o "$1"/applets/*.o; do
   objdump -t "$object" | awk -v o="$object" '$3 == "O" && ($4 == ".data" || $4 == ".bss") || $2 == "O" &&
     ($3 == ".data" || $3 == ".bss" || $3 == "*COM*") {print o ": " $NF}' | grep -vE '/(sigs|speak|tick)\.o: ' || :
 done)"

@@ -1,0 +1,63 @@
+/*
+ * monitor.h - the process that stays with a daemon: it starts PROG, holds the pidfiles and their lock, passes
+ * signals on, writes the log, starts PROG again, and takes everything away at the end (daemon(8) of FreeBSD).
+ */
+#ifndef MONITOR_H
+#define MONITOR_H
+
+#include "process/job.h"
+#include "io/logfile.h"
+#include "daemon/monitor_status.h"
+#include "process/notify.h"
+#include "daemon/pidfile.h"
+#include "base/signum.h"
+#include "process/user.h"
+
+/* What the control commands send to a monitor. */
+enum { MONITOR_RESTART = SIGNUM_RTMIN + 1, MONITOR_RELOAD, MONITOR_KILL }; /* RTMIN itself is musl's */
+
+struct monitor {
+    struct msg *msg, job_msg; /* the latter without -v: how PROG ended is reported here */
+    struct job job;           /* PROG */
+
+    /* what was asked for; paths are absolute */
+    struct pidfile prog_pid, own_pid;
+    const char *lock_path, *out_path, *err_path, *log_path, *directory;
+    bool append, foreground, supervise, has_umask, has_grace, leave; /* leave: PROG goes on without us */
+    mode_t umask;
+    uint64_t log_size;
+    unsigned log_keep;
+    struct user user;
+    char **assignments; /* NAME=VALUE, NULL-terminated */
+    bool clear_env;
+    enum { READY_NONE, READY_FD, READY_NOTIFY } ready;
+    enum { HUP_DEFAULT, HUP_RESTART, HUP_FORWARD, HUP_REOPEN } hup;
+    int64_t timeout, settle, grace, backoff_min, backoff_max;
+
+    /* how it goes */
+    int report;     /* who started us reads our status there; -1: nobody does any more */
+    int lock;       /* of lock_path */
+    int out, err;   /* PROG's stdout and stderr */
+    int ready_pipe; /* --ready fd: PROG's newline comes here */
+    int notify;     /* --ready notify: its messages come here */
+    char notify_text[64], ready_text[16], ready_message[1024];
+    struct notify readiness; /* what is reported of PROG to our own manager */
+    struct logfile log;
+    int log_pipe; /* what PROG writes */
+    bool is_ready, is_up, restart, reopen, reload;
+    int stop; /* the signal that ends us, 0: none yet */
+    int64_t started, kill_at, start_at, backoff;
+    struct monitor_status status;
+    int status_page; /* -1: none can be had */
+    bool is_end_noted, is_end_reported;
+};
+
+void monitor_init(struct monitor *m, struct msg *msg);
+
+/* Takes all that is in the log's pipe now, but not what comes meanwhile. */
+void monitor_empty_log_pipe(struct monitor *m);
+
+/* All of it. The exit status, which has been reported, too, when PROG is up or could not be brought up. */
+int monitor_run(struct monitor *m);
+
+#endif

@@ -1,0 +1,426 @@
+/*
+ * monitor_start.c - brings a daemon up: nobody else's, executed, ready; see monitor.h.
+ */
+#include "daemon/monitor_start.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <libgen.h>
+#include <limits.h>
+#include <signal.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/fd.h"
+#include "process/lock.h"
+#include "process/notify.h"
+#include "process/reap.h"
+#include "process/sigs.h"
+#include "process/status_page.h"
+
+enum { READY_FD_NUMBER = 3, PROG_FDS, ENDING_MS = 200, MESSAGES_MAX = 64 };
+
+static int fail(const struct monitor *m, const char *action, const char *object)
+{
+    return msg_fatal(m->msg, EXIT_SYSTEM, action, object, errno);
+}
+
+/* ---- nobody else's ---- */
+
+/* The directories of the pidfiles, locked while we look and make them. */
+struct locks {
+    int first, second;
+};
+
+/*
+ * The order of two directories, so that no two starters wait for each other: negative, 0 (the same) or
+ * positive. What can't be looked at is an error when it is locked.
+ */
+static int compare_directories(const char *a, const char *b)
+{
+    struct stat x = {0}, y = {0};
+    int fd = lock_directory_open(a);
+    if (fd >= 0)
+        fstat(fd, &x);
+    fd_close(&fd);
+    fd = lock_directory_open(b);
+    if (fd >= 0)
+        fstat(fd, &y);
+    fd_close(&fd);
+    if (x.st_dev != y.st_dev)
+        return x.st_dev < y.st_dev ? -1 : 1;
+    return (x.st_ino > y.st_ino) - (x.st_ino < y.st_ino);
+}
+
+/* A directory that is not there is the user's mistake: its name is what helps. */
+static int fail_directory(const struct monitor *m, const char *path)
+{
+    char mem[PATH_MAX];
+    int err = errno;
+    struct buf copy = BUF(mem);
+    buf_text(&copy, path);
+    buf_str(&copy);
+    return msg_fatal(m->msg, EXIT_SYSTEM, err == ETIMEDOUT ? "lock" : NULL, dirname(mem), err);
+}
+
+/* 0, or the exit status of a failure. */
+static int lock_directories(const struct monitor *m, struct locks *locks)
+{
+    const char *a = m->prog_pid.path, *b = m->own_pid.path;
+    *locks = (struct locks){-1, -1};
+    int order = a && b ? compare_directories(a, b) : 0;
+    const char *first = !a || order > 0 ? b : a, *second = order > 0 ? a : order < 0 ? b : NULL;
+    if (first && (locks->first = lock_directory(first)) < 0)
+        return fail_directory(m, first);
+    if (second && (locks->second = lock_directory(second)) < 0)
+        return fail_directory(m, second);
+    return 0;
+}
+
+/* 0 when no living daemon has that pidfile. */
+static int check_pidfile(const struct monitor *m, const struct pidfile *p)
+{
+    pid_t holder = p->path ? pidfile_holder(p->path) : 0;
+    if (holder > 0) {
+        char mem[64];
+        struct buf why = BUF(mem);
+        buf_fmt(&why, "already running as pid %ld", (long)holder);
+        msg_error_why(m->msg, "start under", p->path, buf_str(&why));
+        return EXIT_NO;
+    }
+    if (holder < 0 && errno != ENOENT)
+        return fail(m, "look at", p->path);
+    if (p->path && !pidfile_is_replaceable(p->path))
+        return msg_fatal_why(m->msg, EXIT_SYSTEM, "replace", p->path, "not a pidfile");
+    return 0;
+}
+
+static int take_lock(struct monitor *m)
+{
+    const struct lock_kind exclusive = {.fcntl = false};
+    if (!m->lock_path)
+        return 0;
+    m->lock = lock_path(m->lock_path, &exclusive, 0);
+    if (m->lock >= 0)
+        return 0;
+    if (errno != EWOULDBLOCK)
+        return fail(m, "lock", m->lock_path);
+    msg_error_why(m->msg, "lock", m->lock_path, "it is taken");
+    return EXIT_NO;
+}
+
+/* ---- where PROG writes ---- */
+
+static int open_output(const struct monitor *m, const char *path)
+{
+    /* a FIFO that nobody reads is an error, not a wait */
+    int fd = open(path,
+        O_WRONLY | O_CREAT | O_NOCTTY | O_CLOEXEC | O_NONBLOCK | (m->append ? O_APPEND : O_TRUNC), 0666);
+    if (fd >= 0 && fd_set_nonblock(fd, false) < 0)
+        fd_close(&fd);
+    return fd;
+}
+
+/* A pipe that the monitor empties into the log. */
+static int open_log(struct monitor *m)
+{
+    int fds[2];
+    if (logfile_open(&m->log, m->log_path, m->log_size, m->log_keep) < 0)
+        return fail(m, "open", m->log_path);
+    if (pipe2(fds, O_CLOEXEC) < 0)
+        return fail(m, "pipe", NULL);
+    m->out = fds[1];
+    if (fd_set_nonblock(fds[0], true) < 0 || fd_raise(&m->out, PROG_FDS) < 0) {
+        int err = errno;
+        close(fds[0]);
+        errno = err;
+        return fail(m, "pipe", NULL);
+    }
+    m->log_pipe = fds[0];
+    m->job.watched = m->log_pipe;
+    m->job.on_watched = monitor_take_log;
+    return 0;
+}
+
+static int open_outputs(struct monitor *m)
+{
+    if (m->log_path)
+        return open_log(m);
+    if (m->out_path && (m->out = open_output(m, m->out_path)) < 0)
+        return fail(m, "open", m->out_path);
+    bool same = m->out_path && m->err_path && strcmp(m->out_path, m->err_path) == 0;
+    if (m->err_path && !same && (m->err = open_output(m, m->err_path)) < 0)
+        return fail(m, "open", m->err_path);
+    if (same)
+        m->err = fcntl(m->out, F_DUPFD_CLOEXEC, PROG_FDS);
+    if ((m->out >= 0 && fd_raise(&m->out, PROG_FDS) < 0) || (m->err >= 0 && fd_raise(&m->err, PROG_FDS) < 0))
+        return fail(m, "dup", NULL);
+    return 0;
+}
+
+/* ---- readiness ---- */
+
+/* A socket of our own in place of the manager's (sd_notify(3)). */
+static int open_notify(struct monitor *m)
+{
+    if (notify_listen(&m->notify, m->notify_text) < 0)
+        return fail(m, "socket", "NOTIFY_SOCKET");
+    return env_put(job_env(&m->job), m->notify_text) < 0 ? fail(m, "malloc", NULL) : 0;
+}
+
+void monitor_take_newline(struct monitor *m)
+{
+    char bytes[64];
+    ssize_t n = fd_read(m->ready_pipe, bytes, sizeof bytes);
+    if (n > 0 && memchr(bytes, '\n', (size_t)n))
+        m->is_ready = true;
+    if (n <= 0 || m->is_ready)
+        fd_close(&m->ready_pipe);
+}
+
+/* To be passed on, with all that it says, once we are up. */
+static void keep_ready_message(struct monitor *m, const char *text)
+{
+    struct buf b = BUF(m->ready_message);
+    m->is_ready = true;
+    buf_text(&b, text);
+    buf_str(&b);
+    if (b.cut)
+        *m->ready_message = '\0';
+}
+
+void monitor_take_message(struct monitor *m)
+{
+    char text[4096];
+    uid_t user = m->user.has_uid ? m->user.uid : getuid();
+    for (int n = 0; n < MESSAGES_MAX && notify_receive(m->notify, user, 0, text, sizeof text) >= 0; n++) {
+        if (m->is_up)
+            notify_pass(text);
+        else if (notify_has(text, "READY=1"))
+            keep_ready_message(m, text);
+    }
+}
+
+/* PROG has ended before its time. */
+static int say_early_end(const struct monitor *m)
+{
+    char mem[64];
+    struct buf why = BUF(mem);
+    int status = job_status(&m->job, 0);
+    buf_text(&why, "it ");
+    job_describe_end(&m->job, 0, &why);
+    return msg_fatal_why(
+        m->msg, status ? status : EXIT_SYSTEM, "bring up", *m->job.progs->argv, buf_str(&why));
+}
+
+/* Whether PROG is ending: its fds are closed before its end can be seen. */
+static bool ends_soon(struct monitor *m)
+{
+    int64_t until = clock_in(ENDING_MS * CLOCK_MS);
+    while (m->job.running && clock_left(until))
+        monitor_sleep(m, clock_left(until));
+    return !m->job.running;
+}
+
+/* Until PROG has said that it is ready and has lived for the settle time. */
+static int wait_until_up(struct monitor *m)
+{
+    int64_t deadline = clock_in(m->timeout), settled = clock_in(m->settle);
+    bool asked = m->ready != READY_NONE;
+    if (!asked && !m->settle) /* it has been executed: that was all */
+        return m->stop ? EXIT_SIGNAL + m->stop : 0;
+    while (!m->stop && m->job.running) {
+        bool waits = asked && !m->is_ready;
+        if (!waits && !clock_left(settled))
+            return 0;
+        if (waits && m->ready == READY_FD && m->ready_pipe < 0) {
+            if (ends_soon(m))
+                break;
+            return msg_fatal_why(m->msg, EXIT_SYSTEM, "bring up", *m->job.progs->argv,
+                "it closed READY_FD without writing a newline");
+        }
+        if (waits && !clock_left(deadline))
+            return msg_fatal_why(
+                m->msg, EXIT_DEADLINE, "bring up", *m->job.progs->argv, "it was not ready in time");
+        monitor_sleep(m, clock_left(waits ? deadline : settled));
+    }
+    if (m->stop)
+        return msg_fatal_why(m->msg, EXIT_SIGNAL + m->stop, "bring up", *m->job.progs->argv, "interrupted");
+    return say_early_end(m);
+}
+
+/* ---- PROG ---- */
+
+int monitor_start_prog(struct monitor *m)
+{
+    int ready[2] = {-1, -1}, null = open("/dev/null", O_RDWR | O_CLOEXEC);
+    int failed = 0;
+    if (null < 0 || fd_raise(&null, PROG_FDS) < 0)
+        return fail(m, "open", "/dev/null");
+    int done = m->ready == READY_FD && !m->is_up ? pipe2(ready, O_CLOEXEC) : 0;
+    if (done == 0 && ready[1] >= 0)
+        done = fd_raise(&ready[1], PROG_FDS);
+    if (done == 0) {
+        int silent = m->foreground ? -1 : null;
+        const int fds[PROG_FDS] = {null, m->out >= 0 ? m->out : silent,
+            m->log_path   ? m->out
+            : m->err >= 0 ? m->err
+                          : silent,
+            ready[1] >= 0 || m->ready != READY_FD ? ready[1] : null};
+        struct spawn spawn = {.fds = fds,
+            .nfds = PROG_FDS,
+            .signals = SIGS_CLEAN,
+            .place = m->foreground ? SPAWN_HERE : SPAWN_GROUP,
+            .user = &m->user,
+            .death_signal = m->leave ? 0 : SIGKILL};
+        m->started = clock_now();
+        failed = job_execute(&m->job, 0, &spawn);
+    } else {
+        failed = fail(m, "pipe", NULL);
+    }
+    m->ready_pipe = ready[0];
+    fd_close(&ready[1]);
+    fd_close(&null);
+    return failed;
+}
+
+static int start_and_write_pidfiles(struct monitor *m)
+{
+    if (pidfile_prepare(&m->prog_pid) < 0)
+        return fail(m, "write", m->prog_pid.path);
+    if (pidfile_prepare(&m->own_pid) < 0)
+        return fail(m, "write", m->own_pid.path);
+    int failed = monitor_start_prog(m);
+    if (failed)
+        return failed;
+    monitor_note_start(m, false);
+    if (pidfile_write(&m->prog_pid, m->job.progs->pid) < 0)
+        return fail(m, "write", m->prog_pid.path);
+    if (pidfile_write(&m->own_pid, getpid()) < 0)
+        return fail(m, "write", m->own_pid.path);
+    return 0;
+}
+
+static int start_alone(struct monitor *m)
+{
+    struct locks locks;
+    int failed = lock_directories(m, &locks);
+    if (!failed)
+        failed = check_pidfile(m, &m->prog_pid);
+    if (!failed)
+        failed = check_pidfile(m, &m->own_pid);
+    if (!failed)
+        failed = take_lock(m);
+    if (!failed)
+        failed = open_outputs(m);
+    if (!failed && m->ready == READY_NOTIFY)
+        failed = open_notify(m);
+    if (!failed)
+        failed = start_and_write_pidfiles(m);
+    fd_close(&locks.first);
+    fd_close(&locks.second);
+    return failed;
+}
+
+/* ---- up ---- */
+
+void monitor_report(struct monitor *m, int status)
+{
+    if (m->report < 0)
+        return;
+    fd_write_all(m->report, &status, sizeof status);
+    fd_close(&m->report);
+}
+
+/* Where we complain from now on: the log, by a description that never blocks us; -e FILE; nowhere. */
+static int move_stderr(struct monitor *m)
+{
+    char mem[64];
+    struct buf path = BUF(mem);
+    buf_fmt(&path, "/proc/self/fd/%d", m->log_path ? m->out : m->err);
+    int fd =
+        m->log_path || m->err >= 0 ? open(buf_str(&path), O_WRONLY | O_APPEND | O_NONBLOCK | O_CLOEXEC) : -1;
+    if (fd < 0)
+        return fd_to_null(STDERR_FILENO);
+    int done = dup2(fd, STDERR_FILENO);
+    fd_close(&fd);
+    return done < 0 ? -1 : 0;
+}
+
+static int detach(struct monitor *m)
+{
+    if (m->foreground)
+        return 0;
+    if (fd_to_null(STDIN_FILENO) < 0 || fd_to_null(STDOUT_FILENO) < 0 || move_stderr(m) < 0)
+        return fail(m, "open", "/dev/null");
+    return 0;
+}
+
+static int tell_manager(struct monitor *m)
+{
+    const char *object;
+    const char *state = *m->ready_message ? m->ready_message : "READY=1";
+    m->is_up = true;
+    m->readiness = (struct notify){.fd = -1};
+    return notify_ready(&m->readiness, state, "", &object) < 0 ? fail(m, "report readiness to", object) : 0;
+}
+
+/* What PROG gets: nothing that was meant for us. */
+static int prepare_environment(struct monitor *m)
+{
+    static char *const nothing[] = {NULL};
+    static const char *const ours[] = {"NOTIFY_SOCKET", "LISTEN_*", "READY_FD"};
+    struct env *env = job_env(&m->job);
+    struct buf ready = BUF(m->ready_text);
+    buf_fmt(&ready, "READY_FD=%d", READY_FD_NUMBER);
+    buf_str(&ready);
+    if (m->clear_env && env_init(env, nothing) < 0)
+        return fail(m, "malloc", NULL);
+    for (size_t i = 0; i < sizeof ours / sizeof *ours; i++)
+        env_drop(env, ours[i]);
+    for (char **a = m->assignments; a && *a; a++)
+        if (env_put(env, *a) < 0)
+            return fail(m, "malloc", NULL);
+    if (m->ready == READY_FD && env_put(env, m->ready_text) < 0)
+        return fail(m, "malloc", NULL);
+    return 0;
+}
+
+int monitor_start(struct monitor *m)
+{
+    m->job_msg = *m->msg;
+    if (m->job_msg.level > MSG_NORMAL)
+        m->job_msg.level = MSG_NORMAL;
+    m->job.msg = &m->job_msg;
+    m->status_page = m->leave ? -1 : status_page_open();
+    m->job.on_signal = monitor_signal;
+    m->job.owner = m;
+    sigs_learn_ignored();
+    job_begin(&m->job, true);
+    sigs_catch_also(SIGWINCH);
+    sigs_catch_also(SIGCONT);
+    /* a daemon hears these, whoever started it; nohup(1) and a shell's background would have us deaf */
+    sigs_catch_also(SIGHUP);
+    sigs_catch_also(SIGINT);
+    sigs_catch_also(SIGQUIT);
+    sigs_catch_also(SIGTERM);
+    if (m->has_umask)
+        umask(m->umask);
+    if (m->directory && chdir(m->directory) < 0)
+        return fail(m, "chdir", m->directory);
+    int failed = prepare_environment(m);
+    if (!failed)
+        failed = start_alone(m);
+    if (!failed)
+        failed = wait_until_up(m);
+    if (!failed)
+        failed = tell_manager(m);
+    return failed ? failed : detach(m);
+}

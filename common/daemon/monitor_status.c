@@ -1,0 +1,172 @@
+/*
+ * monitor_status.c - see monitor_status.h.
+ */
+#include "daemon/monitor_status.h"
+
+#include <string.h>
+#include <sys/wait.h>
+#include <syslog.h>
+#include <time.h>
+
+#include "base/clock.h"
+#include "daemon/devlog.h"
+#include "daemon/monitor.h"
+#include "base/num.h"
+#include "process/status_page.h"
+
+/* ---- the page ---- */
+
+void monitor_status_publish(struct monitor *m)
+{
+    char mem[512];
+    struct buf lines = BUF(mem);
+    const struct monitor_status *s = &m->status;
+    buf_fmt(&lines, "applet=%s\nphase=%d\nprog=%ld\nrestarts=%llu\nlast=%d\nvalue=%d\n", m->msg->applet,
+        (int)s->phase, (long)s->prog, (unsigned long long)s->restarts, (int)s->last, s->value);
+    buf_fmt(&lines, "ended=%lld\nnext_start=%lld\n", (long long)s->ended, (long long)s->next_start);
+    status_page_write(m->status_page, &lines);
+}
+
+/* The number of the line NAME=; false: there is none, or it is larger. */
+static bool take(const char *text, const char *name, uint64_t max, uint64_t *out)
+{
+    size_t n = strlen(name);
+    for (const char *line = text; line && *line; line = strchr(line, '\n'), line += line != NULL)
+        if (strncmp(line, name, n) == 0 && line[n] == '=')
+            return num_u64n(line + n + 1, strcspn(line + n + 1, "\n"), 0, max, out);
+    return false;
+}
+
+bool monitor_status_read(pid_t monitor, struct monitor_status *status)
+{
+    enum { YEAR_9999 = 253402300799 };
+    char text[STATUS_PAGE_SIZE];
+    uint64_t phase, prog, restarts, last, value, ended, next;
+    if (status_page_read(monitor, text) < 0 || !take(text, "phase", PHASE_STOPPING, &phase) ||
+        !take(text, "prog", INT32_MAX, &prog) || !take(text, "restarts", UINT64_MAX, &restarts) ||
+        !take(text, "last", LAST_FAILED, &last) || !take(text, "value", INT32_MAX, &value) ||
+        !take(text, "ended", YEAR_9999, &ended) || !take(text, "next_start", YEAR_9999, &next))
+        return false;
+    *status = (struct monitor_status){.prog = (pid_t)prog,
+        .restarts = restarts,
+        .value = (int)value,
+        .ended = (int64_t)ended,
+        .next_start = (int64_t)next};
+    status->phase = (unsigned)phase;
+    status->last = (unsigned)last;
+    return true;
+}
+
+/* ---- what happens to PROG ---- */
+
+void monitor_note_start(struct monitor *m, bool again)
+{
+    struct monitor_status *s = &m->status;
+    s->phase = PHASE_RUNNING;
+    s->prog = m->job.progs->pid;
+    s->restarts += again;
+    s->next_start = 0;
+    m->is_end_noted = false;
+    monitor_status_publish(m);
+}
+
+void monitor_note_end(struct monitor *m, bool again)
+{
+    struct monitor_status *s = &m->status;
+    const struct prog *p = m->job.progs;
+    bool killed = WIFSIGNALED(p->wait_status);
+    m->is_end_noted = true;
+    m->is_end_reported = false;
+    s->phase = again ? PHASE_RESTARTING : PHASE_STOPPING;
+    s->last = p->exec_errno ? LAST_FAILED : killed ? LAST_KILLED : LAST_EXITED;
+    s->value = p->exec_errno ? p->exec_errno
+               : killed      ? WTERMSIG(p->wait_status)
+                             : WEXITSTATUS(p->wait_status);
+    s->ended = time(NULL);
+    monitor_status_publish(m);
+}
+
+/* "2 s", "0.25 s" */
+static void add_seconds(struct buf *b, int64_t ns)
+{
+    int64_t ms = ns / CLOCK_MS;
+    buf_num(b, (unsigned long long)(ms / 1000));
+    if (ms % 1000) {
+        buf_fmt(b, ".%03d", (int)(ms % 1000));
+        while (b->len && b->mem[b->len - 1] == '0')
+            b->len--;
+    }
+    buf_text(b, " s");
+}
+
+/* "4711 exited with status 7" */
+static void add_end(const struct monitor *m, struct buf *b)
+{
+    char name[SIGNUM_SIZE];
+    const struct monitor_status *s = &m->status;
+    const char *prog = *m->job.progs->argv;
+    switch (s->last) {
+    case LAST_NONE:
+        break;
+    case LAST_EXITED:
+        buf_fmt(b, "%ld exited with status %d", (long)s->prog, s->value);
+        break;
+    case LAST_KILLED:
+        buf_fmt(b, "%ld was killed by SIG%s", (long)s->prog, signum_name(s->value, name));
+        break;
+    case LAST_FAILED:
+        buf_escaped(b, prog, strnlen(prog, 200));
+        buf_fmt(b, " could not be started: %s", strerror(s->value));
+        break;
+    }
+}
+
+/*
+ * With --supervise every end is news, and so is any before a restart; without, a failure that nobody asked
+ * for: in the foreground our exit status tells it.
+ */
+static bool is_news(const struct monitor *m, bool again)
+{
+    bool failed = m->status.last != LAST_EXITED || m->status.value != 0;
+    return m->msg->level > MSG_QUIET &&
+           (m->supervise || again || m->msg->level >= MSG_VERBOSE || (failed && !m->stop && !m->foreground));
+}
+
+static void tell(struct monitor *m, const char *text)
+{
+    char mem[1024];
+    struct buf line = BUF(mem);
+    if (!m->log_path && !m->foreground) {
+        devlog_send(m->stop ? LOG_NOTICE : LOG_WARNING, m->msg->applet, text);
+    } else if (!m->log_path) {
+        msg_error(m->msg, NULL, text, 0);
+    } else {
+        buf_fmt(&line, "%s: %s\n", m->msg->applet, text);
+        monitor_empty_log_pipe(m); /* what PROG wrote comes before its end */
+        logfile_say(&m->log, line.mem, line.len);
+    }
+}
+
+void monitor_report_end(struct monitor *m, bool again)
+{
+    char mem[512];
+    struct buf line = BUF(mem);
+    if (again) {
+        m->status.phase = PHASE_RESTARTING;
+        m->status.next_start = time(NULL) + m->backoff / CLOCK_SECOND;
+        monitor_status_publish(m);
+    }
+    if (m->is_end_reported || !is_news(m, again))
+        return;
+    m->is_end_reported = true;
+    add_end(m, &line);
+    if (again) {
+        buf_fmt(&line, "; restart %llu ", (unsigned long long)m->status.restarts + 1);
+        buf_text(&line, m->backoff ? "in " : "now");
+        if (m->backoff)
+            add_seconds(&line, m->backoff);
+    } else {
+        buf_text(&line, "; no restart");
+    }
+    tell(m, buf_str(&line));
+}

@@ -1,0 +1,202 @@
+/*
+ * logfile.c - see logfile.h.
+ */
+#include "io/logfile.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/fd.h"
+
+static int open_for_appending(const char *path, int flags)
+{
+    /* a FIFO that nobody reads is an error, not a wait */
+    int fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOCTTY | O_NONBLOCK | flags, 0644);
+    if (fd >= 0 && fd_set_nonblock(fd, false) < 0)
+        fd_close(&fd);
+    return fd;
+}
+
+static int open_path(struct logfile *l)
+{
+    struct stat st;
+    int fd = open_for_appending(l->path, 0);
+    if (fd < 0)
+        return -1;
+    fd_close(&l->fd);
+    l->fd = fd;
+    l->size = fstat(fd, &st) == 0 ? (uint64_t)st.st_size : 0;
+    return 0;
+}
+
+int logfile_open(struct logfile *l, const char *path, uint64_t limit, unsigned keep)
+{
+    *l = (struct logfile){.path = path, .limit = limit, .keep = keep, .fd = -1};
+    l->buffer = malloc(LOGFILE_BUFFER);
+    return l->buffer ? open_path(l) : -1;
+}
+
+int logfile_reopen(struct logfile *l)
+{
+    return open_path(l);
+}
+
+static const char *numbered(const struct logfile *l, unsigned n, struct buf *b)
+{
+    b->len = 0;
+    b->cut = false;
+    buf_text(b, l->path);
+    if (n)
+        buf_fmt(b, ".%u", n);
+    return buf_str(b);
+}
+
+/* FILE.1 becomes FILE.2, and so on, FILE becomes FILE.1, and the new one FILE. 0, or -1 with errno. */
+static int shift(const struct logfile *l, const char *fresh)
+{
+    char from_mem[PATH_MAX], to_mem[PATH_MAX];
+    struct buf from = BUF(from_mem), to = BUF(to_mem);
+    for (unsigned n = l->keep; n-- > 0;)
+        if (rename(numbered(l, n, &from), numbered(l, n + 1, &to)) < 0 && errno != ENOENT)
+            return -1;
+    return rename(fresh, l->path);
+}
+
+/* The new file is there before any old one is moved: a failure costs none. 0, or -1 with errno. */
+static int rotate(struct logfile *l)
+{
+    char mem[PATH_MAX];
+    struct buf fresh = BUF(mem);
+    l->size = 0; /* after a failure the next try is as far away as the next rotation */
+    if (!l->keep)
+        return ftruncate(l->fd, 0);
+    buf_fmt(&fresh, "%s.%ld~", l->path, (long)getpid());
+    int fd = open_for_appending(buf_str(&fresh), O_EXCL);
+    if (fd < 0)
+        return -1;
+    if (shift(l, mem) < 0) {
+        int err = errno;
+        unlink(mem);
+        fd_close(&fd);
+        errno = err;
+        return -1;
+    }
+    fd_close(&l->fd);
+    l->fd = fd;
+    return 0;
+}
+
+/* How many of the bytes to write now: whole lines, or a piece of one that is too long to keep. */
+static size_t portion(const struct logfile *l, bool all)
+{
+    const char *bytes = l->buffer + l->start;
+    const char *newline = memrchr(bytes, '\n', l->len);
+    if (all || (!newline && l->len == LOGFILE_BUFFER))
+        return l->len;
+    return newline ? (size_t)(newline - bytes) + 1 : 0;
+}
+
+/* As much of n bytes as fits before the next rotation, by whole lines; at least one line. */
+static size_t before_rotation(const struct logfile *l, size_t n)
+{
+    const char *bytes = l->buffer + l->start;
+    if (!l->limit || l->size + n <= l->limit)
+        return n;
+    size_t room = l->size < l->limit ? (size_t)(l->limit - l->size) : 0;
+    const char *newline = room && room < n ? memrchr(bytes, '\n', room) : NULL;
+    if (!newline)
+        newline = memchr(bytes, '\n', n);
+    return newline ? (size_t)(newline - bytes) + 1 : n;
+}
+
+static bool must_rotate(const struct logfile *l, size_t n)
+{
+    return l->limit && l->size && !l->in_line && l->size + n > l->limit;
+}
+
+int logfile_flush(struct logfile *l, bool all)
+{
+    size_t left = portion(l, all);
+    l->error = 0;
+    while (left) {
+        size_t n = before_rotation(l, left);
+        if (must_rotate(l, n)) {
+            if (rotate(l) < 0) /* the old one grows on */
+                l->rotate_error = errno;
+            n = before_rotation(l, left);
+        }
+        ssize_t done = fd_write(l->fd, l->buffer + l->start, n);
+        if (done < 0) {
+            l->error = errno;
+            return -1;
+        }
+        l->in_line = done && l->buffer[l->start + (size_t)done - 1] != '\n';
+        l->start += (size_t)done;
+        l->len -= (size_t)done;
+        l->size += (uint64_t)done;
+        left -= (size_t)done;
+    }
+    return 0;
+}
+
+static void move_to_front(struct logfile *l)
+{
+    if (l->start && l->len)
+        memmove(l->buffer, l->buffer + l->start, l->len);
+    l->start = 0;
+}
+
+int logfile_say(struct logfile *l, const char *line, size_t n)
+{
+    move_to_front(l);
+    bool in_line = l->len ? l->buffer[l->len - 1] != '\n' : l->in_line;
+    if (LOGFILE_BUFFER - l->len < n + in_line) {
+        errno = ENOBUFS;
+        return -1;
+    }
+    if (in_line)
+        l->buffer[l->len++] = '\n';
+    memcpy(l->buffer + l->len, line, n);
+    l->len += n;
+    logfile_flush(l, false);
+    return 0;
+}
+
+int logfile_take(struct logfile *l, int from)
+{
+    move_to_front(l);
+    if (l->len == LOGFILE_BUFFER) {
+        errno = EAGAIN;
+        return -1;
+    }
+    ssize_t n = fd_read(from, l->buffer + l->len, LOGFILE_BUFFER - l->len);
+    if (n <= 0)
+        return (int)n;
+    l->len += (size_t)n;
+    logfile_flush(l, false);
+    return 1;
+}
+
+size_t logfile_make_room(struct logfile *l, size_t n)
+{
+    char tail[4096];
+    struct stat st;
+    if (fstat(l->fd, &st) < 0 || !S_ISREG(st.st_mode))
+        return 0;
+    off_t from = st.st_size > (off_t)sizeof tail ? st.st_size - (off_t)sizeof tail : 0;
+    int fd = open(l->path, O_RDONLY | O_CLOEXEC);
+    ssize_t got = fd < 0 ? -1 : pread(fd, tail, sizeof tail, from);
+    fd_close(&fd);
+    if (got < (ssize_t)n)
+        return 0;
+    const char *newline = memrchr(tail, '\n', (size_t)got - n);
+    off_t end = newline ? from + (newline - tail) + 1 : from;
+    return ftruncate(l->fd, end) < 0 ? 0 : (size_t)(st.st_size - end);
+}

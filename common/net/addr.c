@@ -1,0 +1,269 @@
+/*
+ * addr.c - see addr.h.
+ */
+#include "net/addr.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <net/if.h>
+#include <netdb.h>
+#include <stddef.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/fd.h"
+#include "base/num.h"
+
+bool addr_parse_ip(struct addr *a, const char *word, uint16_t port)
+{
+    char ip[ADDR_IP_SIZE];
+    size_t len = strcspn(word, "%");
+    memset(a, 0, sizeof *a);
+    if (inet_pton(AF_INET, word, &a->u.in.sin_addr) == 1) {
+        a->u.in.sin_family = AF_INET;
+        a->len = sizeof a->u.in;
+    } else if (len < sizeof ip) {
+        memcpy(ip, word, len);
+        ip[len] = '\0';
+        memset(a, 0, sizeof *a);
+        if (inet_pton(AF_INET6, ip, &a->u.in6.sin6_addr) != 1)
+            return false;
+        if (word[len] && !(a->u.in6.sin6_scope_id = if_nametoindex(word + len + 1)))
+            return false;
+        a->u.in6.sin6_family = AF_INET6;
+        a->len = sizeof a->u.in6;
+    } else {
+        return false;
+    }
+    addr_set_port(a, port);
+    return true;
+}
+
+bool addr_parse_target(struct addr *a, const char *word, uint16_t port)
+{
+    if (!addr_parse_ip(a, strcmp(word, "0") == 0 ? "127.0.0.1" : word, port))
+        return false;
+    if (addr_family(a) == AF_INET && a->u.in.sin_addr.s_addr == htonl(INADDR_ANY))
+        a->u.in.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    if (addr_family(a) == AF_INET6 && IN6_IS_ADDR_UNSPECIFIED(&a->u.in6.sin6_addr))
+        a->u.in6.sin6_addr = in6addr_loopback;
+    return true;
+}
+
+bool addr_parse_port(const char *word, uint16_t *port)
+{
+    uint64_t number;
+    if (num_u64(word, 0, 65535, &number)) {
+        *port = (uint16_t)number;
+        return true;
+    }
+    bool digits = word[strspn(word, "0123456789")] == '\0';
+    const struct servent *service = digits ? NULL : getservbyname(word, "tcp");
+    if (!service && !digits)
+        service = getservbyname(word, "udp");
+    if (!service)
+        return false;
+    *port = ntohs((uint16_t)service->s_port);
+    return true;
+}
+
+uint16_t addr_port_option(const struct opts *o)
+{
+    uint16_t port;
+    if (!addr_parse_port(o->arg, &port) || !port)
+        opts_wrong(o, "want 1 to 65535, or a service's name");
+    return port;
+}
+
+void addr_unix_option(struct addr *a, const struct opts *o)
+{
+    char mem[96];
+    struct buf why = BUF(mem);
+    buf_fmt(&why, "want a path of 1 to %d bytes, or a name behind @", (int)ADDR_UNIX_MAX);
+    if (!addr_parse_unix(a, o->arg))
+        opts_wrong(o, buf_str(&why));
+}
+
+bool addr_parse_unix(struct addr *a, const char *path)
+{
+    size_t len = strlen(path);
+    memset(a, 0, sizeof *a);
+    if (!len || len > ADDR_UNIX_MAX || (*path == '@' && len == 1))
+        return false;
+    a->u.un.sun_family = AF_UNIX;
+    memcpy(a->u.un.sun_path, path, len);
+    /* a path's length counts its NUL, an abstract name's only its bytes (unix(7)) */
+    a->len = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + len + (*path != '@'));
+    if (*path == '@')
+        a->u.un.sun_path[0] = '\0';
+    return true;
+}
+
+typedef int name_of_socket(int, struct sockaddr *restrict, socklen_t *restrict);
+
+static int ask(struct addr *a, int fd, name_of_socket *name)
+{
+    a->len = sizeof a->u;
+    if (name(fd, &a->u.sa, &a->len) < 0) {
+        a->len = 0;
+        return -1;
+    }
+    addr_unmap(a);
+    return 0;
+}
+
+int addr_local(struct addr *a, int fd)
+{
+    return ask(a, fd, getsockname);
+}
+
+int addr_remote(struct addr *a, int fd)
+{
+    return ask(a, fd, getpeername);
+}
+
+void addr_unmap(struct addr *a)
+{
+    if (addr_family(a) != AF_INET6 || !IN6_IS_ADDR_V4MAPPED(&a->u.in6.sin6_addr))
+        return;
+    struct sockaddr_in in = {.sin_family = AF_INET, .sin_port = a->u.in6.sin6_port};
+    memcpy(&in.sin_addr, &a->u.in6.sin6_addr.s6_addr[12], 4);
+    a->u.in = in;
+    a->len = sizeof in;
+}
+
+int addr_family(const struct addr *a)
+{
+    return a->len ? a->u.sa.sa_family : AF_UNSPEC;
+}
+
+uint16_t addr_port(const struct addr *a)
+{
+    int family = addr_family(a);
+    return family == AF_INET ? ntohs(a->u.in.sin_port) : family == AF_INET6 ? ntohs(a->u.in6.sin6_port) : 0;
+}
+
+void addr_set_port(struct addr *a, uint16_t port)
+{
+    if (addr_family(a) == AF_INET)
+        a->u.in.sin_port = htons(port);
+    else if (addr_family(a) == AF_INET6)
+        a->u.in6.sin6_port = htons(port);
+}
+
+/* Dotted quad by hand: inet_ntop goes through printf, and this is done twice a connection. */
+static void ipv4_text(struct buf *b, const struct in_addr *in)
+{
+    const unsigned char *octet = (const unsigned char *)in;
+    for (int i = 0; i < 4; i++) {
+        if (i)
+            buf_char(b, '.');
+        buf_num(b, octet[i]);
+    }
+}
+
+void addr_ip(const struct addr *a, bool mapped, char text[static ADDR_IP_SIZE])
+{
+    struct buf b = {.mem = text, .size = ADDR_IP_SIZE};
+    if (addr_family(a) == AF_INET) {
+        if (mapped)
+            buf_text(&b, "::ffff:");
+        ipv4_text(&b, &a->u.in.sin_addr);
+    }
+    buf_str(&b);
+    if (addr_family(a) == AF_INET6)
+        inet_ntop(AF_INET6, &a->u.in6.sin6_addr, text, ADDR_IP_SIZE);
+}
+
+void addr_text(const struct addr *a, char text[static ADDR_TEXT_SIZE])
+{
+    struct buf b = {.mem = text, .size = ADDR_TEXT_SIZE};
+    if (addr_family(a) == AF_UNIX) {
+        size_t len = a->len - offsetof(struct sockaddr_un, sun_path);
+        bool abstract = len && !a->u.un.sun_path[0];
+        if (abstract)
+            buf_char(&b, '@');
+        buf_bytes(&b, a->u.un.sun_path + abstract,
+            abstract ? len - 1 : strnlen(a->u.un.sun_path, len <= ADDR_UNIX_MAX ? len : ADDR_UNIX_MAX));
+    } else {
+        char ip[ADDR_IP_SIZE];
+        bool six = addr_family(a) == AF_INET6;
+        addr_ip(a, false, ip);
+        buf_text(&b, six ? "[" : "");
+        buf_text(&b, ip);
+        buf_text(&b, six ? "]:" : ":");
+        buf_num(&b, addr_port(a));
+    }
+    buf_str(&b);
+}
+
+void addr_key(const struct addr *a, unsigned char key[static ADDR_KEY_SIZE])
+{
+    static const unsigned char mapped[12] = {[10] = 0xff, [11] = 0xff};
+    memset(key, 0, ADDR_KEY_SIZE);
+    if (addr_family(a) == AF_INET6) {
+        memcpy(key, &a->u.in6.sin6_addr, 16);
+    } else if (addr_family(a) == AF_INET) {
+        memcpy(key, mapped, sizeof mapped);
+        memcpy(key + 12, &a->u.in.sin_addr, 4);
+    }
+}
+
+int addr_bind_device(int fd, const char *iface)
+{
+    return setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, iface, (socklen_t)strlen(iface));
+}
+
+/*
+ * Binds and listens; says in *action which call failed. Two UDP sockets with SO_REUSEADDR would share a port,
+ * and one of them get nothing.
+ */
+static int bring_up(
+    int fd, struct addr *a, int type, bool dual, int backlog, const char *iface, const char **action)
+{
+    const int on = 1, only6 = !dual;
+    *action = "setsockopt";
+    if (type == SOCK_STREAM && setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) < 0)
+        return -1;
+    if (addr_family(a) == AF_INET6 && setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &only6, sizeof only6) < 0)
+        return -1;
+    if (iface && addr_bind_device(fd, iface) < 0)
+        return -1;
+    *action = "bind";
+    if (bind(fd, &a->u.sa, a->len) < 0)
+        return -1;
+    *action = "listen";
+    if (type == SOCK_STREAM && listen(fd, backlog) < 0)
+        return -1;
+    struct addr bound;
+    *action = "getsockname";
+    if (addr_local(&bound, fd) < 0)
+        return -1;
+    addr_set_port(a, addr_port(&bound));
+    return 0;
+}
+
+int addr_listen(struct addr *a, int type, bool dual, int backlog, const char *iface, const char **action)
+{
+    *action = "socket";
+    int fd = socket(addr_family(a), type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd < 0)
+        return -1;
+    if (bring_up(fd, a, type, dual, backlog, iface, action) < 0)
+        fd_close(&fd);
+    return fd;
+}
+
+int addr_listening_family(int fd)
+{
+    int type = 0, listening = 0;
+    socklen_t len = sizeof type;
+    struct addr a;
+    if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len) < 0 || type != SOCK_STREAM)
+        return -1;
+    len = sizeof listening;
+    if (getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listening, &len) < 0 || !listening)
+        return -1;
+    a.len = sizeof a.u;
+    return getsockname(fd, &a.u.sa, &a.len) < 0 ? -1 : a.u.sa.sa_family;
+}

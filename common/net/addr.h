@@ -1,0 +1,81 @@
+/*
+ * addr.h - socket addresses: from words and to text, and sockets that listen on them.
+ */
+#ifndef ADDR_H
+#define ADDR_H
+
+#include <netinet/in.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+
+#include "cli/opts.h"
+
+struct addr {
+    socklen_t len; /* 0: unknown */
+    union {
+        struct sockaddr sa;
+        struct sockaddr_in in;
+        struct sockaddr_in6 in6;
+        struct sockaddr_un un;
+    } u;
+};
+
+enum {
+    ADDR_IP_SIZE = INET6_ADDRSTRLEN + 1,
+    ADDR_TEXT_SIZE = sizeof(((struct sockaddr_un *)0)->sun_path) + 16,
+    ADDR_KEY_SIZE = 16,
+    ADDR_UNIX_MAX = sizeof(((struct sockaddr_un *)0)->sun_path) - 1,
+};
+
+/* A numeric IPv4 or IPv6 address; the latter may end with %INTERFACE. False if it is none. */
+bool addr_parse_ip(struct addr *a, const char *word, uint16_t port);
+
+/* The same as somebody to talk to: 0 and the addresses that stand for any are this machine. */
+bool addr_parse_target(struct addr *a, const char *word, uint16_t port);
+
+/* 0 to 65535 in decimal, or a service's name, that of TCP first (services(5)). */
+bool addr_parse_port(const char *word, uint16_t *port);
+
+/* A path of 1 to ADDR_UNIX_MAX bytes, or @NAME for the abstract name (unix(7)). */
+bool addr_parse_unix(struct addr *a, const char *path);
+
+/* The argument of an option as a port to talk to, not 0; as the path of a socket. Don't return on another. */
+uint16_t addr_port_option(const struct opts *o);
+void addr_unix_option(struct addr *a, const struct opts *o);
+
+/* The addresses of the two ends of a socket, IPv4-mapped ones as IPv4. 0, or -1 with errno. */
+int addr_local(struct addr *a, int fd);
+int addr_remote(struct addr *a, int fd);
+
+/* An IPv4-mapped IPv6 address becomes the IPv4 address. */
+void addr_unmap(struct addr *a);
+
+int addr_family(const struct addr *a);
+uint16_t addr_port(const struct addr *a);
+void addr_set_port(struct addr *a, uint16_t port);
+
+/* The IP address alone (RFC 5952 for IPv6; no scope). With `mapped`, IPv4 is shown as ::ffff:a.b.c.d. */
+void addr_ip(const struct addr *a, bool mapped, char text[static ADDR_IP_SIZE]);
+
+/* For messages: 1.2.3.4:80, [::1]:80, /path, @name. Not escaped. */
+void addr_text(const struct addr *a, char text[static ADDR_TEXT_SIZE]);
+
+/* The 16 bytes that identify the host, IPv4 as mapped. */
+void addr_key(const struct addr *a, unsigned char key[static ADDR_KEY_SIZE]);
+
+/*
+ * A socket of that type that is bound and, with SOCK_STREAM, listens; close-on-exec and non-blocking, and the
+ * caller's to close. `dual`: an IPv6 one that takes IPv4 too. iface is the device to bind to, or NULL. *a is
+ * told the port that was chosen. -1 with errno and *action.
+ */
+int addr_listen(struct addr *a, int type, bool dual, int backlog, const char *iface, const char **action);
+
+/* Ties a socket to a network device (SO_BINDTODEVICE, socket(7)). */
+int addr_bind_device(int fd, const char *iface);
+
+/* Whether the socket is a listening stream socket; its family if so, else -1. */
+int addr_listening_family(int fd);
+
+#endif

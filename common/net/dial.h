@@ -1,0 +1,38 @@
+/*
+ * dial.h - a TCP connection to a host by name, as fast as its addresses allow (Happy Eyeballs, RFC 8305).
+ */
+#ifndef DIAL_H
+#define DIAL_H
+
+#include "net/addr.h"
+
+struct dial {
+    const char *host; /* a name, an address; "0" and "" are this machine */
+    uint16_t port;
+    int family;        /* AF_UNSPEC, AF_INET, AF_INET6 */
+    struct addr local; /* to bind to; length 0: none. With only a port set: local_port */
+    uint16_t local_port;
+    bool retry; /* begin again, until the deadline, when nobody answers */
+    int64_t deadline;
+};
+
+enum { DIAL_TEXT = 512 };
+
+struct dial_failure {
+    char object[DIAL_TEXT]; /* HOST port PORT (ADDRESS) */
+    const char *why;
+};
+
+/*
+ * A connected socket, close-on-exec and non-blocking, the caller's to close; *peer is where. Or -1, and
+ * *failure says what the matter was.
+ */
+int dial_tcp(const struct dial *d, struct addr *peer, struct dial_failure *failure);
+
+/*
+ * A connected Unix stream socket, close-on-exec and the caller's to close. `retry`: also while nobody is
+ * there. -1 with errno: ETIMEDOUT when the backlog stayed full.
+ */
+int dial_unix(const struct addr *to, bool retry, int64_t deadline);
+
+#endif

@@ -1,0 +1,80 @@
+/*
+ * ucspi.h - the environment that tells a program who is at the other end of its connection (UCSPI-1996,
+ * tcp-environ(5) of ucspi-tcp, ucspi-unix).
+ *
+ * What is unknown is unset, never inherited: ucspi_drop takes away all that we found, ucspi_tcp and
+ * ucspi_unix put what is known. Their strings live in the struct, which must live until the program has been
+ * started.
+ */
+#ifndef UCSPI_H
+#define UCSPI_H
+
+#include <stdbool.h>
+
+#include "net/addr.h"
+#include "base/env.h"
+#include "cli/opts.h"
+
+/* The options that ucspi-tcp's server and client have in common. */
+#define UCSPI_OPTIONS(X)                                                              \
+    X(IPV4, '4', "ipv4", NULL, "IPv4 only")                                           \
+    X(IPV6_ENV, '6', "ipv6-env", NULL, "show IPv4 as mapped IPv6, PROTO as TCP6")     \
+    X(DELAY, 'd', "delay", NULL, "let the kernel gather small writes (default)")      \
+    X(NO_DELAY, 'D', "no-delay", NULL, "send at once: TCP_NODELAY")                   \
+    X(LOOKUP, 'h', "lookup", NULL, "look up host names, in the program's process")    \
+    X(NO_LOOKUP, 'H', "no-lookup", NULL, "don't (default)")                           \
+    X(LOCAL_NAME, 'l', "local-name", "NAME", "TCPLOCALHOST is NAME")                  \
+    X(IDENT, 'r', "ident", NULL, "accepted for ucspi-tcp's sake; ident is not asked") \
+    X(NO_IDENT, 'R', "no-ident", NULL, "don't ask ident (default)")                   \
+    X(IDENT_TIMEOUT, 't', "ident-timeout", "SECS", "accepted for ucspi-tcp's sake")
+
+struct ucspi_options {
+    bool ipv4, ipv6_env, no_delay, lookup;
+    const char *local_name;
+};
+
+/* Takes an option; row counts from the first of UCSPI_OPTIONS. */
+void ucspi_option(struct ucspi_options *u, int row, const struct opts *o);
+
+/* PROTO, TCPCONNNUM and so on, each as NAME=VALUE. */
+struct ucspi {
+    char proto[16];
+    char local_ip[16 + ADDR_IP_SIZE], local_port[24];
+    char remote_ip[16 + ADDR_IP_SIZE], remote_port[24];
+    char path[16 + ADDR_TEXT_SIZE];
+    char local_pid[32], local_uid[32], local_gid[32];
+    char remote_pid[32], remote_uid[32], remote_gid[32];
+    char count[40];
+    char local_host[16 + 256], remote_host[16 + 256];
+};
+
+/* Takes every variable of ours out of the base of e. */
+void ucspi_drop(struct env *e);
+
+/*
+ * PROTO (TCP, or TCP6 for IPv6), TCPLOCALIP, TCPLOCALPORT, TCPREMOTEIP, TCPREMOTEPORT. With `six`, IPv4 is
+ * shown as mapped IPv6 and PROTO is TCP6 (-6). An address of length 0 is unknown. 0, or -1 with ENOMEM.
+ */
+int ucspi_tcp(struct ucspi *u, struct env *e, const struct addr *local, const struct addr *remote, bool six);
+
+/*
+ * PROTO=UNIX, the path under path_name ("UNIXLOCALPATH=" for a server, "UNIXREMOTEPATH=" for a client),
+ * UNIXLOCALUID, GID and PID, and UNIXREMOTEPID, EUID and EGID where the kernel knows them (SO_PEERCRED,
+ * unix(7)). pid 0: the local pid is written by the child (ucspi_pid_text).
+ */
+int ucspi_unix(struct ucspi *u, struct env *e, const char *path_name, const struct addr *path,
+    const struct ucred *peer, pid_t pid);
+
+/* Where spawn_program's child puts its own pid: inside UNIXLOCALPID. */
+char *ucspi_pid_text(struct ucspi *u);
+
+/* TCPLOCALHOST and TCPREMOTEHOST; NULL is unknown. */
+int ucspi_hosts(struct ucspi *u, struct env *e, const char *local, const char *remote);
+
+/* TCPCONNNUM or UNIXCONNNUM: how many connections that peer has, with this one. */
+int ucspi_count(struct ucspi *u, struct env *e, const char *prefix, unsigned long n);
+
+/* The credentials of the process at the other end. 0, or -1 with errno. */
+int ucspi_peer(int fd, struct ucred *peer);
+
+#endif

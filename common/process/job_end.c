@@ -1,0 +1,111 @@
+/*
+ * job_end.c - see job.h: the one way to end programs: ask, wait, kill, and be sure.
+ */
+#include <signal.h>
+
+#include "base/clock.h"
+#include "process/job.h"
+#include "process/reap.h"
+#include "process/sigs.h"
+
+/* How many of ours are alive and took the signal. */
+static long signal_all(const struct job *j, int sig)
+{
+    long took = j->with_family ? descendants_signal(&j->descendants, sig) : -1;
+    return took >= 0 ? took : job_signal(j, sig, false);
+}
+
+/* The proof is ECHILD. */
+static bool nothing_left(struct job *j)
+{
+    job_reap(j);
+    return !j->running && (!j->with_family || !reap_have_children());
+}
+
+/* Sleeps in job_end. Whether a signal says that we are in a hurry. */
+static bool sleep_ending(struct job *j, int64_t ns)
+{
+    struct pollfd p = {.fd = j->watched, .events = POLLIN};
+    bool hurry = false, sent = false;
+    int sig;
+    if (sigs_sleep(&p, 1, ns) > 0 && p.revents)
+        j->on_watched(j->owner);
+    while ((sig = sigs_take_ending(&sent))) {
+        j->came = sig;
+        hurry = hurry || sig == SIGTERM || sig == SIGINT || sig == SIGQUIT || sig == SIGHUP;
+        if (j->on_signal)
+            j->on_signal(j->owner, sig, sent);
+    }
+    sigs_take(SIGCHLD);
+    return hurry || j->hurry;
+}
+
+enum { LOOK_MS = 2, QUIET_LOOKS = 5, PATIENCE_MS = 2000 /* after SIGKILL */ };
+
+static void ask(struct job *j, int sig, int64_t deadline)
+{
+    signal_all(j, sig);
+    signal_all(j, SIGCONT); /* one that is stopped would not hear it */
+    while (!nothing_left(j) && signal_all(j, 0) > 0 && clock_left(deadline))
+        if (sleep_ending(j, clock_left(deadline)))
+            return;
+}
+
+/* Whether those that are left are such that we may not signal, or are to live. */
+static bool is_excused(const struct job *j)
+{
+    return j->with_family ? descendants_are_excused(&j->descendants) : job_signal(j, 0, false) == 0;
+}
+
+/*
+ * Again and again, without a pause as long as there is one to be killed or reaped. Whether nobody is left.
+ * Where we have children that are to live, or that we may not signal, there is no ECHILD: then a while in
+ * which no other child was seen or reaped must do. A process that forks and exits all the time would be one
+ * or the other.
+ */
+static bool kill_all(struct job *j, int64_t deadline)
+{
+    int quiet = 0;
+    while (!nothing_left(j)) {
+        unsigned long reaped = j->reaped;
+        long killed = j->with_family ? descendants_kill(&j->descendants) : -1;
+        if (killed < 0)
+            killed = job_signal(j, SIGKILL, false);
+        job_reap(j);
+        quiet = killed || j->reaped != reaped ? 0 : quiet + 1;
+        if (quiet >= QUIET_LOOKS && is_excused(j))
+            return true;
+        if (!clock_left(deadline))
+            return nothing_left(j);
+        if (quiet)
+            sleep_ending(j, LOOK_MS * CLOCK_MS);
+    }
+    return true;
+}
+
+static int say_left(const struct job *j)
+{
+    char mem[160];
+    struct buf pids = BUF(mem);
+    if (j->with_family)
+        descendants_name(&j->descendants, &pids);
+    else
+        for (size_t i = 0; i < j->n; i++)
+            if (j->progs[i].pid > 0)
+                buf_fmt(&pids, "%s%ld", pids.len ? " " : "", (long)j->progs[i].pid);
+    return msg_fatal_why(j->msg, EXIT_SYSTEM, "kill", buf_str(&pids), "still there after SIGKILL");
+}
+
+int job_end(struct job *j, int sig, int64_t grace)
+{
+    for (size_t i = 0; i < j->n; i++)
+        j->progs[i].timed_out = j->progs[i].pid > 0 && !j->start_failed;
+    if (nothing_left(j))
+        return EXIT_DONE;
+    ask(j, sig, clock_in(grace));
+    if (kill_all(j, clock_in(PATIENCE_MS * CLOCK_MS)))
+        return EXIT_DONE;
+    if (j->with_family && j->descendants.missing)
+        msg_error(j->msg, "find all descendants", j->descendants.missing, j->descendants.missing_errno);
+    return say_left(j);
+}

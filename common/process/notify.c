@@ -1,0 +1,293 @@
+/*
+ * notify.c - see notify.h.
+ */
+#include "process/notify.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/clock.h"
+#include "base/fd.h"
+#include "base/num.h"
+#include "base/speak.h"
+
+enum { RETRY_MS = 100 };
+
+void notify_option(struct notify *n, int row, const struct opts *o)
+{
+    enum ready_row { READY_OPTIONS(OPT_ENUM, ) };
+    switch ((enum ready_row)row) {
+    case OPT_PRINT_PORT:
+        n->print = true;
+        break;
+    case OPT_READY_FD:
+        n->fd = opts_fd(o, STDOUT_FILENO);
+        break;
+    }
+}
+
+/*
+ * A socket that is connected to $NOTIFY_SOCKET (poll(2) knows nothing of the queue of one that is not): the
+ * caller's to close. -1 with errno, 0 when there is none.
+ */
+static int connect_manager(void)
+{
+    const char *path = getenv("NOTIFY_SOCKET");
+    struct sockaddr_un to = {.sun_family = AF_UNIX};
+    if (!path || !*path)
+        return 0;
+    size_t len = strlen(path);
+    if ((*path != '/' && *path != '@') || len >= sizeof to.sun_path) {
+        errno = EINVAL;
+        return -1;
+    }
+    memcpy(to.sun_path, path, len);
+    if (*path == '@')
+        to.sun_path[0] = '\0';
+    int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    socklen_t to_len = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + len);
+    if (fd >= 0 && connect(fd, (const struct sockaddr *)&to, to_len) < 0)
+        fd_close(&fd);
+    return fd;
+}
+
+/* Whether it failed only for want of room. */
+static bool is_full(void)
+{
+    return errno == EAGAIN || errno == ENOBUFS;
+}
+
+/* READY=1: one datagram. 0, also when it has to wait, or -1 with errno. */
+static int tell_manager(struct notify *n)
+{
+    if (n->manager < 0)
+        return 0;
+    ssize_t done;
+    do
+        done = send(n->manager, n->state, strlen(n->state), MSG_NOSIGNAL | MSG_DONTWAIT);
+    while (done < 0 && errno == EINTR);
+    if (done < 0 && is_full())
+        return 0;
+    fd_close(&n->manager);
+    return done < 0 ? -1 : 0;
+}
+
+/* The newline on --ready-fd, which is closed; one of 0, 1, 2 keeps its place. */
+static int tell_fd(struct notify *n)
+{
+    if (!n->fd_waits)
+        return 0;
+    ssize_t done = speak_now(n->fd, "\n", 1);
+    if (done < 0 && is_full())
+        return 0;
+    n->fd_waits = false;
+    if (done < 0)
+        return -1;
+    if (n->fd <= STDERR_FILENO)
+        return fd_to_null(n->fd);
+    fd_close(&n->fd);
+    return 0;
+}
+
+/*
+ * The line on stdout, whose place /dev/null takes: whoever reads the line may count on all being done, so
+ * nothing is opened after it.
+ */
+static int tell_stdout(struct notify *n)
+{
+    if (!n->stdout_waits)
+        return 0;
+    ssize_t done = speak_now(STDOUT_FILENO, n->line + n->written, n->len - n->written);
+    if (done < 0 && is_full())
+        return 0;
+    n->written += done > 0 ? (size_t)done : 0;
+    if (done >= 0 && n->written < n->len)
+        return 0;
+    n->stdout_waits = false;
+    if (done >= 0)
+        done = dup2(n->null, STDOUT_FILENO);
+    fd_close(&n->null);
+    return done < 0 ? -1 : 0;
+}
+
+/* As notify_ready. */
+static int try_all(struct notify *n, const char **object)
+{
+    *object = "ready-fd";
+    if (tell_fd(n) < 0)
+        return -1;
+    *object = "NOTIFY_SOCKET";
+    if (tell_manager(n) < 0)
+        return -1;
+    *object = "stdout";
+    return n->fd_waits || n->manager >= 0 ? 0 : tell_stdout(n);
+}
+
+int64_t notify_tend(struct notify *n, const struct msg *m)
+{
+    const char *object;
+    while (n->fd_waits || n->stdout_waits || n->manager > 0) {
+        if (try_all(n, &object) == 0)
+            return RETRY_MS * CLOCK_MS;
+        msg_error(m, "report readiness to", object, errno);
+    }
+    return CLOCK_NEVER;
+}
+
+/* Copies a text that must fit. 0, or -1 with EMSGSIZE. */
+static int keep(char *to, size_t size, const char *text)
+{
+    size_t len = strlen(text);
+    errno = EMSGSIZE;
+    if (len >= size)
+        return -1;
+    memcpy(to, text, len + 1);
+    return 0;
+}
+
+int notify_ready(struct notify *n, const char *state, const char *line, const char **object)
+{
+    *object = "NOTIFY_SOCKET";
+    if (keep(n->state, sizeof n->state, state) < 0 || (n->manager = connect_manager()) < 0)
+        return -1;
+    if (n->manager == 0)
+        n->manager = -1;
+    *object = "stdout";
+    if (keep(n->line, sizeof n->line - 1, line) < 0 ||
+        (n->print && (n->null = open("/dev/null", O_RDWR | O_CLOEXEC)) < 0))
+        return -1;
+    n->len = strlen(n->line);
+    n->line[n->len++] = '\n';
+    n->stdout_waits = n->print;
+    n->fd_waits = n->fd >= 0;
+    return try_all(n, object);
+}
+
+int notify_pass(const char *state)
+{
+    int fd = connect_manager(), done = 0;
+    if (fd > 0)
+        done = speak_to(fd, state, strlen(state));
+    fd_close(&fd);
+    return fd < 0 ? -1 : done;
+}
+
+void notify_stopping(void)
+{
+    notify_pass("STOPPING=1");
+}
+
+int notify_listen(int *fd, char assignment[static NOTIFY_SIZE])
+{
+    struct sockaddr_un a = {.sun_family = AF_UNIX};
+    socklen_t len = sizeof a;
+    const int on = 1;
+    struct buf text = {.mem = assignment, .size = NOTIFY_SIZE};
+    *fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    /* without a path: the kernel finds a name that nobody has (unix(7), autobind) */
+    if (*fd < 0 || setsockopt(*fd, SOL_SOCKET, SO_PASSCRED, &on, sizeof on) < 0 ||
+        bind(*fd, (const struct sockaddr *)&a, sizeof(sa_family_t)) < 0 ||
+        getsockname(*fd, (struct sockaddr *)&a, &len) < 0) {
+        fd_close(fd);
+        return -1;
+    }
+    buf_text(&text, "NOTIFY_SOCKET=@");
+    buf_bytes(&text, a.sun_path + 1, len - offsetof(struct sockaddr_un, sun_path) - 1);
+    buf_str(&text);
+    return 0;
+}
+
+enum { OTHERS_MAX = 64 };
+
+static bool may_speak(struct msghdr *h, uid_t user, pid_t group)
+{
+    struct ucred who;
+    struct cmsghdr *c = CMSG_FIRSTHDR(h);
+    if (!c || c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_CREDENTIALS)
+        return false;
+    memcpy(&who, CMSG_DATA(c), sizeof who);
+    return who.uid == 0 || who.uid == user || (group && getpgid(who.pid) == group);
+}
+
+ssize_t notify_receive(int fd, uid_t user, pid_t group, char *text, size_t size)
+{
+    union {
+        struct cmsghdr align;
+        char mem[CMSG_SPACE(sizeof(struct ucred))];
+    } control;
+    struct iovec v = {.iov_base = text, .iov_len = size - 1};
+    for (int others = 0; others < OTHERS_MAX; others++) {
+        struct msghdr h = {
+            .msg_iov = &v, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control};
+        ssize_t n = recvmsg(fd, &h, MSG_CMSG_CLOEXEC);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return -1;
+        text[n] = '\0';
+        if (may_speak(&h, user, group))
+            return n;
+    }
+    errno = EAGAIN;
+    return -1;
+}
+
+bool notify_has(const char *text, const char *line)
+{
+    for (size_t n; *text; text += n + (text[n] == '\n')) {
+        n = strcspn(text, "\n");
+        if (strlen(line) == n && memcmp(text, line, n) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* Whether the i-th name of a colon-separated list is `name`. */
+static bool is_named(const char *names, uint64_t i, const char *name)
+{
+    while (i-- && names) {
+        names = strchr(names, ':');
+        if (names)
+            names++;
+    }
+    size_t len = names ? strcspn(names, ":") : 0;
+    return names && len == strlen(name) && memcmp(names, name, len) == 0;
+}
+
+int notify_inherited(const char *name, int *fds, int max)
+{
+    const char *pid = getenv("LISTEN_PID"), *count = getenv("LISTEN_FDS");
+    const char *names = getenv("LISTEN_FDNAMES");
+    uint64_t n, owner;
+    if (!pid || !count)
+        return 0;
+    if (!num_u64(pid, 1, INT32_MAX, &owner) || !num_u64(count, 0, 100000, &n)) {
+        errno = EINVAL;
+        return -1;
+    }
+    if ((pid_t)owner != getpid())
+        return 0;
+    int found = 0;
+    for (uint64_t i = 0; i < n; i++) {
+        int fd = 3 + (int)i;
+        if (fd_set_cloexec(fd, true) < 0)
+            return -1;
+        if (name && !is_named(names, i, name))
+            continue;
+        if (found == max) {
+            errno = E2BIG;
+            return -1;
+        }
+        fds[found++] = fd;
+    }
+    return found;
+}

@@ -1,0 +1,202 @@
+/*
+ * procs.c - see procs.h.
+ */
+#include "process/procs.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/fd.h"
+#include "base/num.h"
+
+/* The number at *text, which is moved behind it. */
+static bool take_number(const char **text, uint64_t *out)
+{
+    size_t n = strspn(*text, "0123456789");
+    bool done = num_u64n(*text, n, 0, UINT64_MAX, out);
+    *text += n + ((*text)[n] == ' ');
+    return done;
+}
+
+static bool skip_fields(const char **text, int n)
+{
+    while (n--) {
+        const char *blank = strchr(*text, ' ');
+        if (!blank)
+            return false;
+        *text = blank + 1;
+    }
+    return true;
+}
+
+/* "PID (NAME) STATE PPID PGRP SESSION ... STARTTIME(22)": the name may hold anything. */
+static bool parse(const char *text, struct proc *p)
+{
+    uint64_t parent, group, session;
+    const char *at = strrchr(text, ')');
+    if (!at || at[1] != ' ' || !at[2] || at[3] != ' ')
+        return false;
+    p->state = at[2];
+    at += 4;
+    if (!take_number(&at, &parent) || !take_number(&at, &group) || !take_number(&at, &session) ||
+        !skip_fields(&at, 15) || !take_number(&at, &p->start))
+        return false;
+    p->parent = (pid_t)parent;
+    p->group = (pid_t)group;
+    p->session = (pid_t)session;
+    return true;
+}
+
+bool procs_look(pid_t pid, struct proc *p)
+{
+    char mem[64], text[1024];
+    struct buf path = BUF(mem);
+    buf_text(&path, "/proc/");
+    buf_num(&path, (unsigned long long)pid);
+    buf_text(&path, "/stat");
+    int fd = open(buf_str(&path), O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return false;
+    ssize_t n = fd_read(fd, text, sizeof text - 1);
+    fd_close(&fd);
+    if (n <= 0)
+        return false;
+    text[n] = '\0';
+    *p = (struct proc){.pid = pid};
+    return parse(text, p);
+}
+
+int procs_add(struct procs *all, const struct proc *p)
+{
+    if (all->n == all->room) {
+        size_t room = all->room ? all->room * 2 : 256;
+        struct proc *list = realloc(all->list, room * sizeof *list);
+        if (!list)
+            return -1;
+        all->list = list;
+        all->room = room;
+    }
+    all->list[all->n++] = *p;
+    return 0;
+}
+
+static int by_pid(const void *a, const void *b)
+{
+    const struct proc *x = a, *y = b;
+    return (x->pid > y->pid) - (x->pid < y->pid);
+}
+
+bool procs_are_ours(void)
+{
+    char self[32], mem[32];
+    struct buf own = BUF(mem);
+    ssize_t n = readlink("/proc/self", self, sizeof self);
+    buf_num(&own, (unsigned long long)getpid());
+    errno = ENOSYS;
+    return n == (ssize_t)own.len && memcmp(self, own.mem, own.len) == 0;
+}
+
+int procs_list(struct procs *all)
+{
+    struct dirent *entry;
+    struct proc p;
+    uint64_t pid;
+    int done = 0;
+    *all = (struct procs){0};
+    DIR *proc = procs_are_ours() ? opendir("/proc") : NULL;
+    if (!proc)
+        return -1;
+    while (done == 0 && (entry = readdir(proc)))
+        if (num_u64(entry->d_name, 1, INT32_MAX, &pid) && procs_look((pid_t)pid, &p))
+            done = procs_add(all, &p);
+    closedir(proc);
+    if (done < 0)
+        procs_free(all);
+    else if (all->n)
+        qsort(all->list, all->n, sizeof *all->list, by_pid);
+    return done;
+}
+
+void procs_free(struct procs *all)
+{
+    free(all->list);
+    *all = (struct procs){0};
+}
+
+struct proc *procs_find(const struct procs *all, pid_t pid)
+{
+    const struct proc key = {.pid = pid};
+    return all->n ? bsearch(&key, all->list, all->n, sizeof key, by_pid) : NULL;
+}
+
+/* /proc/PID/task has a link for each thread, beside its own two. */
+static bool has_threads(pid_t pid)
+{
+    char mem[64];
+    struct buf path = BUF(mem);
+    struct stat st;
+    buf_fmt(&path, "/proc/%ld/task", (long)pid);
+    return stat(buf_str(&path), &st) == 0 && st.st_nlink > 3;
+}
+
+bool procs_is_alive(const struct proc *p)
+{
+    return (p->state != 'Z' && p->state != 'X') || has_threads(p->pid);
+}
+
+static bool is_still(const struct proc *p)
+{
+    struct proc now;
+    return procs_look(p->pid, &now) && now.start == p->start;
+}
+
+int procs_open(const struct proc *p)
+{
+    int fd = (int)syscall(SYS_pidfd_open, p->pid, 0);
+    if (fd < 0)
+        return -1;
+    if (is_still(p))
+        return fd;
+    fd_close(&fd);
+    errno = ESRCH;
+    return -1;
+}
+
+int procs_open_pid(pid_t pid)
+{
+    int fd = (int)syscall(SYS_pidfd_open, pid, 0);
+    struct pollfd end = {.fd = fd, .events = POLLIN};
+    if (fd >= 0 && poll(&end, 1, 0) > 0) {
+        fd_close(&fd);
+        errno = ESRCH;
+    }
+    return fd;
+}
+
+/* Where no pidfd can be had (ENOSYS; EPERM of a seccomp filter; EMFILE, ENFILE), the moment of its birth must
+ * do. */
+int procs_signal(const struct proc *p, int sig)
+{
+    int fd = procs_open(p);
+    if (fd >= 0) {
+        int done = (int)syscall(SYS_pidfd_send_signal, fd, sig, NULL, 0);
+        int err = errno;
+        fd_close(&fd);
+        errno = err;
+        if (done == 0 || err != ENOSYS)
+            return done;
+    } else if (errno == ESRCH) {
+        return -1;
+    }
+    errno = ESRCH;
+    return is_still(p) ? kill(p->pid, sig) : -1;
+}

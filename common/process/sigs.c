@@ -1,0 +1,478 @@
+/*
+ * sigs.c - see sigs.h.
+ */
+#include "process/sigs.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/tick.h"
+
+/* A bit for each signal; sigset_t is for those that go to the kernel, and is 16 times as large. */
+typedef uint64_t set;
+
+enum { FEW = 16 };
+
+_Static_assert(NSIG <= 65, "a signal has no bit");
+
+static set bit(int sig)
+{
+    return UINT64_C(1) << (sig - 1);
+}
+
+static struct {
+    bool started;
+    int error;            /* of what never fails; 0: it did not */
+    int fd;               /* signalfd(2) of `caught`, made when fds are first waited for; -1: none */
+    sigset_t found_mask;  /* the mask we were started with */
+    sigset_t caught;      /* blocked, and taken by us alone */
+    set found_ignored;    /* of those whose disposition was changed and, after sigs_learn_ignored, of all */
+    set ending;           /* of `caught`: those that sigs_take_ending takes */
+    set lazy;             /* of these: dropped if it turns out that they were found ignored */
+    bool left_over;       /* one was taken by a sleep that reported ready fds: the next sleep reports it */
+    sigset_t held_mask;   /* what sigs_release goes back to */
+    struct pollfd *polls; /* of room_for */
+    nfds_t room;
+} state;
+
+/* What was taken from the kernel and from us not yet: how often, and whether the last was sent to us alone.
+ */
+static struct {
+    unsigned short count;
+    bool sent;
+} taken[NSIG];
+
+static void set_disposition(int sig, void (*disposition)(int))
+{
+    struct sigaction action;
+    memset(&action, 0, sizeof action);
+    action.sa_handler = disposition;
+    if (sigaction(sig, &action, NULL) < 0)
+        state.error = errno;
+}
+
+static void start(void)
+{
+    if (state.started)
+        return;
+    state.started = true;
+    state.fd = -1;
+    sigprocmask(SIG_SETMASK, NULL, &state.found_mask);
+    sigemptyset(&state.caught);
+}
+
+static void block(set signals)
+{
+    sigset_t more;
+    sigemptyset(&more);
+    for (int sig = 1; sig < NSIG; sig++) {
+        if (!(signals & bit(sig)))
+            continue;
+        sigaddset(&more, sig);
+        sigaddset(&state.caught, sig);
+    }
+    if (sigprocmask(SIG_BLOCK, &more, NULL) < 0)
+        state.error = errno;
+    if (state.fd >= 0 && signalfd(state.fd, &state.caught, SFD_CLOEXEC | SFD_NONBLOCK) < 0)
+        state.error = errno;
+}
+
+void sigs_catch(int sig)
+{
+    start();
+    if (state.lazy & bit(sig) && sigs_found_ignored(sig))
+        state.ending &= ~bit(sig); /* taken, but it ends nobody who was to ignore it */
+    state.lazy &= ~bit(sig);
+    block(bit(sig));
+    if (sig != SIGCHLD || !sigs_is_ignored(sig))
+        return;
+    state.found_ignored |= bit(sig); /* where it is ignored, children leave no status (wait(2)) */
+    set_disposition(sig, SIG_DFL);
+}
+
+/* Signals whose default action is to end the process: all but these (signal(7)). */
+static bool ends_by_default(int sig)
+{
+    switch (sig) {
+    case SIGKILL:
+    case SIGSTOP:
+    case SIGCHLD:
+    case SIGCONT:
+    case SIGURG:
+    case SIGWINCH:
+    case SIGTSTP:
+    case SIGTTIN:
+    case SIGTTOU:
+    case SIGSEGV: /* faults of our own: they can't be blocked */
+    case SIGBUS:
+    case SIGILL:
+    case SIGFPE:
+    case SIGTRAP:
+    case SIGSYS:
+    case SIGABRT:
+        return false;
+    default:
+        return sig <= SIGSYS || (sig >= SIGRTMIN && sig <= SIGRTMAX);
+    }
+}
+
+void sigs_catch_ending(void)
+{
+    set more = 0;
+    start();
+    for (int sig = 1; sig < NSIG; sig++)
+        if (ends_by_default(sig) && sigismember(&state.caught, sig) != 1)
+            more |= bit(sig);
+    state.ending |= more;
+    state.lazy |= more;
+    block(more);
+}
+
+void sigs_catch_also(int sig)
+{
+    sigs_catch(sig);
+    state.ending |= bit(sig);
+}
+
+bool sigs_work(void)
+{
+    errno = state.error;
+    return !state.error;
+}
+
+/* Those that a terminal sends to a whole process group (termios(3), tty_ioctl(4)). */
+static bool is_of_terminal(int sig)
+{
+    return sig == SIGINT || sig == SIGQUIT || sig == SIGHUP || sig == SIGTSTP || sig == SIGCONT ||
+           sig == SIGWINCH || sig == SIGTTIN || sig == SIGTTOU;
+}
+
+/* A hangup goes to the leader of the session alone (and to the foreground group once that has exited). */
+static bool was_sent(const siginfo_t *info)
+{
+    int sig = info->si_signo;
+    return info->si_code <= 0 || !is_of_terminal(sig) || (sig == SIGHUP && getsid(0) == getpid());
+}
+
+static void note(const siginfo_t *info)
+{
+    int sig = info->si_signo;
+    if (state.lazy & bit(sig) && sigs_is_ignored(sig))
+        return;
+    if ((sig == SIGXFSZ || sig == SIGPIPE) && info->si_code <= 0 && info->si_pid == getpid())
+        return; /* of our own write(2), which says so itself */
+    taken[sig].count++;
+    taken[sig].sent = was_sent(info);
+}
+
+/* sigtimedwait(2), except that an interruption is one: musl's begins anew, with the whole time. */
+static int next_signal(siginfo_t *info, int64_t ns)
+{
+    const int64_t s = ns / CLOCK_SECOND;
+    const long limit[] = {
+        s < LONG_MAX ? (long)s : LONG_MAX, (long)(ns % CLOCK_SECOND)}; /* the kernel's timespec */
+    return (int)syscall(
+        SYS_rt_sigtimedwait, &state.caught, info, ns == CLOCK_NEVER ? NULL : limit, (size_t)(_NSIG / 8));
+}
+
+static bool have_signalfd(void);
+
+/* The same from the signalfd, for a system that refuses that call (a seccomp filter). */
+static int read_signal(siginfo_t *info)
+{
+    struct signalfd_siginfo s;
+    if (!have_signalfd() || read(state.fd, &s, sizeof s) != (ssize_t)sizeof s)
+        return -1;
+    info->si_signo = (int)s.ssi_signo;
+    info->si_code = s.ssi_code;
+    info->si_pid = (pid_t)s.ssi_pid;
+    return info->si_signo;
+}
+
+/* Takes one that is pending, if there is any: each comes by itself, in its order. Keeps errno. */
+static bool take_pending(void)
+{
+    int err = errno;
+    siginfo_t info;
+    int sig = next_signal(&info, 0);
+    if (sig < 0 && errno != EAGAIN)
+        sig = read_signal(&info);
+    if (sig > 0)
+        note(&info);
+    errno = err;
+    return sig > 0;
+}
+
+bool sigs_take(int sig)
+{
+    if (!taken[sig].count)
+        return false;
+    taken[sig].count = 0;
+    return true;
+}
+
+static int find_ending(void)
+{
+    for (int sig = 1; sig < NSIG; sig++)
+        if (taken[sig].count && state.ending & bit(sig))
+            return sig;
+    return 0;
+}
+
+int sigs_take_ending(bool *sent)
+{
+    int sig = find_ending();
+    if (!sig)
+        return 0;
+    if (sent)
+        *sent = taken[sig].sent;
+    taken[sig].count--;
+    return sig;
+}
+
+bool sigs_ending_came(void)
+{
+    while (state.started && tick_came() && take_pending())
+        ;
+    return find_ending() != 0;
+}
+
+static int poll_for(struct pollfd *fds, nfds_t n, int64_t ns)
+{
+    struct timespec limit = {.tv_sec = ns / CLOCK_SECOND, .tv_nsec = ns % CLOCK_SECOND};
+    return ppoll(fds, n, ns == CLOCK_NEVER ? NULL : &limit, NULL);
+}
+
+/* Without a signalfd, as no fd is to be had: looks for signals at every tick's time. */
+static int poll_and_look(struct pollfd *fds, nfds_t n, int64_t ns)
+{
+    enum { LOOK_MS = 50 };
+    int64_t deadline = ns == CLOCK_NEVER ? CLOCK_NEVER : clock_in(ns);
+    for (;;) {
+        if (take_pending()) {
+            errno = EINTR;
+            return -1;
+        }
+        int64_t left = clock_left(deadline);
+        int ready = poll_for(fds, n, clock_first(left, LOOK_MS * CLOCK_MS));
+        if (ready != 0 || left <= LOOK_MS * CLOCK_MS)
+            return ready;
+    }
+}
+
+/* A number above those that programs' fds are placed at, so that none of these is ever ours. */
+static bool have_signalfd(void)
+{
+    enum { ABOVE = 16 };
+    if (state.fd < 0) {
+        int fd = signalfd(-1, &state.caught, SFD_CLOEXEC | SFD_NONBLOCK);
+        state.fd = fd < 0 ? -1 : fcntl(fd, F_DUPFD_CLOEXEC, ABOVE);
+        if (fd >= 0 && state.fd >= 0)
+            close(fd);
+        else if (fd >= 0)
+            state.fd = fd;
+    }
+    return state.fd >= 0;
+}
+
+/* Nothing to wait for but signals: 0 at the end of the time, else -1 with errno. */
+static int sleep_for_signals(int64_t ns)
+{
+    siginfo_t info;
+    int sig = next_signal(&info, ns);
+    if (sig < 0)
+        return errno == EAGAIN ? 0 : -1;
+    note(&info);
+    errno = EINTR;
+    return -1;
+}
+
+/* Room for n fds and the signalfd: `few`, or memory that is kept. NULL when there is none. */
+static struct pollfd *room_for(nfds_t n, struct pollfd few[static FEW + 1])
+{
+    if (n <= FEW)
+        return few;
+    if (n >= state.room) {
+        struct pollfd *more = realloc(state.polls, 2 * n * sizeof *more);
+        if (!more)
+            return NULL;
+        state.polls = more;
+        state.room = 2 * n;
+    }
+    return state.polls;
+}
+
+/* Signals among the fds, as one that can be read. */
+static int poll_with_signals(struct pollfd *all, struct pollfd *fds, nfds_t n, int64_t ns)
+{
+    if (n)
+        memcpy(all, fds, n * sizeof *fds);
+    all[n] = (struct pollfd){.fd = state.fd, .events = POLLIN};
+    int ready = poll_for(all, n + 1, ns);
+    if (ready <= 0)
+        return ready;
+    if (n)
+        memcpy(fds, all, n * sizeof *fds);
+    if (!all[n].revents)
+        return ready;
+    take_pending();
+    state.left_over = --ready > 0;
+    errno = EINTR;
+    return ready ? ready : -1;
+}
+
+int sigs_sleep(struct pollfd *fds, nfds_t n, int64_t ns)
+{
+    struct pollfd few[FEW + 1];
+    if (!state.started)
+        return poll_for(fds, n, ns);
+    if (state.left_over) {
+        state.left_over = false;
+        errno = EINTR;
+        return -1;
+    }
+    int slept = n ? -1 : sleep_for_signals(ns);
+    if (slept == 0 || (!n && errno == EINTR))
+        return slept;
+    struct pollfd *all = have_signalfd() ? room_for(n, few) : NULL;
+    return all ? poll_with_signals(all, fds, n, ns) : poll_and_look(fds, n, ns);
+}
+
+int sigs_wait(int fd, short events, int64_t deadline)
+{
+    struct pollfd wait = {.fd = fd, .events = events};
+    for (;;) {
+        int n = sigs_sleep(&wait, 1, clock_left(deadline));
+        if (n > 0)
+            return 0;
+        if (n == 0)
+            errno = ETIMEDOUT;
+        if (errno != EINTR)
+            return -1;
+    }
+}
+
+/*
+ * The signals that libc keeps for its threads, below SIGRTMIN: its sigaction(2) refuses them, and its
+ * posix_spawn(3) leaves them ignored in every child. We have no threads, so they become default here, once
+ * for all our programs.
+ */
+static void reset_reserved(void)
+{
+#ifdef SYS_rt_sigaction
+    static const unsigned long
+        all_default[8]; /* the kernel's struct sigaction, whose layout depends on the machine */
+    for (int sig = SIGSYS + 1; sig < SIGRTMIN; sig++)
+        syscall(SYS_rt_sigaction, sig, all_default, NULL, (size_t)(_NSIG / 8));
+#endif
+}
+
+void sigs_learn_ignored(void)
+{
+    start();
+    reset_reserved();
+    for (int sig = 1; sig < NSIG; sig++)
+        if (sigs_is_ignored(sig))
+            state.found_ignored |= bit(sig);
+}
+
+int sigs_give(int sig, bool ignored)
+{
+    struct sigaction action;
+    memset(&action, 0, sizeof action);
+    action.sa_handler = ignored ? SIG_IGN : SIG_DFL;
+    return sigaction(sig, &action, NULL);
+}
+
+int sigs_give_blocked(int sig, bool blocked)
+{
+    sigset_t one;
+    sigemptyset(&one);
+    if (sigaddset(&one, sig) < 0)
+        return -1;
+    errno = EINVAL;
+    if (blocked && (sig == SIGKILL || sig == SIGSTOP))
+        return -1;
+    return sigprocmask(blocked ? SIG_BLOCK : SIG_UNBLOCK, &one, NULL);
+}
+
+bool sigs_is_ignored(int sig)
+{
+    struct sigaction now;
+    return sigaction(sig, NULL, &now) == 0 && now.sa_handler == SIG_IGN;
+}
+
+bool sigs_is_blocked(int sig)
+{
+    sigset_t now;
+    return sigprocmask(SIG_SETMASK, NULL, &now) == 0 && sigismember(&now, sig) == 1;
+}
+
+bool sigs_found_ignored(int sig)
+{
+    return state.found_ignored & bit(sig) || sigs_is_ignored(sig);
+}
+
+void sigs_reset(enum sigs_start how)
+{
+    tick_undo();
+    if (!state.started && how == SIGS_INHERITED)
+        return; /* nothing was changed */
+    start();
+    for (int sig = 1; sig < NSIG; sig++)
+        if (state.found_ignored & bit(sig) && (how == SIGS_CLEAN || sig == SIGCHLD))
+            set_disposition(sig, how == SIGS_CLEAN ? SIG_DFL : SIG_IGN);
+    if (how == SIGS_PIPELINE)
+        set_disposition(SIGPIPE, SIG_DFL);
+    sigset_t none;
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, how == SIGS_CLEAN ? &none : &state.found_mask, NULL);
+}
+
+void sigs_hold(void)
+{
+    sigset_t all;
+    start(); /* a child finds out what we were given from us */
+    sigfillset(&all);
+    sigprocmask(SIG_SETMASK, &all, &state.held_mask);
+}
+
+void sigs_release(void)
+{
+    sigprocmask(SIG_SETMASK, &state.held_mask, NULL);
+}
+
+void sigs_stop_group(void)
+{
+    sigset_t only, before;
+    sigemptyset(&only);
+    sigaddset(&only, SIGTSTP);
+    kill(0, SIGTSTP);
+    sigprocmask(SIG_UNBLOCK, &only, &before); /* here */
+    sigprocmask(SIG_SETMASK, &before, NULL);
+}
+
+void sigs_die(int sig)
+{
+    const struct rlimit no_core = {0, 0};
+    sigset_t only;
+    setrlimit(RLIMIT_CORE, &no_core);
+    prctl(PR_SET_DUMPABLE, 0); /* a core_pattern with a pipe knows no limit (core(5)) */
+    set_disposition(sig, SIG_DFL);
+    sigemptyset(&only);
+    sigaddset(&only, sig);
+    kill(getpid(), sig);
+    sigprocmask(SIG_UNBLOCK, &only, NULL);
+    _exit(128 + sig); /* not reached by a signal whose default is to end us */
+}

@@ -1,0 +1,52 @@
+/*
+ * rules.h - access rules in the source syntax of tcprules(1), read directly.
+ *
+ *     ADDRESS:allow|deny[,NAME="VALUE"]...      ADDRESS is 1.2.3.4, a prefix 1.2., a range 1.2.3.4-9
+ * or 1.2-5., a block 10.0.0.0/8, [2001:db8::1], [2001:db8::]/32, a prefix [2001:db8:], or nothing (all). The
+ * longest match decides, the first among equals. A line that can't be understood is an error: no rule is ever
+ * silently left out.
+ */
+#ifndef RULES_H
+#define RULES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/stat.h>
+
+#include "net/addr.h"
+#include "base/table.h"
+
+struct rule {
+    bool deny;
+    unsigned long line;
+    const char *text; /* the whole line */
+    char *vars;       /* "NAME=VALUE\0NAME=VALUE\0\0" */
+};
+
+struct rules {
+    struct rule *rule;
+    size_t count, room;
+    struct table by_prefix; /* the prefixes: look-up tries the lengths in use, longest first */
+    unsigned long in_use[129];
+    char *mem; /* the file and, behind it, the variables */
+};
+
+struct rules_error {
+    unsigned long line; /* 0: not a line's fault */
+    const char *why;    /* NULL: errno */
+};
+
+/* Reads a file. NULL with *error when it can't be read or understood. The caller frees the result. */
+struct rules *rules_read(const char *path, struct rules_error *error);
+void rules_free(struct rules *r);
+
+/*
+ * Whether the file at path is another than *seen, by device, inode, size and times; *seen becomes it, all
+ * zero when there is none. Costs one stat(2).
+ */
+bool rules_is_new(const char *path, struct stat *seen);
+
+/* The rule that decides for an address; NULL: none, which allows. */
+const struct rule *rules_find(const struct rules *r, const struct addr *a);
+
+#endif

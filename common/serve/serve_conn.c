@@ -1,0 +1,223 @@
+/*
+ * serve_conn.c - see serve_loop.h: what becomes of a connection, but for the start of its program.
+ */
+#include "serve/serve_loop.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/fd.h"
+#include "process/reap.h"
+
+enum { BACKOFF_MIN_MS = 50, BACKOFF_MAX_MS = 1000, MANY_CHILDREN = 500, REAP_MS = 50 };
+
+unsigned long serve_active(const struct serve *s)
+{
+    return s->children.used + s->waiting_n + (s->held.fd >= 0);
+}
+
+void serve_say_status(const struct serve *s, bool asked)
+{
+    struct event e;
+    if (!asked && (s->msg->level < MSG_VERBOSE || s->msg->json))
+        return;
+    event_begin(&e, s->msg, "status");
+    event_num(&e, "active", (long long)serve_active(s));
+    event_num(&e, "limit", (long long)s->limit);
+    event_num(&e, "accepted", (long long)s->accepted);
+    event_num(&e, "denied", (long long)s->denied);
+    event_num(&e, "refused", (long long)s->refused);
+    event_text(&e, "status: %lu/%lu", serve_active(s), s->limit);
+    if (asked)
+        event_text(&e, " accepted %lu denied %lu refused %lu", s->accepted, s->denied, s->refused);
+    event_send(&e);
+}
+
+void serve_pause(struct serve *s, const char *action)
+{
+    if (!s->shortage_said)
+        msg_error(s->msg, action, "(waiting for it to pass)", errno);
+    s->shortage_said = true;
+    s->backoff = s->backoff ? s->backoff * 2 : BACKOFF_MIN_MS * CLOCK_MS;
+    if (s->backoff > BACKOFF_MAX_MS * CLOCK_MS)
+        s->backoff = BACKOFF_MAX_MS * CLOCK_MS;
+    s->paused_until = clock_in(s->backoff);
+}
+
+void serve_forget_client(struct serve *s, const unsigned char *key)
+{
+    struct serve_client *client = table_find(&s->clients, key);
+    if (client && --client->connections == 0)
+        table_remove(&s->clients, client);
+}
+
+void serve_drop(struct serve_conn *c)
+{
+    free(c->preamble);
+    c->preamble = NULL;
+    fd_close(&c->fd);
+}
+
+/*
+ * Sends a last word without waiting and hangs up. What the client has sent is read first: closing a socket
+ * with unread data resets it, and the reset may overtake the word.
+ */
+static void send_off(struct serve_conn *c, const char *text)
+{
+    char sink[4096];
+    if (text && *text)
+        send(c->fd, text, strlen(text), MSG_DONTWAIT | MSG_NOSIGNAL);
+    shutdown(c->fd, SHUT_WR);
+    for (int i = 0; i < 16 && recv(c->fd, sink, sizeof sink, MSG_DONTWAIT) > 0; i++)
+        ;
+    serve_drop(c);
+}
+
+static void say_refused(const struct serve *s, const struct serve_conn *c)
+{
+    struct event e;
+    char mem[ADDR_TEXT_SIZE];
+    struct buf client = BUF(mem);
+    if (s->msg->level < MSG_VERBOSE)
+        return;
+    s->kind->client(c, &client);
+    event_begin(&e, s->msg, "refuse");
+    event_str(&e, "client", buf_str(&client));
+    event_num(&e, "limit", (long long)s->per_client);
+    event_text(&e, "refuse %s: it has %lu connections already", mem, s->per_client);
+    event_send(&e);
+}
+
+static void say_end(const struct serve *s, pid_t pid, int status)
+{
+    struct event e;
+    if (s->msg->level < MSG_VERBOSE)
+        return;
+    event_begin(&e, s->msg, "end");
+    event_num(&e, "child", pid);
+    event_num(&e, "exit", reap_exit_status(status));
+    event_num(&e, "signal", WIFSIGNALED(status) ? WTERMSIG(status) : 0);
+    event_num(&e, "active", (long long)serve_active(s));
+    event_text(&e, "end %d status %d", (int)pid, status);
+    event_send(&e);
+}
+
+static void take_end(struct serve *s, pid_t pid, int status)
+{
+    struct serve_child *child = table_find(&s->children, &pid);
+    if (!child) /* one that never got to run its program */
+        return;
+    serve_forget_client(s, child->client);
+    table_remove(&s->children, child);
+    serve_start_is_over(s, pid);
+    say_end(s, pid, status);
+    serve_say_status(s, false);
+    if (s->shortage_said)
+        s->paused_until = 0; /* what it had is free again */
+}
+
+/* How many of those that were started last have ended. */
+static int reap_recent(struct serve *s)
+{
+    int status, n = 0;
+    for (int i = 0; i < SERVE_RECENT; i++) {
+        pid_t pid = s->recent[i];
+        if (!pid || !reap_that(pid, &status))
+            continue;
+        s->recent[i] = 0;
+        take_end(s, pid, status);
+        n++;
+    }
+    return n;
+}
+
+void serve_reap(struct serve *s)
+{
+    int status;
+    pid_t pid;
+    serve_look_at_starts(s);
+    while ((pid = reap_next(&status, false)))
+        take_end(s, pid, status);
+    s->reap_at = 0;
+}
+
+void serve_reap_soon(struct serve *s)
+{
+    serve_look_at_starts(s);
+    if (s->children.used <= MANY_CHILDREN || !reap_recent(s))
+        serve_reap(s);
+    else if (!s->reap_at)
+        s->reap_at = clock_in(REAP_MS * CLOCK_MS);
+}
+
+void serve_take_on(struct serve *s, struct serve_conn *c)
+{
+    free(c->preamble);
+    c->preamble = NULL;
+    if (s->banner)
+        send(c->fd, s->banner, strlen(s->banner), MSG_DONTWAIT | MSG_NOSIGNAL);
+    if (!s->kind->admit(s->owner, c)) {
+        s->denied++;
+        serve_drop(c);
+        return;
+    }
+    struct serve_client *client = table_add(&s->clients, c->key);
+    if (client && s->per_client && client->connections >= s->per_client) {
+        serve_reap(s); /* one of them may be gone by now */
+        client = table_add(&s->clients, c->key);
+    }
+    if (!client) {
+        msg_error(s->msg, "malloc", NULL, errno);
+        serve_drop(c);
+        return;
+    }
+    if (s->per_client && client->connections >= s->per_client) {
+        s->refused++;
+        say_refused(s, c);
+        send_off(c, s->per_client_message);
+        return;
+    }
+    c->same = ++client->connections;
+    serve_start(s, c);
+}
+
+/* Puts a connection whose preamble is not there yet among those that wait for it. */
+static int wait_for_preamble(struct serve *s, const struct serve_conn *c)
+{
+    if (s->waiting_n == s->waiting_room) {
+        size_t room = s->waiting_room ? s->waiting_room * 2 : 16;
+        struct pollfd *polls = realloc(s->polls, (room + SERVE_LISTENERS) * sizeof *polls);
+        if (polls)
+            s->polls = polls;
+        struct serve_conn *more = polls ? realloc(s->waiting, room * sizeof *more) : NULL;
+        if (!more)
+            return -1;
+        s->waiting = more;
+        s->waiting_room = room;
+    }
+    s->waiting[s->waiting_n++] = *c;
+    return 0;
+}
+
+void serve_welcome(struct serve *s, struct serve_conn *c)
+{
+    s->accepted++;
+    if (!s->kind->identify(s->owner, c)) {
+        serve_drop(c);
+        return;
+    }
+    int ready = s->kind->preamble ? s->kind->preamble(s->owner, c) : 1;
+    c->deadline = clock_in(s->preamble_time);
+    if (ready > 0) {
+        serve_take_on(s, c);
+    } else if (ready < 0) {
+        serve_drop(c);
+    } else if (wait_for_preamble(s, c) < 0) {
+        msg_error(s->msg, "malloc", NULL, errno);
+        serve_drop(c);
+    }
+}

@@ -1,0 +1,264 @@
+/*
+ * serve_loop.c - see serve.h and serve_loop.h.
+ *
+ * One round: sleep with the signals let in; take the signals; start what could not be started before; read
+ * preambles; accept until there is nothing more, or no more is allowed.
+ */
+#include "serve/serve_loop.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/fd.h"
+#include "base/tick.h"
+
+enum { ACCEPT_ERRORS_MAX = 16, ACCEPTS_A_ROUND = 64, POLL_FAILED_MS = 50 };
+
+/* Whether another connection may be accepted now; if not because of time, that time is in s->paused_until. */
+static bool may_accept(struct serve *s)
+{
+    if (s->stop || s->held.fd >= 0 || serve_active(s) >= s->limit || (s->max && s->accepted >= s->max))
+        return false;
+    if (s->paused_until && clock_left(s->paused_until))
+        return false;
+    if (s->rate_n) {
+        int64_t free_at = s->rate_times[s->rate_at] + s->rate_window;
+        if (clock_left(free_at)) {
+            s->paused_until = free_at;
+            return false;
+        }
+    }
+    return true;
+}
+
+static void count_rate(struct serve *s)
+{
+    if (!s->rate_n)
+        return;
+    s->rate_times[s->rate_at] = clock_now();
+    s->rate_at = (s->rate_at + 1) % s->rate_n;
+}
+
+static int accept_one(const struct serve *s, int i, struct serve_conn *c)
+{
+    c->fd = -1;
+    if (s->blocking[i] && tick_begin() < 0)
+        return -1;
+    c->remote.len = sizeof c->remote.u;
+    c->fd = accept4(s->listener[i], &c->remote.u.sa, &c->remote.len, SOCK_CLOEXEC);
+    if (s->blocking[i])
+        tick_end();
+    return c->fd;
+}
+
+/* Errors of one connection that accept(2) passes on; all others are shortages, or will not pass by
+ * themselves. */
+static bool is_one_clients(int err)
+{
+    return err == ECONNABORTED || err == EPROTO || err == EPERM || err == ENETDOWN || err == ENOPROTOOPT ||
+           err == EHOSTDOWN || err == EHOSTUNREACH || err == ENETUNREACH || err == EOPNOTSUPP;
+}
+
+/* Accepts from a ready listener until there is nothing more, or signals, ended programs and new rules want a
+ * look. */
+static void accept_all(struct serve *s, int i)
+{
+    for (int n = 0; n < ACCEPTS_A_ROUND && may_accept(s); n++) {
+        struct serve_conn c = {.fd = -1};
+        if (accept_one(s, i, &c) >= 0) {
+            s->accept_errors = 0;
+            count_rate(s);
+            serve_welcome(s, &c);
+            if (s->blocking[i]) /* poll(2) must say again that there is another */
+                return;
+            continue;
+        }
+        if (errno == EAGAIN || errno == EINTR)
+            return;
+        if (!is_one_clients(errno) || ++s->accept_errors == ACCEPT_ERRORS_MAX) {
+            s->accept_errors = 0;
+            serve_pause(s, "accept");
+            return;
+        }
+        msg_error(s->msg, "accept", NULL, errno);
+    }
+}
+
+static void close_listeners(struct serve *s)
+{
+    if (s->listeners && s->kind->closing)
+        s->kind->closing(s->owner);
+    for (int i = 0; i < s->listeners; i++)
+        fd_close(&s->listener[i]);
+    s->listeners = 0;
+}
+
+static void terminate_children(const struct serve *s)
+{
+    for (size_t i = 0; i < s->children.slots; i++) {
+        const struct serve_child *child = table_at(&s->children, i);
+        if (child)
+            kill(child->pid, SIGTERM);
+    }
+}
+
+/* What a signal asked for, done here, where nothing is half-done. */
+static void take_signals(struct serve *s)
+{
+    if (sigs_take(SIGCHLD))
+        serve_reap_soon(s);
+    if (s->reap_at && !clock_left(s->reap_at))
+        serve_reap(s);
+    if (sigs_take(SIGHUP))
+        s->kind->refresh(s->owner, true);
+    if (sigs_take(SIGUSR1))
+        serve_say_status(s, true);
+    int sig = sigs_take_ending(NULL);
+    if (!sig)
+        return;
+    if (s->stop) { /* asked twice: no more patience */
+        s->drain_until = 0;
+        return;
+    }
+    s->stop = sig;
+    s->drain_until = sig == SIGTERM && s->drain_set ? clock_in(s->drain) : 0;
+    close_listeners(s);
+    notify_stopping();
+}
+
+static void retry_held(struct serve *s)
+{
+    if (s->held.fd < 0 || (s->paused_until && clock_left(s->paused_until)))
+        return;
+    struct serve_conn c = s->held;
+    s->held.fd = -1;
+    serve_start(s, &c);
+}
+
+static void say_late(const struct serve *s, const struct serve_conn *c)
+{
+    char mem[ADDR_TEXT_SIZE], action[64];
+    struct buf client = BUF(mem), b = BUF(action);
+    s->kind->client(c, &client);
+    buf_fmt(&b, "read %s from", s->kind->preamble_name);
+    msg_error(s->msg, buf_str(&b), buf_str(&client), ETIMEDOUT);
+}
+
+/* Not while a connection is held: what is read now could not be served, and its time must not run out
+ * meanwhile. */
+static bool may_read_preambles(const struct serve *s)
+{
+    return s->held.fd < 0;
+}
+
+/* Those whose preamble came, is wrong, or is late. */
+static void serve_waiting(struct serve *s, const struct pollfd *polls, size_t n)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < n; i++) {
+        struct serve_conn c = s->waiting[i];
+        bool may = may_read_preambles(s);
+        int ready = may && polls[i].revents ? s->kind->preamble(s->owner, &c) : 0;
+        if (may && ready == 0 && !clock_left(c.deadline)) {
+            say_late(s, &c);
+            ready = -1;
+        }
+        if (ready == 0) {
+            s->waiting[kept++] = c;
+            continue;
+        }
+        s->waiting_n--;
+        if (ready > 0)
+            serve_take_on(s, &c);
+        else
+            serve_drop(&c);
+    }
+}
+
+/* The fds to sleep on: those that wait for a preamble, then the listeners if they are of interest. */
+static nfds_t fill_polls(struct serve *s, nfds_t *listeners)
+{
+    size_t n = 0;
+    for (size_t i = 0; may_read_preambles(s) && i < s->waiting_n; i++)
+        s->polls[n++] = (struct pollfd){.fd = s->waiting[i].fd, .events = POLLIN};
+    *listeners = n;
+    bool accept = may_accept(s);
+    for (int i = 0; accept && i < s->listeners; i++)
+        s->polls[n++] = (struct pollfd){.fd = s->listener[i], .events = POLLIN};
+    return n;
+}
+
+static int64_t sleep_time(struct serve *s)
+{
+    int64_t until = s->stop ? s->drain_until : CLOCK_NEVER;
+    if (s->reap_at)
+        until = clock_first(until, s->reap_at);
+    if (s->paused_until && (s->held.fd >= 0 || !s->stop))
+        until = clock_first(until, s->paused_until);
+    for (size_t i = 0; may_read_preambles(s) && i < s->waiting_n; i++)
+        until = clock_first(until, s->waiting[i].deadline);
+    return clock_first(clock_left(until), notify_tend(&s->notify, s->msg));
+}
+
+static void one_round(struct serve *s)
+{
+    nfds_t first_listener, n = fill_polls(s, &first_listener);
+    int ready = sigs_sleep(s->polls, n, sleep_time(s));
+    if (ready < 0 && errno != EINTR) {
+        serve_pause(s, "poll");
+        nanosleep(&(struct timespec){.tv_nsec = POLL_FAILED_MS * CLOCK_MS}, NULL);
+    }
+    if (ready <= 0)
+        for (nfds_t i = 0; i < n; i++)
+            s->polls[i].revents = 0;
+    if (s->paused_until && !clock_left(s->paused_until))
+        s->paused_until = 0;
+    take_signals(s);
+    retry_held(s);
+    if (first_listener)
+        serve_waiting(s, s->polls, first_listener);
+    bool fresh = false;
+    for (nfds_t i = first_listener; i < n && s->listeners; i++) {
+        if (!s->polls[i].revents)
+            continue;
+        if (!fresh)
+            s->kind->refresh(s->owner, false);
+        fresh = true;
+        accept_all(s, (int)(i - first_listener));
+    }
+}
+
+/* Told to end, or done with --max, and nobody is left whom we'd wait for. */
+static bool finished(const struct serve *s)
+{
+    if (s->stop)
+        return !serve_active(s) || !clock_left(s->drain_until);
+    return s->max && s->accepted >= s->max && !serve_active(s);
+}
+
+int serve_loop(struct serve *s)
+{
+    serve_say_status(s, false);
+    while (!finished(s)) {
+        if (s->max && s->accepted >= s->max)
+            close_listeners(s);
+        one_round(s);
+    }
+    if (!s->stop)
+        notify_stopping();
+    close_listeners(s);
+    serve_wait_for_starts(s);
+    if (s->held.fd >= 0)
+        msg_error(s->msg, "end: hang up a connection whose program could not be started", NULL, 0);
+    if (s->drain_set && s->stop == SIGTERM && serve_active(s)) {
+        msg_error(s->msg, "drain: ending the programs that still run", NULL, 0);
+        terminate_children(s);
+        return EXIT_DEADLINE;
+    }
+    return s->stop && s->stop != SIGTERM ? -s->stop : EXIT_DONE;
+}

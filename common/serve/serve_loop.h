@@ -1,0 +1,76 @@
+/*
+ * serve_loop.h - the inside of serve.h: the loop (serve_loop.c), what becomes of a connection
+ * (serve_conn.c), the start of its program (serve_start.c), and what is kept of each child and client.
+ */
+#ifndef SERVE_LOOP_H
+#define SERVE_LOOP_H
+
+#include "serve/serve.h"
+
+struct serve_child {
+    pid_t pid; /* the key */
+    unsigned char client[ADDR_KEY_SIZE];
+};
+
+/* A start that is on its way, or an idle record. */
+struct serve_start {
+    struct start *record;
+    pid_t pid; /* 0: idle */
+};
+
+struct serve_client {
+    unsigned char key[ADDR_KEY_SIZE];
+    unsigned long connections;
+};
+
+/* From readiness to the end; what serve_run returns. */
+int serve_loop(struct serve *s);
+
+/* A new connection, whose fd becomes ours: goes as far as it can without waiting. */
+void serve_welcome(struct serve *s, struct serve_conn *c);
+
+/* One whose preamble, if any, has been read: admits it and starts its program. */
+void serve_take_on(struct serve *s, struct serve_conn *c);
+
+/* Starts the program of an admitted connection, or keeps the connection until it can. */
+void serve_start(struct serve *s, struct serve_conn *c);
+
+/* Takes note of starts that wait for memory, or don't any more. */
+void serve_look_at_starts(struct serve *s);
+
+/* That child has been reaped: if its start has failed, reports why. */
+void serve_start_is_over(struct serve *s, pid_t pid);
+
+/*
+ * Until no start is on its way, a second at most: a child that has not got to its program has a copy of our
+ * listeners, and who starts us again must find their addresses free.
+ */
+void serve_wait_for_starts(const struct serve *s);
+
+/* One connection less for that client. */
+void serve_forget_client(struct serve *s, const unsigned char *key);
+
+/* Hangs up. */
+void serve_drop(struct serve_conn *c);
+
+/* Takes note of all programs that have ended. */
+void serve_reap(struct serve *s);
+
+/*
+ * The same, now or a little later (s->reap_at). Where thousands of programs live, the kernel looks at all of
+ * them to find those that have ended. Those that were started last are the likeliest, and each of them can be
+ * asked for by itself.
+ */
+void serve_reap_soon(struct serve *s);
+
+/* Connections that we have taken on and not seen the end of. */
+unsigned long serve_active(const struct serve *s);
+
+/* After a shortage (errno) that time or the end of a program will mend: says it once, accepts nothing for a
+ * while. */
+void serve_pause(struct serve *s, const char *action);
+
+/* The counters, when they were asked for or with -v. */
+void serve_say_status(const struct serve *s, bool asked);
+
+#endif

@@ -1,0 +1,253 @@
+/*
+ * serve_setup.c - the part of serve.h that runs before the first connection, where a fault ends the process.
+ */
+#include "serve/serve.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/fd.h"
+#include "process/find.h"
+#include "base/num.h"
+#include "serve/serve_loop.h"
+#include "net/ucspi.h"
+
+enum {
+    LIMIT_DEFAULT = 40,
+    LIMIT_MAX = 1000000,
+    BACKLOG_DEFAULT =
+        4096, /* what Linux's net.core.somaxconn allows; the kernel takes less where that is less */
+    RATE_MAX = 1000000,
+};
+
+void serve_init(struct serve *s, struct msg *m, const struct serve_kind *kind, void *owner)
+{
+    *s = (struct serve){
+        .msg = m, .kind = kind, .owner = owner, .limit = LIMIT_DEFAULT, .backlog = BACKLOG_DEFAULT};
+    s->notify.fd = -1;
+    s->held.fd = -1;
+    s->children = (struct table){.entry_size = sizeof(struct serve_child), .key_size = sizeof(pid_t)};
+    s->clients = (struct table){.entry_size = sizeof(struct serve_client), .key_size = ADDR_KEY_SIZE};
+}
+
+/* \r, \n, \t and \\ of N:MSG, as in ipsvd's; anything else behind a backslash is a mistake. */
+static char *unescape(const struct opts *o, const char *text)
+{
+    static const char letters[] = "rnt\\", means[] = "\r\n\t\\";
+    char *out = malloc(strlen(text) + 1), *to = out;
+    if (!out)
+        msg_die_sys(o->msg, "malloc", NULL);
+    for (; *text; text++) {
+        const char *letter = *text == '\\' && text[1] ? strchr(letters, text[1]) : NULL;
+        if (*text == '\\' && !letter)
+            opts_wrong(o, "a backslash stands before r, n, t or another one");
+        *to++ = letter ? means[letter - letters] : *text;
+        text += letter != NULL;
+    }
+    *to = '\0';
+    return out;
+}
+
+static void take_per_client(struct serve *s, const struct opts *o)
+{
+    size_t digits = strcspn(o->arg, ":");
+    uint64_t n;
+    if (!num_u64n(o->arg, digits, 1, LIMIT_MAX, &n))
+        opts_wrong(o, "want N or N:MESSAGE, N from 1 to 1000000");
+    s->per_client = (unsigned long)n;
+    free(s->per_client_message);
+    s->per_client_message = o->arg[digits] ? unescape(o, o->arg + digits + 1) : NULL;
+}
+
+static void take_rate(struct serve *s, const struct opts *o)
+{
+    size_t digits = strcspn(o->arg, "/");
+    uint64_t n;
+    int64_t window;
+    if (!num_u64n(o->arg, digits, 1, RATE_MAX, &n) || !o->arg[digits] ||
+        !num_duration(o->arg + digits + 1, &window) || !window)
+        opts_wrong(o, "want N/TIME, such as 100/1 or 5/250ms");
+    free(s->rate_times);
+    s->rate_n = (size_t)n;
+    s->rate_window = window;
+    s->rate_times = malloc(s->rate_n * sizeof *s->rate_times);
+    if (!s->rate_times)
+        msg_die_sys(o->msg, "malloc", NULL);
+    for (size_t i = 0; i < s->rate_n; i++)
+        s->rate_times[i] = INT64_MIN / 2;
+}
+
+static void take_user_from_env(struct serve *s, const struct opts *o)
+{
+    const char *wrong = user_from_env(&s->user);
+    if (wrong)
+        opts_wrong(o, wrong);
+}
+
+void serve_option(struct serve *s, int row, const struct opts *o)
+{
+    enum serve_row { SERVE_OPTIONS(OPT_ENUM) };
+    switch ((enum serve_row)row) {
+    case OPT_PRINT_PORT:
+    case OPT_READY_FD:
+        notify_option(&s->notify, row - OPT_PRINT_PORT, o);
+        break;
+    case OPT_BACKLOG:
+        s->backlog = (int)opts_num(o, 0, INT32_MAX);
+        break;
+    case OPT_BANNER:
+        s->banner = o->arg;
+        break;
+    case OPT_LIMIT:
+        s->limit = (unsigned long)opts_num(o, 1, LIMIT_MAX);
+        break;
+    case OPT_PER_CLIENT:
+        take_per_client(s, o);
+        break;
+    case OPT_USER:
+    case OPT_GROUP:
+        user_option(&s->user, row - OPT_USER, o);
+        break;
+    case OPT_USER_ENV:
+        take_user_from_env(s, o);
+        break;
+    case OPT_QUIET:
+        s->msg->level = MSG_QUIET;
+        break;
+    case OPT_ERRORS:
+        s->msg->level = MSG_NORMAL;
+        break;
+    case OPT_VERBOSE:
+        s->msg->level = MSG_VERBOSE;
+        break;
+    case OPT_RATE:
+        take_rate(s, o);
+        break;
+    case OPT_DRAIN:
+        s->drain = opts_duration(o);
+        s->drain_set = true;
+        break;
+    case OPT_MAX:
+        s->max = (unsigned long)opts_num(o, 1, UINT32_MAX);
+        break;
+    case OPT_INHERIT:
+        s->inherit = true;
+        s->inherit_name = o->arg;
+        break;
+    case OPT_LOG_FORMAT:
+        opts_log_format(o, s->msg);
+        break;
+    }
+}
+
+void serve_listener(struct serve *s, int fd, bool blocking)
+{
+    s->blocking[s->listeners] = blocking;
+    s->listener[s->listeners++] = fd;
+}
+
+int serve_inherit(struct serve *s, int family, int other_family)
+{
+    int fds[SERVE_LISTENERS];
+    int n = notify_inherited(s->inherit_name, fds, SERVE_LISTENERS);
+    if (n < 0)
+        msg_die(s->msg, errno == EINVAL || errno == E2BIG ? EXIT_USAGE : EXIT_SYSTEM, "inherit", "LISTEN_FDS",
+            errno);
+    if (n == 0)
+        msg_die(s->msg, EXIT_USAGE, "inherit: no socket was passed in LISTEN_FDS under the name",
+            s->inherit_name ? s->inherit_name : "(any)", 0);
+    for (int i = 0; i < n; i++) {
+        int found = addr_listening_family(fds[i]);
+        int flags = fcntl(fds[i], F_GETFL);
+        if (found < 0 || (found != family && found != other_family) || flags < 0) {
+            char text[32];
+            struct buf b = BUF(text);
+            buf_fmt(&b, "fd %d", fds[i]);
+            msg_die(s->msg, EXIT_USAGE, "inherit: not a listening socket of our kind:", buf_str(&b), 0);
+        }
+        serve_listener(s, fds[i], !(flags & O_NONBLOCK));
+    }
+    return n;
+}
+
+/* What every program's environment has in common. */
+static int prepare_environment(struct serve *s)
+{
+    static const char *const hidden[] = {"NOTIFY_SOCKET", "LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES"};
+    if (env_init(&s->env, environ) < 0)
+        return msg_fatal(s->msg, EXIT_SYSTEM, "malloc", NULL, errno);
+    for (size_t i = 0; i < sizeof hidden / sizeof *hidden; i++)
+        env_drop(&s->env, hidden[i]);
+    ucspi_drop(&s->env);
+    return 0;
+}
+
+/* Looks PROG up again, now that we are who will run it. */
+static int prepare_program(struct serve *s, const char *path, char **argv)
+{
+    s->program = (struct spawn){.argv = argv, .signals = SIGS_CLEAN, .only_stdio = true, .patient = true};
+    if (!s->prog)
+        return 0;
+    s->program.path = find_program(s->prog);
+    if (!s->program.path)
+        return find_failed(s->msg, s->prog, errno);
+    if (path && access(path, X_OK) < 0)
+        return find_failed(s->msg, path, errno);
+    if (path)
+        s->program.path = path;
+    return 0;
+}
+
+void serve_check(struct serve *s, char **argv)
+{
+    if (s->user.has_uid && !s->user.has_gid)
+        msg_usage(s->msg, "option -u: the user has no name and so no group; want USER:GROUP, or -g GROUP");
+    const char *path = *argv ? find_program(*argv) : NULL;
+    if (*argv && !path)
+        exit(find_failed(s->msg, *argv, errno));
+    find_free(path, *argv);
+    if (s->notify.print && s->notify.fd == STDOUT_FILENO)
+        msg_usage(s->msg, "-1 and --ready-fd 1 are two lines on one stdout");
+    s->prog = *argv;
+}
+
+void serve_catch_signals(void)
+{
+    sigs_catch(SIGCHLD);
+    sigs_catch(SIGHUP);
+    sigs_catch(SIGUSR1);
+    sigs_catch(SIGPIPE); /* noted and never looked at: as good as ignored, but programs don't inherit it */
+    sigs_learn_ignored();
+    sigs_catch_ending();
+}
+
+/* Programs get fds 0 to 2, also where we were started without fd 2 (fd_fill_std). */
+static int provide_stderr(void)
+{
+    int flags = fcntl(STDERR_FILENO, F_GETFD);
+    return flags >= 0 && flags & FD_CLOEXEC ? fd_to_null(STDERR_FILENO) : 0;
+}
+
+int serve_run(struct serve *s, const char *where, const char *path, char **argv)
+{
+    const char *object;
+    int failed;
+    fd_cloexec_from(STDERR_FILENO + 1);
+    if (provide_stderr() < 0)
+        return msg_fatal(s->msg, EXIT_SYSTEM, "open", "/dev/null", errno);
+    if (user_become(&s->user) < 0)
+        return msg_fatal(s->msg, EXIT_SYSTEM, "change user", NULL, errno);
+    if ((failed = prepare_program(s, path, argv)) || (failed = prepare_environment(s)))
+        return failed;
+    s->polls = malloc(SERVE_LISTENERS * sizeof *s->polls);
+    if (!s->polls)
+        return msg_fatal(s->msg, EXIT_SYSTEM, "malloc", NULL, errno);
+    if (notify_ready(&s->notify, "READY=1", where, &object) < 0)
+        return msg_fatal(s->msg, EXIT_SYSTEM, "report readiness to", object, errno);
+    return serve_loop(s);
+}
