@@ -1,5 +1,5 @@
 # The examples of the documentation, taken out of it and run as printed, and the output that it shows compared with theirs.
-# What an example is, helper/examples.awk says; the machine that it runs on is helper/world.sh, with helper/standins.sh;
+# What an example is, helper/examples.awk says; the machine that it runs on is helper/world.bash, with helper/standins.bash;
 # helper/docs.bash has the list of those that aren't run, and why.
 
 load helper/common

@@ -88,7 +88,7 @@ masked() {
 # run_example BASE KIND: runs it, compares what it printed with what is shown.
 run_example() {
   local base=$1 kind=$2 status=0
-  timeout --foreground -k 5 60 "${world[@]}" bash "$BATS_TEST_DIRNAME/helper/world.sh" "$etc" "$IPCBOX" "$HELPERS" \
+  timeout --foreground -k 5 60 "${world[@]}" bash "$BATS_TEST_DIRNAME/helper/world.bash" "$etc" "$IPCBOX" "$HELPERS" \
     "$base.$kind" "$kind" >"$base.printed" </dev/null 3>&- || status=$?
   if [ "$status" -eq 0 ] && [ -e "$base.expected" ]; then
     masked "$base.expected" "$base.$kind" >"$base.want"

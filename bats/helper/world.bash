@@ -1,5 +1,5 @@
 #!/bin/bash
-# world.sh ETC BOX HELPERS EXAMPLE KIND: runs an example as printed, in new namespaces (network, mounts, IPC, pids), of which
+# world.bash ETC BOX HELPERS EXAMPLE KIND: runs an example as printed, in new namespaces (network, mounts, IPC, pids), of which
 # this is process 1: there, ETC is /etc; /usr/local/bin has the applets and stand-ins for programs that examples name; the
 # directory is the home of a user, with the files that they name; servers answer where they ask. What the example prints is
 # printed. 0: its status is 0, and every process that it left was told to exit, and did; 99: what went wrong is in the
@@ -23,7 +23,7 @@ cp "$box" "$helpers/sntp" /usr/local/bin/
 cp "$helpers/tell" /usr/local/bin/.tell
 for name in $(/usr/local/bin/ipcbox --list); do ln -s ipcbox "/usr/local/bin/$name"; done
 cp "$example" /usr/local/bin/.example
-cp "$here/standins.sh" /usr/local/bin/.standins
+cp "$here/standins.bash" /usr/local/bin/.standins
 [ ! -d /proc/self/fd/8/ ] || for file in /proc/self/fd/8/*; do
   name=${file##*/}
   [ -e "/usr/local/bin/$name" ] || [ "$name" != bats ] || ln -s "$(readlink -f "$file")" "/usr/local/bin/$name"
@@ -36,7 +36,7 @@ mkdir -p /run/lock /home/you
 cd /home/you || fail "no directory"
 export HOME=/home/you PATH=/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin
 unset NOTIFY_SOCKET LISTEN_FDS LISTEN_PID BATS_ROOT
-# shellcheck source=bats/helper/standins.sh
+# shellcheck source=bats/helper/standins.bash
 . /usr/local/bin/.standins
 
 # The pids of all others in this namespace but the stand-ins and ourselves; zombies don't count.

@@ -1,6 +1,6 @@
 # shellcheck shell=bash disable=SC2016,SC2154,SC2034,SC2013,SC2044
-# standins.sh: what the examples of the documentation name and no machine has: programs, files, hosts and servers. Read by
-# world.sh, in the namespace, with the text of the example in $text.
+# standins.bash: what the examples of the documentation name and no machine has: programs, files, hosts and servers. Read by
+# world.bash, in the namespace, with the text of the example in $text.
 
 standins=() # pids
 
