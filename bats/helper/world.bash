@@ -55,7 +55,7 @@ left_soon() {
   local end=$((SECONDS + 5))
   while [ -n "$(others)" ]; do
     ((SECONDS < end)) || return 1
-    sleep 0.02
+    sleep 0.02 || : # between two looks
   done 2>/dev/null
 }
 
