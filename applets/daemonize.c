@@ -380,8 +380,10 @@ static int daemonize_main(struct msg *m, int argc, char **argv)
     while ((row = opts_next(&o)) >= 0)
         take_option(&d, row, &o);
     argv += o.first;
-    if (d.command >= 0)
+    if (d.command >= 0) {
+        free(d.monitor.assignments); /* of -E, which is for a start */
         return control(&d, argv);
+    }
     if (!*argv)
         msg_usage(m, "missing PROG");
     check(&d);

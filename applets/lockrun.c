@@ -327,7 +327,7 @@ static int fail(const struct lockrun *l)
     else if (err == ETIMEDOUT)
         msg_error_why(l->msg, "lock", l->path, "the deadline passed");
     else
-        return msg_fatal(l->msg, EXIT_SYSTEM, "lock", l->path, err);
+        return msg_fatal_file(l->msg, "lock", l->path, err);
     return err == EWOULDBLOCK ? EXIT_NO : EXIT_DEADLINE;
 }
 

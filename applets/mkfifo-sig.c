@@ -375,7 +375,9 @@ static int run(struct mkfifo_sig *s)
     const char *object;
     int failed = 0;
     if (fifo_init(&s->fifo, s->path, s->has_mode ? &s->mode : NULL) < 0 || fifo_open(&s->fifo) < 0)
-        failed = msg_fatal_why(s->msg, EXIT_SYSTEM, "serve", s->path, open_error(errno));
+        failed = errno == ENOENT || errno == ENOTDIR
+                     ? msg_fatal_file(s->msg, "serve", s->path, errno)
+                     : msg_fatal_why(s->msg, EXIT_SYSTEM, "serve", s->path, open_error(errno));
     else if (notify_ready(&s->notify, "READY=1", s->fifo.path, &object) < 0)
         failed = msg_fatal(s->msg, EXIT_SYSTEM, "report readiness to", object, errno);
     else

@@ -65,7 +65,7 @@ static int open_onto(struct safepipe *s, const char *path, int flags, int target
     if (fd < 0 && errno == EINTR && !clock_left(s->deadline))
         return msg_fatal_why(s->msg, EXIT_DEADLINE, "open", path, "the deadline passed");
     if (fd < 0)
-        return msg_fatal(s->msg, EXIT_SYSTEM, "open", path, errno);
+        return msg_fatal_file(s->msg, "open", path, errno);
     int done = dup2(fd, target);
     fd_close(&fd);
     return done < 0 ? msg_fatal(s->msg, EXIT_SYSTEM, "dup", path, errno) : 0;

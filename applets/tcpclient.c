@@ -154,14 +154,13 @@ static int tcpclient_main(struct msg *m, int argc, char **argv)
     while ((row = opts_next(&o)) >= 0)
         take_option(&t, row, &o);
     argv += o.first;
-    if (argc - o.first < 2)
-        msg_usage(m, "want HOST and PORT");
+    if (!*argv)
+        msg_usage(m, "missing HOST and PORT");
+    t.dial.port = addr_port_operand(m, argv[0], argv[1], 0);
     client_check_options(&t.client_options, m, argv[2]);
     t.dial.host = argv[0];
     t.dial.retry = t.client_options.retry;
     t.dial.family = t.ucspi_options.ipv4 ? AF_INET : AF_UNSPEC;
-    if (!addr_parse_port(argv[1], &t.dial.port))
-        msg_usage(m, "port '%s': want 0 to 65535, or a service's name", argv[1]);
     return connect_and_go(&t, argv + 2);
 }
 

@@ -253,15 +253,14 @@ static void name_client(void *owner, const struct serve_conn *c, struct buf *nam
 
 /* ---- listening ---- */
 
-static void listen_as_asked(struct tcpserver *t, const char *host, const char *port)
+static void listen_as_asked(struct tcpserver *t, const char *host)
 {
     struct listen l = {.host = host,
+        .port = t->port,
         .type = SOCK_STREAM,
         .ipv4_only = t->ucspi_options.ipv4,
         .backlog = t->serve.backlog,
         .iface = t->iface};
-    if (!addr_parse_port(port, &l.port))
-        msg_usage(t->msg, "port '%s': want 0 to 65535, or a service's name", port);
     if (listen_open(&l) < 0)
         exit(msg_fatal_why(t->msg, EXIT_SYSTEM, l.action, l.object, l.why));
     t->port = l.port;
@@ -410,14 +409,16 @@ static int tcpserver_main(struct msg *m, int argc, char **argv)
         return explain(&t);
     argv += o.first;
     argc -= o.first;
-    if (!t.serve.inherit && argc < 2)
-        msg_usage(m, "want HOST and PORT");
+    if (!t.serve.inherit && !argc)
+        msg_usage(m, "missing HOST and PORT");
+    if (!t.serve.inherit)
+        t.port = addr_port_operand(m, argv[0], argv[1], 0);
     int operands = t.serve.inherit ? 0 : 2;
     check(&t, argv + operands);
     if (t.serve.inherit)
         inherit(&t);
     else
-        listen_as_asked(&t, argv[0], argv[1]);
+        listen_as_asked(&t, argv[0]);
     return serve(&t, argc - operands, argv + operands);
 }
 

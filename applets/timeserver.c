@@ -404,15 +404,13 @@ static int timeserver_main(struct msg *m, int argc, char **argv)
         take_option(&t, row, &o);
     argv += o.first;
     int words = argc - o.first;
-    if (words == 1)
-        msg_usage(m, "missing PORT");
     if (words > 2)
         msg_usage(m, "unexpected operand '%s'", argv[2]);
     if (words && t.inherit)
         msg_usage(m, "--inherit and HOST cannot be combined");
     t.port = t.daytime ? DAYTIME_PORT : TIME_PORT;
-    if (words && !addr_parse_port(argv[1], &t.port))
-        msg_usage(m, "port '%s': expected a number from 0 to 65535, or the name of a service", argv[1]);
+    if (words)
+        t.port = addr_port_operand(m, argv[0], argv[1], 0);
     if (t.inherit)
         inherit_sockets(&t);
     else

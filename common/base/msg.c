@@ -4,10 +4,13 @@
 #include "base/msg.h"
 
 #include <errno.h>
+#include <libgen.h>
+#include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -182,6 +185,19 @@ int msg_fatal_why(const struct msg *m, int status, const char *action, const cha
 int msg_fatal(const struct msg *m, int status, const char *action, const char *object, int err)
 {
     return msg_fatal_why(m, status, action, object, err ? strerror(err) : NULL);
+}
+
+int msg_fatal_file(const struct msg *m, const char *action, const char *path, int err)
+{
+    char mem[PATH_MAX];
+    struct stat st;
+    size_t len = strlen(path);
+    if ((err != ENOENT && err != ENOTDIR) || len >= sizeof mem)
+        return msg_fatal(m, EXIT_SYSTEM, action, path, err);
+    memcpy(mem, path, len + 1);
+    const char *directory = dirname(mem);
+    bool missing = stat(directory, &st) < 0 || !S_ISDIR(st.st_mode);
+    return msg_fatal(m, EXIT_SYSTEM, missing ? NULL : action, missing ? directory : path, err);
 }
 
 void msg_die(const struct msg *m, int status, const char *action, const char *object, int err)

@@ -31,6 +31,12 @@ int msg_fatal(const struct msg *m, int status, const char *action, const char *o
 void msg_error_why(const struct msg *m, const char *action, const char *object, const char *why);
 int msg_fatal_why(const struct msg *m, int status, const char *action, const char *object, const char *why);
 
+/*
+ * msg_fatal with EXIT_SYSTEM for a file that was to be made: where its directory is what is missing, that is
+ * named alone, `applet: DIRECTORY: No such file or directory`.
+ */
+int msg_fatal_file(const struct msg *m, const char *action, const char *path, int err);
+
 /* msg_fatal, then exit. */
 _Noreturn void msg_die(const struct msg *m, int status, const char *action, const char *object, int err);
 

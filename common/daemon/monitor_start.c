@@ -5,7 +5,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <libgen.h>
 #include <limits.h>
 #include <signal.h>
 #include <stddef.h>
@@ -59,17 +58,6 @@ static int compare_directories(const char *a, const char *b)
     return (x.st_ino > y.st_ino) - (x.st_ino < y.st_ino);
 }
 
-/* A directory that is not there is the user's mistake: its name is what helps. */
-static int fail_directory(const struct monitor *m, const char *path)
-{
-    char mem[PATH_MAX];
-    int err = errno;
-    struct buf copy = BUF(mem);
-    buf_text(&copy, path);
-    buf_str(&copy);
-    return msg_fatal(m->msg, EXIT_SYSTEM, err == ETIMEDOUT ? "lock" : NULL, dirname(mem), err);
-}
-
 /* 0, or the exit status of a failure. */
 static int lock_directories(const struct monitor *m, struct locks *locks)
 {
@@ -78,9 +66,9 @@ static int lock_directories(const struct monitor *m, struct locks *locks)
     int order = a && b ? compare_directories(a, b) : 0;
     const char *first = !a || order > 0 ? b : a, *second = order > 0 ? a : order < 0 ? b : NULL;
     if (first && (locks->first = lock_directory(first)) < 0)
-        return fail_directory(m, first);
+        return msg_fatal_file(m->msg, "lock the directory of", first, errno);
     if (second && (locks->second = lock_directory(second)) < 0)
-        return fail_directory(m, second);
+        return msg_fatal_file(m->msg, "lock the directory of", second, errno);
     return 0;
 }
 
@@ -133,7 +121,7 @@ static int open_log(struct monitor *m)
 {
     int fds[2];
     if (logfile_open(&m->log, m->log_path, m->log_size, m->log_keep) < 0)
-        return fail(m, "open", m->log_path);
+        return msg_fatal_file(m->msg, "open", m->log_path, errno);
     if (pipe2(fds, O_CLOEXEC) < 0)
         return fail(m, "pipe", NULL);
     m->out = fds[1];
@@ -154,10 +142,10 @@ static int open_outputs(struct monitor *m)
     if (m->log_path)
         return open_log(m);
     if (m->out_path && (m->out = open_output(m, m->out_path)) < 0)
-        return fail(m, "open", m->out_path);
+        return msg_fatal_file(m->msg, "open", m->out_path, errno);
     bool same = m->out_path && m->err_path && strcmp(m->out_path, m->err_path) == 0;
     if (m->err_path && !same && (m->err = open_output(m, m->err_path)) < 0)
-        return fail(m, "open", m->err_path);
+        return msg_fatal_file(m->msg, "open", m->err_path, errno);
     if (same)
         m->err = fcntl(m->out, F_DUPFD_CLOEXEC, PROG_FDS);
     if ((m->out >= 0 && fd_raise(&m->out, PROG_FDS) < 0) || (m->err >= 0 && fd_raise(&m->err, PROG_FDS) < 0))

@@ -67,6 +67,30 @@ bool addr_parse_port(const char *word, uint16_t *port)
     return true;
 }
 
+/* HOST:PORT or [HOST]:PORT in one word: where its colon is; NULL: it is not. */
+static const char *port_within(const char *word)
+{
+    const char *colon = strrchr(word, ':');
+    uint64_t port;
+    bool one_colon = colon && (strchr(word, ':') == colon || (*word == '[' && colon[-1] == ']'));
+    return one_colon && colon > word && num_u64(colon + 1, 0, UINT16_MAX, &port) ? colon : NULL;
+}
+
+uint16_t addr_port_operand(const struct msg *m, const char *host, const char *port, uint16_t min)
+{
+    uint16_t value;
+    if (port && addr_parse_port(port, &value) && value >= min)
+        return value;
+    const char *colon = port_within(host);
+    bool in_brackets = colon && *host == '[';
+    if (colon)
+        msg_usage(m, "'%s': write host and port as two words: %.*s %s", host,
+            (int)(colon - host) - 2 * in_brackets, host + in_brackets, colon + 1);
+    if (!port)
+        msg_usage(m, "missing PORT");
+    msg_usage(m, "port '%s': expected a number from %u to 65535, or the name of a service", port, min);
+}
+
 uint16_t addr_port_option(const struct opts *o)
 {
     uint16_t port;
