@@ -20,11 +20,11 @@
 #include "net/ucspi.h"
 
 #define SOCKENV_OPTIONS(X)                                                               \
-    X(ENV, 'e', "env", NULL, "keep the addresses that are in the environment")           \
+    X(ENV, 'e', "env", NULL, "keep the addresses that the environment has")              \
     X(LOOKUP, 'h', "lookup", NULL, "look up TCPREMOTEHOST and TCPLOCALHOST")             \
-    X(LOCAL_NAME, 'l', "local-name", "NAME", "TCPLOCALHOST is NAME")                     \
-    X(PARANOID, 'p', "paranoid", NULL, "with -h: only a name that has the address, too") \
-    X(TIMEOUT, 't', "timeout", "TIME", "give up the look-ups after TIME (10)")
+    X(LOCAL_NAME, 'l', "local-name", "NAME", "set TCPLOCALHOST to NAME")                 \
+    X(PARANOID, 'p', "paranoid", NULL, "with -h: accept only a name that resolves back") \
+    X(TIMEOUT, 't', "timeout", "TIME", "give up lookups after TIME (10)")
 
 enum sockenv_option { SOCKENV_OPTIONS(OPT_ENUM) };
 static const struct opt options[] = {SOCKENV_OPTIONS(OPT_ROW)};
@@ -140,7 +140,7 @@ static int sockenv_main(struct msg *m, int argc, char **argv)
     }
     argv += o.first;
     if (!*argv)
-        msg_usage(m, "want PROG");
+        msg_usage(m, "missing PROG");
     if (env_init(&s.env, environ) < 0)
         msg_die_sys(m, "malloc", NULL);
     const char *path = find_program(*argv);

@@ -22,9 +22,9 @@
 #define TCPCLIENT_OPTIONS(X)                                           \
     CLIENT_OPTIONS(X)                                                  \
     UCSPI_OPTIONS(X)                                                   \
-    X(LOCAL_IP, 'i', "local-ip", "IP", "connect from that address")    \
-    X(LOCAL_PORT, 'p', "local-port", "PORT", "connect from that port") \
-    X(TIMEOUT, 'T', "timeout", "TIME[+TIME]", "give up connecting after that long (60)")
+    X(LOCAL_IP, 'i', "local-ip", "IP", "connect from address IP")      \
+    X(LOCAL_PORT, 'p', "local-port", "PORT", "connect from port PORT") \
+    X(TIMEOUT, 'T', "timeout", "TIME[+TIME]", "give up connecting after TIME (60)")
 
 enum tcpclient_option { TCPCLIENT_OPTIONS(OPT_ENUM) };
 static const struct opt options[] = {TCPCLIENT_OPTIONS(OPT_ROW)};
@@ -52,7 +52,7 @@ static int64_t parse_timeout(const struct opts *o)
         if (num_duration(first, &x) && (!plus || num_duration(plus + 1, &y)))
             return x > CLOCK_NEVER - y ? CLOCK_NEVER : x + y;
     }
-    opts_wrong(o, "want a duration, or two with a + between");
+    opts_wrong(o, "expected a duration, or two joined by +");
 }
 
 static void say_connected(const struct tcpclient *t, const struct addr *local, const struct addr *remote)
@@ -123,11 +123,11 @@ static void take_option(struct tcpclient *t, int row, const struct opts *o)
         break;
     case OPT_LOCAL_IP:
         if (!addr_parse_ip(&t->dial.local, o->arg, 0))
-            opts_wrong(o, "want an IP address");
+            opts_wrong(o, "expected an IP address");
         break;
     case OPT_LOCAL_PORT:
         if (!addr_parse_port(o->arg, &t->dial.local_port))
-            opts_wrong(o, "want 0 to 65535, or a service's name");
+            opts_wrong(o, "expected a number from 0 to 65535, or the name of a service");
         break;
     case OPT_TIMEOUT:
         t->timeout = parse_timeout(o);
@@ -140,7 +140,7 @@ static const struct cli cli = {
     .summary = "connect to a TCP server and run a program, or relay",
     .usage = "[OPTION]... HOST PORT [PROG [ARG]...]",
     .notes = "HOST 0 is this machine. PROG reads the network from fd 6 and writes to it on fd 7.\n"
-             "Without PROG: stdin goes to the network, the network to stdout.",
+             "Without PROG it relays stdin to the network and the network to stdout.",
     .options = options,
     .count = sizeof options / sizeof *options,
 };

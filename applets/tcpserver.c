@@ -23,19 +23,19 @@
 #include "serve/serve.h"
 #include "net/ucspi.h"
 
-#define TCPSERVER_OPTIONS(X)                                                                 \
-    SERVE_OPTIONS(X)                                                                         \
-    UCSPI_OPTIONS(X)                                                                         \
-    X(INTERFACE, 'I', "interface", "IFACE", "listen on that network device only")            \
-    X(KEEP_OPTIONS, 'o', "keep-ip-options", NULL, "leave IP options (source routes) alone")  \
-    X(KILL_OPTIONS, 'O', "kill-ip-options", NULL, "remove them (default)")                   \
-    X(PARANOID, 'p', "paranoid", NULL, "with -h: only a name that has the address, too")     \
-    X(NO_PARANOID, 'P', "no-paranoid", NULL, "believe the name (default)")                   \
-    X(RULES, 'x', "rules", "FILE", "follow the access rules in FILE (tcprules source)")      \
-    X(NO_RULES_OK, 'X', "rules-optional", NULL, "with -x: allow all while there is no FILE") \
-    X(EXPLAIN, 0, "explain", "IP", "with -x: say which rule decides for IP, and end")        \
-    X(PER_NET, 0, "per-net", NULL, "with -C: a client is a /24, or an IPv6 /64")             \
-    X(PROXY, 0, "proxy", "[TIME]", "want a PROXY header, within TIME (3 s)")
+#define TCPSERVER_OPTIONS(X)                                                                \
+    SERVE_OPTIONS(X)                                                                        \
+    UCSPI_OPTIONS(X)                                                                        \
+    X(INTERFACE, 'I', "interface", "IFACE", "listen only on network device IFACE")          \
+    X(KEEP_OPTIONS, 'o', "keep-ip-options", NULL, "keep IP options (source routes)")        \
+    X(KILL_OPTIONS, 'O', "kill-ip-options", NULL, "remove IP options (default)")            \
+    X(PARANOID, 'p', "paranoid", NULL, "with -h: accept only a name that resolves back")    \
+    X(NO_PARANOID, 'P', "no-paranoid", NULL, "with -h: accept any name (default)")          \
+    X(RULES, 'x', "rules", "FILE", "apply the access rules in FILE (tcprules source)")      \
+    X(NO_RULES_OK, 'X', "rules-optional", NULL, "with -x: allow all while FILE is missing") \
+    X(EXPLAIN, 0, "explain", "IP", "with -x: print which rule decides for IP, and exit")    \
+    X(PER_NET, 0, "per-net", NULL, "with -C: count per /24, or IPv6 /64")                   \
+    X(PROXY, 0, "proxy", "[TIME]", "require a PROXY header within TIME (3)")
 
 enum tcpserver_option { TCPSERVER_OPTIONS(OPT_ENUM) };
 static const struct opt options[] = {TCPSERVER_OPTIONS(OPT_ROW)};
@@ -116,7 +116,7 @@ static int explain(struct tcpserver *t)
     if (!t->rules_path)
         msg_usage(t->msg, "--explain needs -x FILE");
     if (!addr_parse_ip(&a, t->explain, 0))
-        msg_usage(t->msg, "option --explain '%s': want an IP address", t->explain);
+        msg_usage(t->msg, "option --explain '%s': expected an IP address", t->explain);
     addr_unmap(&a);
     read_rules(t, true);
     const struct rule *rule = find_rule(t, &a);
@@ -381,9 +381,9 @@ static const struct cli cli = {
     .usage = "[OPTION]... HOST PORT [PROG [ARG]...]\n"
              "[OPTION]... --inherit[=NAME] [PROG [ARG]...]\n"
              "--explain IP -x FILE",
-    .notes = "HOST 0 is every address of both families. PORT 0: the kernel picks one, -1 prints it.\n"
+    .notes = "HOST 0 is every address of both families. With PORT 0 the kernel picks a port; -1 prints it.\n"
              "PROG has the connection on fds 0 and 1; without PROG clients get a greeting.\n"
-             "Signals: TERM stop, HUP read the rules again, USR1 say the status.",
+             "Signals: TERM stop, HUP read the rules again, USR1 print the status.",
     .options = options,
     .count = sizeof options / sizeof *options,
 };

@@ -24,10 +24,10 @@
 #include "net/ucspi.h"
 #include "process/worker.h"
 
-#define UNIXSERVER_OPTIONS(X)                                         \
-    SERVE_OPTIONS(X)                                                  \
-    X(OWNER, 'o', "owner", "USER[:GROUP]", "the socket file's owner") \
-    X(MODE, 'p', "mode", "MODE", "the socket file's mode (0777 less the umask)")
+#define UNIXSERVER_OPTIONS(X)                                                  \
+    SERVE_OPTIONS(X)                                                           \
+    X(OWNER, 'o', "owner", "USER[:GROUP]", "set the owner of the socket file") \
+    X(MODE, 'p', "mode", "MODE", "set the mode of the socket file (0777 minus the umask)")
 
 enum unixserver_option { UNIXSERVER_OPTIONS(OPT_ENUM) };
 static const struct opt options[] = {UNIXSERVER_OPTIONS(OPT_ROW)};
@@ -179,7 +179,8 @@ static void bind_file(struct unixserver *u, int fd, const char *path)
 static void listen_at(struct unixserver *u, const char *path)
 {
     if (!addr_parse_unix(&u->address, path))
-        msg_usage(u->msg, "path '%s': want 1 to %d bytes, or a name behind @", path, ADDR_UNIX_MAX);
+        msg_usage(u->msg, "path '%s': expected a path of 1 to %d bytes, or @ and an abstract name", path,
+            ADDR_UNIX_MAX);
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd < 0)
         msg_die_sys(u->msg, "socket", NULL);
@@ -302,10 +303,10 @@ static const struct cli cli = {
     .summary = "run a program for each connection to a Unix socket",
     .usage = "[OPTION]... PATH [PROG [ARG]...]\n"
              "[OPTION]... --inherit[=NAME] [PROG [ARG]...]",
-    .notes =
-        "PATH that begins with @ is an abstract name. A dead socket at PATH is replaced, nothing else is.\n"
-        "PROG has the connection on fds 0 and 1; without PROG clients get a greeting.\n"
-        "Signals: TERM stop, USR1 say the status.",
+    .notes = "A PATH that begins with @ is an abstract name. A stale socket at PATH is replaced; no other "
+             "file is.\n"
+             "PROG has the connection on fds 0 and 1; without PROG clients get a greeting.\n"
+             "Signals: TERM stop, USR1 print the status.",
     .options = options,
     .count = sizeof options / sizeof *options,
 };
@@ -330,7 +331,7 @@ static int unixserver_main(struct msg *m, int argc, char **argv)
     argv += o.first;
     argc -= o.first;
     if (!u.serve.inherit && argc < 1)
-        msg_usage(m, "want PATH");
+        msg_usage(m, "missing PATH");
     const char *where = u.serve.inherit ? "" : *argv++;
     char inherited[ADDR_TEXT_SIZE];
     serve_check(&u.serve, argv);

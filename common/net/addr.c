@@ -95,7 +95,7 @@ uint16_t addr_port_option(const struct opts *o)
 {
     uint16_t port;
     if (!addr_parse_port(o->arg, &port) || !port)
-        opts_wrong(o, "want 1 to 65535, or a service's name");
+        opts_wrong(o, "expected a number from 1 to 65535, or the name of a service");
     return port;
 }
 
@@ -103,7 +103,7 @@ void addr_unix_option(struct addr *a, const struct opts *o)
 {
     char mem[96];
     struct buf why = BUF(mem);
-    buf_fmt(&why, "want a path of 1 to %d bytes, or a name behind @", (int)ADDR_UNIX_MAX);
+    buf_fmt(&why, "expected a path of 1 to %d bytes, or @ and an abstract name", (int)ADDR_UNIX_MAX);
     if (!addr_parse_unix(a, o->arg))
         opts_wrong(o, buf_str(&why));
 }

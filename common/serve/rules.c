@@ -186,7 +186,7 @@ static const char *add_variables(const char *text, char *vars, size_t *at)
     while (*text) {
         size_t name = strcspn(text + 1, "=");
         if (*text != ',')
-            return "want a comma and a variable behind allow or deny, or another variable";
+            return "expected a comma and NAME=\"VALUE\" after allow or deny";
         const char *quote = text + 1 + name + 1;
         if (!name || text[1 + name] != '=' || memchr(text + 1, ',', name))
             return "a variable is NAME=\"VALUE\"";
@@ -216,12 +216,12 @@ static const char *parse_line(struct rules *r, char *line, struct rule *rule, ch
 {
     const char *colon = find_colon(line);
     if (!colon)
-        return "want ADDRESS:allow or ADDRESS:deny";
+        return "expected ADDRESS:allow or ADDRESS:deny";
     const char *what = colon + 1;
     rule->deny = strncmp(what, "deny", 4) == 0;
     if (!rule->deny && strncmp(what, "allow", 5) != 0)
-        return strchr(what, ':') ? "want allow or deny behind the first colon (IPv6 stands in brackets)"
-                                 : "want allow or deny behind the colon";
+        return strchr(what, ':') ? "expected allow or deny after the first colon (write IPv6 in brackets)"
+                                 : "expected allow or deny after the colon";
     rule->vars = vars + *at;
     const char *wrong = add_variables(what + (rule->deny ? 4 : 5), vars, at);
     vars[(*at)++] = '\0';
@@ -303,7 +303,7 @@ static ssize_t read_all(struct rules *r, int fd, const char **why)
     }
     r->mem[size] = '\0';
     if (memchr(r->mem, '\0', size)) {
-        *why = "has NUL bytes: if it is compiled by tcprules, give its source instead";
+        *why = "it contains NUL bytes; if tcprules compiled it, give its source instead";
         return -1;
     }
     return (ssize_t)size;

@@ -58,7 +58,7 @@ static void take_per_client(struct serve *s, const struct opts *o)
     size_t digits = strcspn(o->arg, ":");
     uint64_t n;
     if (!num_u64n(o->arg, digits, 1, LIMIT_MAX, &n))
-        opts_wrong(o, "want N or N:MESSAGE, N from 1 to 1000000");
+        opts_wrong(o, "expected N or N:MESSAGE, N from 1 to 1000000");
     s->per_client = (unsigned long)n;
     free(s->per_client_message);
     s->per_client_message = o->arg[digits] ? unescape(o, o->arg + digits + 1) : NULL;
@@ -71,7 +71,7 @@ static void take_rate(struct serve *s, const struct opts *o)
     int64_t window;
     if (!num_u64n(o->arg, digits, 1, RATE_MAX, &n) || !o->arg[digits] ||
         !num_duration(o->arg + digits + 1, &window) || !window)
-        opts_wrong(o, "want N/TIME, such as 100/1 or 5/250ms");
+        opts_wrong(o, "expected N/TIME, such as 100/1 or 5/250ms");
     free(s->rate_times);
     s->rate_n = (size_t)n;
     s->rate_window = window;
@@ -206,7 +206,8 @@ static int prepare_program(struct serve *s, const char *path, char **argv)
 void serve_check(struct serve *s, char **argv)
 {
     if (s->user.has_uid && !s->user.has_gid)
-        msg_usage(s->msg, "option -u: the user has no name and so no group; want USER:GROUP, or -g GROUP");
+        msg_usage(
+            s->msg, "option -u: a numeric user without a name has no group; use USER:GROUP, or -g GROUP");
     const char *path = *argv ? find_program(*argv) : NULL;
     if (*argv && !path)
         exit(find_failed(s->msg, *argv, errno));
