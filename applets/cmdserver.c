@@ -23,12 +23,12 @@
 #include "sigs.h"
 #include "words.h"
 
-#define CMDSERVER_OPTIONS(X)                                                                \
-    MSG_OPTIONS(X)                                                                          \
-    X(PROMPT, 'p', "prompt", "TEXT", "what stands before a command ('Command? ')")          \
-    X(WELCOME, 'w', "welcome", "TEXT", "the first line")                                    \
-    X(TIMEOUT, 't', "timeout", "TIME", "a command and its descendants are ended then (30)") \
-    X(IDLE, 0, "idle", "TIME", "hang up when no line has come for TIME")
+#define CMDSERVER_OPTIONS(X)                                                                      \
+    MSG_OPTIONS(X)                                                                                \
+    X(PROMPT, 'p', "prompt", "TEXT", "print TEXT before each command ('Command? ')")              \
+    X(WELCOME, 'w', "welcome", "TEXT", "print TEXT as the first line")                            \
+    X(TIMEOUT, 't', "timeout", "TIME", "terminate a command and its descendants after TIME (30)") \
+    X(IDLE, 0, "idle", "TIME", "exit if the client is idle for TIME")
 
 enum cmdserver_option { CMDSERVER_OPTIONS(OPT_ENUM) };
 static const struct opt options[] = {CMDSERVER_OPTIONS(OPT_ROW)};
@@ -327,16 +327,16 @@ static void check_own(const struct cmdserver *c)
         const char *is = strchr(*own, '=');
         if (!is || is == *own || strcspn(*own, " \t") < (size_t)(is - *own) ||
             !is[1 + strspn(is + 1, WORDS_BLANKS)])
-            msg_usage(c->msg, "command '%s': want NAME=CMD, the CMD with its words", *own);
+            msg_usage(c->msg, "command '%s': expected NAME=CMD", *own);
     }
 }
 
 static const struct cli cli = {
     .name = "cmdserver",
-    .summary = "serve commands to whoever is at stdin and stdout",
+    .summary = "serve commands to a client on stdin and stdout",
     .usage = "[OPTION]... [NAME=CMD]...",
-    .notes = "Commands are quit, date, who, cookie, motd, your own, and help. CMD's words are split at\n"
-             "blanks, without a shell.",
+    .notes = "The commands are quit, date, who, cookie, motd, help, and each NAME, which runs CMD. CMD is "
+             "split at blanks, without a shell.",
     .options = options,
     .count = sizeof options / sizeof *options,
 };

@@ -18,6 +18,7 @@
 #include "fd.h"
 #include "fifo.h"
 #include "job.h"
+#include "lock.h"
 #include "notify.h"
 #include "relay.h"
 #include "sigs.h"
@@ -373,7 +374,9 @@ static int run(struct mkfifo_sig *s)
 {
     const char *object;
     int failed = 0;
-    if (fifo_init(&s->fifo, s->path, s->has_mode ? &s->mode : NULL) < 0 || fifo_open(&s->fifo) < 0)
+    if (fifo_init(&s->fifo, s->path, s->has_mode ? &s->mode : NULL) < 0)
+        failed = lock_directory_failed(s->msg, "serve", s->path);
+    else if (fifo_open(&s->fifo) < 0)
         failed = msg_fatal_why(s->msg, EXIT_SYSTEM, "serve", s->path, open_error(errno));
     else if (notify_ready(&s->notify, s->fifo.path, &object) < 0)
         failed = msg_fatal(s->msg, EXIT_SYSTEM, "tell readiness to", object, errno);

@@ -18,12 +18,12 @@
 #include "spawn.h"
 #include "ucspi.h"
 
-#define SOCKENV_OPTIONS(X)                                                               \
-    X(ENV, 'e', "env", NULL, "keep the addresses that are in the environment")           \
-    X(LOOKUP, 'h', "lookup", NULL, "look up TCPREMOTEHOST and TCPLOCALHOST")             \
-    X(LOCAL_NAME, 'l', "local-name", "NAME", "TCPLOCALHOST is NAME")                     \
-    X(PARANOID, 'p', "paranoid", NULL, "with -h: only a name that has the address, too") \
-    X(TIMEOUT, 't', "timeout", "TIME", "give up the look-ups after TIME (10)")
+#define SOCKENV_OPTIONS(X)                                                                          \
+    X(ENV, 'e', "env", NULL, "keep the addresses in the environment; do not examine fd 0")          \
+    X(LOOKUP, 'h', "lookup", NULL, "look up the host names of both ends")                           \
+    X(LOCAL_NAME, 'l', "local-name", "NAME", "set TCPLOCALHOST to NAME")                            \
+    X(PARANOID, 'p', "paranoid", NULL, "with -h: accept a name only if it resolves to the address") \
+    X(TIMEOUT, 't', "timeout", "TIME", "give up lookups after TIME (10)")
 
 enum sockenv_option { SOCKENV_OPTIONS(OPT_ENUM) };
 static const struct opt options[] = {SOCKENV_OPTIONS(OPT_ROW)};
@@ -105,9 +105,9 @@ static void put_hosts(struct sockenv *s)
 
 static const struct cli cli = {
     .name = "sockenv",
-    .summary = "derive the connection's environment from fd 0",
+    .summary = "run a program with the environment of the connection on fd 0",
     .usage = "[OPTION]... PROG [ARG]...",
-    .notes = "Sets PROTO and TCP*, or UNIX*, as tcpserver and unixserver do, and becomes PROG.",
+    .notes = "Sets PROTO and TCP* or UNIX*, as tcpserver and unixserver do, and executes PROG.",
     .options = options,
     .count = sizeof options / sizeof *options,
 };
@@ -139,14 +139,14 @@ static int sockenv_main(struct msg *m, int argc, char **argv)
     }
     argv += o.first;
     if (!*argv)
-        msg_usage(m, "want PROG");
+        msg_usage(m, "missing PROG");
     if (env_init(&s.env, environ) < 0)
         msg_die_sys(m, "malloc", NULL);
     const char *path = spawn_find(*argv);
     if (!path)
         return spawn_not_found(m, *argv, errno);
     if (s.keep) {
-        if (s.lookup) { /* what is not found is unknown, whoever said it before */
+        if (s.lookup) { /* a name that is not found is unset, even if it was set before */
             env_drop(&s.env, "TCPREMOTEHOST");
             env_drop(&s.env, "TCPLOCALHOST");
         }

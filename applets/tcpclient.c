@@ -19,12 +19,12 @@
 #include "resolve.h"
 #include "ucspi.h"
 
-#define TCPCLIENT_OPTIONS(X)                                           \
-    CLIENT_OPTIONS(X)                                                  \
-    UCSPI_OPTIONS(X)                                                   \
-    X(LOCAL_IP, 'i', "local-ip", "IP", "connect from that address")    \
-    X(LOCAL_PORT, 'p', "local-port", "PORT", "connect from that port") \
-    X(TIMEOUT, 'T', "timeout", "TIME[+TIME]", "give up connecting after that long (60)")
+#define TCPCLIENT_OPTIONS(X)                                          \
+    CLIENT_OPTIONS(X)                                                 \
+    UCSPI_OPTIONS(X)                                                  \
+    X(LOCAL_IP, 'i', "local-ip", "IP", "connect from the address IP") \
+    X(LOCAL_PORT, 'p', "local-port", "PORT", "connect from PORT")     \
+    X(TIMEOUT, 'T', "timeout", "TIME[+TIME]", "fail if there is no connection after TIME (60)")
 
 enum tcpclient_option { TCPCLIENT_OPTIONS(OPT_ENUM) };
 static const struct opt options[] = {TCPCLIENT_OPTIONS(OPT_ROW)};
@@ -52,7 +52,7 @@ static int64_t parse_timeout(const struct opts *o)
         if (num_duration(first, &x) && (!plus || num_duration(plus + 1, &y)))
             return x > CLOCK_NEVER - y ? CLOCK_NEVER : x + y;
     }
-    opts_wrong(o, "want a duration, or two with a + between");
+    opts_wrong(o, "expected a duration, or two joined by +");
 }
 
 static void say_connected(const struct tcpclient *t, const struct addr *local, const struct addr *remote)
@@ -123,11 +123,11 @@ static void take_option(struct tcpclient *t, int row, const struct opts *o)
         break;
     case OPT_LOCAL_IP:
         if (!addr_parse_ip(&t->dial.local, o->arg, 0))
-            opts_wrong(o, "want an IP address");
+            opts_wrong(o, "expected an IP address");
         break;
     case OPT_LOCAL_PORT:
         if (!addr_parse_port(o->arg, &t->dial.local_port))
-            opts_wrong(o, "want 0 to 65535, or a service's name");
+            opts_wrong(o, "expected a number from 0 to 65535, or the name of a service");
         break;
     case OPT_TIMEOUT:
         t->timeout = parse_timeout(o);
@@ -139,8 +139,8 @@ static const struct cli cli = {
     .name = "tcpclient",
     .summary = "connect to a TCP server and run a program, or relay",
     .usage = "[OPTION]... HOST PORT [PROG [ARG]...]",
-    .notes = "HOST 0 is this machine. PROG reads the network from fd 6 and writes to it on fd 7.\n"
-             "Without PROG: stdin goes to the network, the network to stdout.",
+    .notes = "HOST 0 is this machine. PROG reads from the server on fd 6 and writes to it on fd 7. Without "
+             "PROG, stdin is sent to the server, and what the server sends is written to stdout.",
     .options = options,
     .count = sizeof options / sizeof *options,
 };
@@ -154,14 +154,11 @@ static int tcpclient_main(struct msg *m, int argc, char **argv)
     while ((row = opts_next(&o)) >= 0)
         take_option(&t, row, &o);
     argv += o.first;
-    if (argc - o.first < 2)
-        msg_usage(m, "want HOST and PORT");
+    t.dial.port = addr_port_operand(m, argv, 0);
     client_check_options(&t.client_options, m, argv[2]);
     t.dial.host = argv[0];
     t.dial.retry = t.client_options.retry;
     t.dial.family = t.ucspi_options.ipv4 ? AF_INET : AF_UNSPEC;
-    if (!addr_parse_port(argv[1], &t.dial.port))
-        msg_usage(m, "port '%s': want 0 to 65535, or a service's name", argv[1]);
     return connect_and_go(&t, argv + 2);
 }
 

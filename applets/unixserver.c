@@ -23,10 +23,10 @@
 #include "serve.h"
 #include "ucspi.h"
 
-#define UNIXSERVER_OPTIONS(X)                                         \
-    SERVE_OPTIONS(X)                                                  \
-    X(OWNER, 'o', "owner", "USER[:GROUP]", "the socket file's owner") \
-    X(MODE, 'p', "mode", "MODE", "the socket file's mode (0777 less the umask)")
+#define UNIXSERVER_OPTIONS(X)                                                  \
+    SERVE_OPTIONS(X)                                                           \
+    X(OWNER, 'o', "owner", "USER[:GROUP]", "set the owner of the socket file") \
+    X(MODE, 'p', "mode", "MODE", "create the socket file with MODE (0777 minus the umask)")
 
 enum unixserver_option { UNIXSERVER_OPTIONS(OPT_ENUM) };
 static const struct opt options[] = {UNIXSERVER_OPTIONS(OPT_ROW)};
@@ -99,8 +99,7 @@ static int remove_ours(const struct unixserver *u, bool open)
     return done;
 }
 
-/* The keeper's work: when the server is gone, however, so is its file. A byte says that its end is orderly.
- */
+/* The keeper's work: when the server is gone, however, so is its file. A byte means an orderly exit. */
 static int keep(void *arg)
 {
     const struct unixserver *u = arg;
@@ -151,7 +150,7 @@ static void bind_file(struct unixserver *u, int fd, const char *path)
     if (lock < 0 && sigs_ending_came())
         sigs_die(sigs_take_ending(NULL));
     if (lock < 0)
-        msg_die_sys(u->msg, "lock the directory of", path);
+        exit(lock_directory_failed(u->msg, "lock the directory of", path));
     clear_path(u, path);
     mode_t before = 0;
     if (u->mode_is_set)
@@ -177,8 +176,7 @@ static void bind_file(struct unixserver *u, int fd, const char *path)
 
 static void listen_at(struct unixserver *u, const char *path)
 {
-    if (!addr_parse_unix(&u->address, path))
-        msg_usage(u->msg, "path '%s': want 1 to %d bytes, or a name behind @", path, ADDR_UNIX_MAX);
+    addr_unix_operand(&u->address, u->msg, path);
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd < 0)
         msg_die_sys(u->msg, "socket", NULL);
@@ -291,7 +289,7 @@ static void take_option(struct unixserver *u, int row, const struct opts *o)
         u->mode = opts_mode(o);
         u->mode_is_set = true;
         if (u->mode & ~0777U)
-            opts_wrong(o, "a socket has no set-id and sticky bits");
+            opts_wrong(o, "a socket has no set-ID or sticky bit");
         break;
     }
 }
@@ -302,9 +300,10 @@ static const struct cli cli = {
     .usage = "[OPTION]... PATH [PROG [ARG]...]\n"
              "[OPTION]... --inherit[=NAME] [PROG [ARG]...]",
     .notes =
-        "PATH that begins with @ is an abstract name. A dead socket at PATH is replaced, nothing else is.\n"
-        "PROG has the connection on fds 0 and 1; without PROG clients get a greeting.\n"
-        "Signals: TERM stop, USR1 say the status.",
+        "A PATH that begins with @ is an abstract name. A socket at PATH that has no server is replaced; any "
+        "other file is an error. PROG reads from the client on fd 0 and writes to it on fd 1. Without PROG, "
+        "clients get a greeting.\n"
+        "Signals: TERM stops, USR1 prints the status.",
     .options = options,
     .count = sizeof options / sizeof *options,
 };
@@ -329,13 +328,14 @@ static int unixserver_main(struct msg *m, int argc, char **argv)
     argv += o.first;
     argc -= o.first;
     if (!u.serve.inherit && argc < 1)
-        msg_usage(m, "want PATH");
+        msg_usage(m, "missing PATH");
     const char *where = u.serve.inherit ? "" : *argv++;
     char inherited[ADDR_TEXT_SIZE];
     serve_check(&u.serve, argv);
     bool file = !u.serve.inherit && *where != '@';
     if (!file && (u.mode_is_set || u.owner.has_uid || u.owner.has_gid))
-        msg_usage(m, "-p and -o are for a socket file, not for an abstract name or --inherit");
+        msg_usage(
+            m, "-p and -o need a socket file: they cannot be combined with an abstract name or --inherit");
     serve_catch_signals(); /* what ends us from here on finds its way past clean_up */
     if (u.serve.inherit) {
         struct addr a = {0};
