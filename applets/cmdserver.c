@@ -24,12 +24,12 @@
 #include "process/sigs.h"
 #include "base/words.h"
 
-#define CMDSERVER_OPTIONS(X)                                                                \
-    MSG_OPTIONS(X)                                                                          \
-    X(PROMPT, 'p', "prompt", "TEXT", "prompt with TEXT ('Command? ')")                      \
-    X(WELCOME, 'w', "welcome", "TEXT", "print TEXT as the first line")                      \
-    X(TIMEOUT, 't', "timeout", "TIME", "end a command and its descendants after TIME (30)") \
-    X(IDLE, 0, "idle", "TIME", "exit when no line has arrived for TIME")
+#define CMDSERVER_OPTIONS(X)                                                                      \
+    MSG_OPTIONS(X)                                                                                \
+    X(PROMPT, 'p', "prompt", "TEXT", "print TEXT before each command ('Command? ')")              \
+    X(WELCOME, 'w', "welcome", "TEXT", "print TEXT as the first line")                            \
+    X(TIMEOUT, 't', "timeout", "TIME", "terminate a command and its descendants after TIME (30)") \
+    X(IDLE, 0, "idle", "TIME", "exit if the client is idle for TIME")
 
 enum cmdserver_option { CMDSERVER_OPTIONS(OPT_ENUM) };
 static const struct opt options[] = {CMDSERVER_OPTIONS(OPT_ROW)};
@@ -335,10 +335,10 @@ static void check_own(const struct cmdserver *c)
 
 static const struct cli cli = {
     .name = "cmdserver",
-    .summary = "serve commands on stdin and stdout",
+    .summary = "serve commands to a client on stdin and stdout",
     .usage = "[OPTION]... [NAME=CMD]...",
-    .notes = "Commands are quit, date, who, cookie, motd, your own, and help. CMD's words are split at\n"
-             "blanks, without a shell.",
+    .notes = "The commands are quit, date, who, cookie, motd, help, and each NAME, which runs CMD. CMD is "
+             "split at blanks, without a shell.",
     .options = options,
     .count = sizeof options / sizeof *options,
 };

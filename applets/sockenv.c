@@ -19,11 +19,11 @@
 #include "process/spawn.h"
 #include "net/ucspi.h"
 
-#define SOCKENV_OPTIONS(X)                                                               \
-    X(ENV, 'e', "env", NULL, "keep the addresses that the environment has")              \
-    X(LOOKUP, 'h', "lookup", NULL, "look up TCPREMOTEHOST and TCPLOCALHOST")             \
-    X(LOCAL_NAME, 'l', "local-name", "NAME", "set TCPLOCALHOST to NAME")                 \
-    X(PARANOID, 'p', "paranoid", NULL, "with -h: accept only a name that resolves back") \
+#define SOCKENV_OPTIONS(X)                                                                          \
+    X(ENV, 'e', "env", NULL, "keep the addresses in the environment; do not examine fd 0")          \
+    X(LOOKUP, 'h', "lookup", NULL, "look up the host names of both ends")                           \
+    X(LOCAL_NAME, 'l', "local-name", "NAME", "set TCPLOCALHOST to NAME")                            \
+    X(PARANOID, 'p', "paranoid", NULL, "with -h: accept a name only if it resolves to the address") \
     X(TIMEOUT, 't', "timeout", "TIME", "give up lookups after TIME (10)")
 
 enum sockenv_option { SOCKENV_OPTIONS(OPT_ENUM) };
@@ -106,9 +106,9 @@ static void put_hosts(struct sockenv *s)
 
 static const struct cli cli = {
     .name = "sockenv",
-    .summary = "derive the connection's environment from fd 0",
+    .summary = "run a program with the environment of the connection on fd 0",
     .usage = "[OPTION]... PROG [ARG]...",
-    .notes = "Sets PROTO and TCP*, or UNIX*, as tcpserver and unixserver do, and becomes PROG.",
+    .notes = "Sets PROTO and TCP* or UNIX*, as tcpserver and unixserver do, and executes PROG.",
     .options = options,
     .count = sizeof options / sizeof *options,
 };
@@ -147,7 +147,7 @@ static int sockenv_main(struct msg *m, int argc, char **argv)
     if (!path)
         return find_failed(m, *argv, errno);
     if (s.keep) {
-        if (s.lookup) { /* what is not found is unknown, whoever said it before */
+        if (s.lookup) { /* a name that is not found is unset, even if it was set before */
             env_drop(&s.env, "TCPREMOTEHOST");
             env_drop(&s.env, "TCPLOCALHOST");
         }

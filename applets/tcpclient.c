@@ -19,12 +19,12 @@
 #include "net/resolve.h"
 #include "net/ucspi.h"
 
-#define TCPCLIENT_OPTIONS(X)                                           \
-    CLIENT_OPTIONS(X)                                                  \
-    UCSPI_OPTIONS(X)                                                   \
-    X(LOCAL_IP, 'i', "local-ip", "IP", "connect from address IP")      \
-    X(LOCAL_PORT, 'p', "local-port", "PORT", "connect from port PORT") \
-    X(TIMEOUT, 'T', "timeout", "TIME[+TIME]", "give up connecting after TIME (60)")
+#define TCPCLIENT_OPTIONS(X)                                          \
+    CLIENT_OPTIONS(X)                                                 \
+    UCSPI_OPTIONS(X)                                                  \
+    X(LOCAL_IP, 'i', "local-ip", "IP", "connect from the address IP") \
+    X(LOCAL_PORT, 'p', "local-port", "PORT", "connect from PORT")     \
+    X(TIMEOUT, 'T', "timeout", "TIME[+TIME]", "fail if there is no connection after TIME (60)")
 
 enum tcpclient_option { TCPCLIENT_OPTIONS(OPT_ENUM) };
 static const struct opt options[] = {TCPCLIENT_OPTIONS(OPT_ROW)};
@@ -139,8 +139,8 @@ static const struct cli cli = {
     .name = "tcpclient",
     .summary = "connect to a TCP server and run a program, or relay",
     .usage = "[OPTION]... HOST PORT [PROG [ARG]...]",
-    .notes = "HOST 0 is this machine. PROG reads the network from fd 6 and writes to it on fd 7.\n"
-             "Without PROG it relays stdin to the network and the network to stdout.",
+    .notes = "HOST 0 is this machine. PROG reads from the server on fd 6 and writes to it on fd 7. Without "
+             "PROG, stdin is sent to the server, and what the server sends is written to stdout.",
     .options = options,
     .count = sizeof options / sizeof *options,
 };
@@ -154,9 +154,7 @@ static int tcpclient_main(struct msg *m, int argc, char **argv)
     while ((row = opts_next(&o)) >= 0)
         take_option(&t, row, &o);
     argv += o.first;
-    if (!*argv)
-        msg_usage(m, "missing HOST and PORT");
-    t.dial.port = addr_port_operand(m, argv[0], argv[1], 0);
+    t.dial.port = addr_port_operand(m, argv, 0);
     client_check_options(&t.client_options, m, argv[2]);
     t.dial.host = argv[0];
     t.dial.retry = t.client_options.retry;

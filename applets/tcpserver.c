@@ -23,19 +23,19 @@
 #include "serve/serve.h"
 #include "net/ucspi.h"
 
-#define TCPSERVER_OPTIONS(X)                                                                \
-    SERVE_OPTIONS(X)                                                                        \
-    UCSPI_OPTIONS(X)                                                                        \
-    X(INTERFACE, 'I', "interface", "IFACE", "listen only on network device IFACE")          \
-    X(KEEP_OPTIONS, 'o', "keep-ip-options", NULL, "keep IP options (source routes)")        \
-    X(KILL_OPTIONS, 'O', "kill-ip-options", NULL, "remove IP options (default)")            \
-    X(PARANOID, 'p', "paranoid", NULL, "with -h: accept only a name that resolves back")    \
-    X(NO_PARANOID, 'P', "no-paranoid", NULL, "with -h: accept any name (default)")          \
-    X(RULES, 'x', "rules", "FILE", "apply the access rules in FILE (tcprules source)")      \
-    X(NO_RULES_OK, 'X', "rules-optional", NULL, "with -x: allow all while FILE is missing") \
-    X(EXPLAIN, 0, "explain", "IP", "with -x: print which rule decides for IP, and exit")    \
-    X(PER_NET, 0, "per-net", NULL, "with -C: count per /24, or IPv6 /64")                   \
-    X(PROXY, 0, "proxy", "[TIME]", "require a PROXY header within TIME (3)")
+#define TCPSERVER_OPTIONS(X)                                                                            \
+    SERVE_OPTIONS(X)                                                                                    \
+    UCSPI_OPTIONS(X)                                                                                    \
+    X(INTERFACE, 'I', "interface", "IFACE", "listen only on the network interface IFACE")               \
+    X(KEEP_OPTIONS, 'o', "keep-ip-options", NULL, "keep IP options (source routes)")                    \
+    X(KILL_OPTIONS, 'O', "kill-ip-options", NULL, "remove IP options (default)")                        \
+    X(PARANOID, 'p', "paranoid", NULL, "with -h: accept a name only if it resolves to the address")     \
+    X(NO_PARANOID, 'P', "no-paranoid", NULL, "with -h: accept any name (default)")                      \
+    X(RULES, 'x', "rules", "FILE", "apply the access rules in FILE (tcprules source)")                  \
+    X(NO_RULES_OK, 'X', "rules-optional", NULL, "with -x: allow all clients while FILE does not exist") \
+    X(EXPLAIN, 0, "explain", "IP", "with -x: print the rule that applies to IP, and exit")              \
+    X(PER_NET, 0, "per-net", NULL, "with -C: count per IPv4 /24 or IPv6 /64 network")                   \
+    X(PROXY, 0, "proxy", "[TIME]", "require a PROXY header within TIME (3 s)")
 
 enum tcpserver_option { TCPSERVER_OPTIONS(OPT_ENUM) };
 static const struct opt options[] = {TCPSERVER_OPTIONS(OPT_ROW)};
@@ -52,7 +52,7 @@ struct tcpserver {
     const char *rules_path;
     bool rules_optional;
     struct rules *rules;
-    struct stat rules_seen; /* the file that was read last, also in vain */
+    struct stat rules_seen; /* the file that was read last, even if that failed */
     struct ucspi ucspi;
     uint16_t port;
 };
@@ -69,7 +69,7 @@ static void complain_of_rules(struct tcpserver *t, const struct rules_error *err
     const char *why = error->why ? error->why : strerror(err);
     if (fatal)
         exit(msg_fatal_why(t->msg, error->why ? EXIT_USAGE : EXIT_SYSTEM, "rules", buf_str(&b), why));
-    msg_error_why(t->msg, "rules stay as they were:", buf_str(&b), why);
+    msg_error_why(t->msg, "keep the old rules:", buf_str(&b), why);
 }
 
 /* Reads the rules at the start, where a fault is fatal, or again, where the old ones stay. */
@@ -253,10 +253,10 @@ static void name_client(void *owner, const struct serve_conn *c, struct buf *nam
 
 /* ---- listening ---- */
 
-static void listen_as_asked(struct tcpserver *t, const char *host)
+static void listen_as_asked(struct tcpserver *t, const char *host, uint16_t port)
 {
     struct listen l = {.host = host,
-        .port = t->port,
+        .port = port,
         .type = SOCK_STREAM,
         .ipv4_only = t->ucspi_options.ipv4,
         .backlog = t->serve.backlog,
@@ -381,9 +381,10 @@ static const struct cli cli = {
     .usage = "[OPTION]... HOST PORT [PROG [ARG]...]\n"
              "[OPTION]... --inherit[=NAME] [PROG [ARG]...]\n"
              "--explain IP -x FILE",
-    .notes = "HOST 0 is every address of both families. With PORT 0 the kernel picks a port; -1 prints it.\n"
-             "PROG has the connection on fds 0 and 1; without PROG clients get a greeting.\n"
-             "Signals: TERM stop, HUP read the rules again, USR1 print the status.",
+    .notes = "HOST 0 is all addresses, IPv4 and IPv6. PORT 0: the kernel picks a port, -1 prints it. "
+             "PROG reads from the client on fd 0 and writes to it on fd 1. Without PROG, clients get a "
+             "greeting.\n"
+             "Signals: TERM stops, HUP reloads the rules, USR1 prints the status.",
     .options = options,
     .count = sizeof options / sizeof *options,
 };
@@ -409,16 +410,13 @@ static int tcpserver_main(struct msg *m, int argc, char **argv)
         return explain(&t);
     argv += o.first;
     argc -= o.first;
-    if (!t.serve.inherit && !argc)
-        msg_usage(m, "missing HOST and PORT");
-    if (!t.serve.inherit)
-        t.port = addr_port_operand(m, argv[0], argv[1], 0);
+    uint16_t port = t.serve.inherit ? 0 : addr_port_operand(m, argv, 0);
     int operands = t.serve.inherit ? 0 : 2;
     check(&t, argv + operands);
     if (t.serve.inherit)
         inherit(&t);
     else
-        listen_as_asked(&t, argv[0]);
+        listen_as_asked(&t, argv[0], port);
     return serve(&t, argc - operands, argv + operands);
 }
 

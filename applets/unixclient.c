@@ -15,7 +15,7 @@
 
 #define UNIXCLIENT_OPTIONS(X) \
     CLIENT_OPTIONS(X)         \
-    X(TIMEOUT, 'T', "timeout", "TIME", "give up connecting after TIME (60)")
+    X(TIMEOUT, 'T', "timeout", "TIME", "fail if there is no connection after TIME (60)")
 
 enum unixclient_option { UNIXCLIENT_OPTIONS(OPT_ENUM) };
 static const struct opt options[] = {UNIXCLIENT_OPTIONS(OPT_ROW)};
@@ -66,8 +66,9 @@ static const struct cli cli = {
     .name = "unixclient",
     .summary = "connect to a Unix socket and run a program, or relay",
     .usage = "[OPTION]... PATH [PROG [ARG]...]",
-    .notes = "A PATH that begins with @ is an abstract name. PROG reads from fd 6 and writes to fd 7.\n"
-             "Without PROG it relays stdin to the socket and the socket to stdout.",
+    .notes = "A PATH that begins with @ is an abstract name. PROG reads from the server on fd 6 and writes "
+             "to it on fd 7. Without PROG, stdin is sent to the server, and what the server sends is "
+             "written to stdout.",
     .options = options,
     .count = sizeof options / sizeof *options,
 };
@@ -93,9 +94,7 @@ static int unixclient_main(struct msg *m, int argc, char **argv)
     if (!*argv)
         msg_usage(m, "missing PATH");
     u.path = *argv++;
-    if (!addr_parse_unix(&u.address, u.path))
-        msg_usage(m, "path '%s': expected a path of 1 to %d bytes, or @ and an abstract name", u.path,
-            ADDR_UNIX_MAX);
+    addr_unix_operand(&u.address, m, u.path);
     client_check_options(&u.options, m, *argv);
     u.deadline = clock_in(timeout);
     return connect_and_go(&u, argv);

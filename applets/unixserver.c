@@ -27,7 +27,7 @@
 #define UNIXSERVER_OPTIONS(X)                                                  \
     SERVE_OPTIONS(X)                                                           \
     X(OWNER, 'o', "owner", "USER[:GROUP]", "set the owner of the socket file") \
-    X(MODE, 'p', "mode", "MODE", "set the mode of the socket file (0777 minus the umask)")
+    X(MODE, 'p', "mode", "MODE", "create the socket file with MODE (0777 minus the umask)")
 
 enum unixserver_option { UNIXSERVER_OPTIONS(OPT_ENUM) };
 static const struct opt options[] = {UNIXSERVER_OPTIONS(OPT_ROW)};
@@ -100,8 +100,7 @@ static int remove_ours(const struct unixserver *u, bool open)
     return done;
 }
 
-/* The keeper's work: when the server is gone, however, so is its file. A byte says that its end is orderly.
- */
+/* The keeper's work: when the server is gone, however, so is its file. A byte means an orderly exit. */
 static int keep(void *arg)
 {
     const struct unixserver *u = arg;
@@ -152,7 +151,7 @@ static void bind_file(struct unixserver *u, int fd, const char *path)
     if (lock < 0 && sigs_ending_came())
         sigs_die(sigs_take_ending(NULL));
     if (lock < 0)
-        exit(msg_fatal_file(u->msg, "lock the directory of", path, errno));
+        exit(lock_directory_failed(u->msg, "lock the directory of", path));
     clear_path(u, path);
     mode_t before = 0;
     if (u->mode_is_set)
@@ -178,9 +177,7 @@ static void bind_file(struct unixserver *u, int fd, const char *path)
 
 static void listen_at(struct unixserver *u, const char *path)
 {
-    if (!addr_parse_unix(&u->address, path))
-        msg_usage(u->msg, "path '%s': expected a path of 1 to %d bytes, or @ and an abstract name", path,
-            ADDR_UNIX_MAX);
+    addr_unix_operand(&u->address, u->msg, path);
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd < 0)
         msg_die_sys(u->msg, "socket", NULL);
@@ -293,7 +290,7 @@ static void take_option(struct unixserver *u, int row, const struct opts *o)
         u->mode = opts_mode(o);
         u->mode_is_set = true;
         if (u->mode & ~0777U)
-            opts_wrong(o, "a socket has no set-id and sticky bits");
+            opts_wrong(o, "a socket has no set-ID or sticky bit");
         break;
     }
 }
@@ -303,10 +300,11 @@ static const struct cli cli = {
     .summary = "run a program for each connection to a Unix socket",
     .usage = "[OPTION]... PATH [PROG [ARG]...]\n"
              "[OPTION]... --inherit[=NAME] [PROG [ARG]...]",
-    .notes = "A PATH that begins with @ is an abstract name. A stale socket at PATH is replaced; no other "
-             "file is.\n"
-             "PROG has the connection on fds 0 and 1; without PROG clients get a greeting.\n"
-             "Signals: TERM stop, USR1 print the status.",
+    .notes =
+        "A PATH that begins with @ is an abstract name. A socket at PATH that has no server is replaced; any "
+        "other file is an error. PROG reads from the client on fd 0 and writes to it on fd 1. Without PROG, "
+        "clients get a greeting.\n"
+        "Signals: TERM stops, USR1 prints the status.",
     .options = options,
     .count = sizeof options / sizeof *options,
 };
@@ -337,7 +335,8 @@ static int unixserver_main(struct msg *m, int argc, char **argv)
     serve_check(&u.serve, argv);
     bool file = !u.serve.inherit && *where != '@';
     if (!file && (u.mode_is_set || u.owner.has_uid || u.owner.has_gid))
-        msg_usage(m, "-p and -o are for a socket file, not for an abstract name or --inherit");
+        msg_usage(
+            m, "-p and -o need a socket file: they cannot be combined with an abstract name or --inherit");
     serve_catch_signals(); /* what ends us from here on finds its way past clean_up */
     if (u.serve.inherit) {
         struct addr a = {0};

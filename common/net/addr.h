@@ -38,8 +38,21 @@ bool addr_parse_target(struct addr *a, const char *word, uint16_t port);
 /* 0 to 65535 in decimal, or a service's name, that of TCP first (services(5)). */
 bool addr_parse_port(const char *word, uint16_t *port);
 
+/*
+ * The port of the operands HOST PORT, at least `min`. Does not return on a usage error; for HOST:PORT in one
+ * word its message has the two words.
+ */
+uint16_t addr_port_operand(const struct msg *m, char *const *words, uint16_t min);
+
+/* For an applet whose port is an option, -p: HOST:PORT as HOST is a usage error, whose message has the
+ * option. */
+void addr_refuse_port_in_host(const struct msg *m, const char *host);
+
 /* A path of 1 to ADDR_UNIX_MAX bytes, or @NAME for the abstract name (unix(7)). */
 bool addr_parse_unix(struct addr *a, const char *path);
+
+/* The operand PATH as such an address. Does not return on a usage error. */
+void addr_unix_operand(struct addr *a, const struct msg *m, const char *path);
 
 /* The argument of an option as a port to talk to, not 0; as the path of a socket. Don't return on another. */
 uint16_t addr_port_option(const struct opts *o);

@@ -56,7 +56,7 @@ void client_option(struct client_options *c, struct msg *m, int row)
 void client_check_options(const struct client_options *c, const struct msg *m, const char *prog)
 {
     if (c->progress && prog)
-        msg_usage(m, "--progress is for the relay, without PROG");
+        msg_usage(m, "--progress and PROG cannot be combined");
 }
 
 int client_check(const struct msg *m, const char *name)

@@ -16,17 +16,17 @@
 #include "cli/opts.h"
 
 /* The options that ucspi-tcp's server and client have in common. */
-#define UCSPI_OPTIONS(X)                                                              \
-    X(IPV4, '4', "ipv4", NULL, "IPv4 only")                                           \
-    X(IPV6_ENV, '6', "ipv6-env", NULL, "show IPv4 as mapped IPv6, PROTO as TCP6")     \
-    X(DELAY, 'd', "delay", NULL, "let the kernel gather small writes (default)")      \
-    X(NO_DELAY, 'D', "no-delay", NULL, "send at once: TCP_NODELAY")                   \
-    X(LOOKUP, 'h', "lookup", NULL, "look up host names, in the program's process")    \
-    X(NO_LOOKUP, 'H', "no-lookup", NULL, "don't (default)")                           \
-    X(LOCAL_NAME, 'l', "local-name", "NAME", "TCPLOCALHOST is NAME")                  \
-    X(IDENT, 'r', "ident", NULL, "accepted for ucspi-tcp's sake; ident is not asked") \
-    X(NO_IDENT, 'R', "no-ident", NULL, "don't ask ident (default)")                   \
-    X(IDENT_TIMEOUT, 't', "ident-timeout", "SECS", "accepted for ucspi-tcp's sake")
+#define UCSPI_OPTIONS(X)                                                                    \
+    X(IPV4, '4', "ipv4", NULL, "use IPv4 only")                                             \
+    X(IPV6_ENV, '6', "ipv6-env", NULL, "show IPv4 addresses as mapped IPv6; PROTO is TCP6") \
+    X(DELAY, 'd', "delay", NULL, "let the kernel combine small writes (default)")           \
+    X(NO_DELAY, 'D', "no-delay", NULL, "send small writes immediately (TCP_NODELAY)")       \
+    X(LOOKUP, 'h', "lookup", NULL, "look up the host names of both ends")                   \
+    X(NO_LOOKUP, 'H', "no-lookup", NULL, "do not look up host names (default)")             \
+    X(LOCAL_NAME, 'l', "local-name", "NAME", "set TCPLOCALHOST to NAME")                    \
+    X(IDENT, 'r', "ident", NULL, "ignored: ident is not supported")                         \
+    X(NO_IDENT, 'R', "no-ident", NULL, "do not use ident (default)")                        \
+    X(IDENT_TIMEOUT, 't', "ident-timeout", "SECONDS", "ignored: ident is not supported")
 
 struct ucspi_options {
     bool ipv4, ipv6_env, no_delay, lookup;

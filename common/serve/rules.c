@@ -58,11 +58,11 @@ static const char *add_block(
     unsigned char masked[16];
     uint64_t bits;
     if (!num_u64n(len, n, 0, ALL_BITS - base, &bits))
-        return "the block's length is not a number in range";
+        return "the length of the block is not a number in range";
     memcpy(masked, addr, 16);
     clear_beyond(masked, base + (unsigned)bits);
     if (memcmp(masked, addr, 16) != 0)
-        return "the block's address has bits set beyond its length";
+        return "the address of the block has bits set beyond its length";
     return add_prefix(r, addr, base + (unsigned)bits);
 }
 
@@ -94,10 +94,10 @@ static const char *add_ipv4(struct rules *r, const char *text, size_t n)
         const char *dot = memchr(text + at, '.', len - at);
         size_t end = dot ? (size_t)(dot - text) : len;
         if (!parse_part(text + at, end - at, &low, &high))
-            return "the address is neither IPv4 nor a prefix nor a range of it (IPv6 stands in brackets)";
+            return "the address is not an IPv4 address, prefix or range (write IPv6 in brackets)";
         if (low < high) {
             if (range >= 0)
-                return "one range at most in an address";
+                return "an address can have only one range";
             range = parts;
             range_low = low;
             range_high = high;
@@ -107,13 +107,13 @@ static const char *add_ipv4(struct rules *r, const char *text, size_t n)
         if (dot && parts == 4)
             return "the address has too many parts";
         if (!dot && parts < 4)
-            return "a prefix ends with a dot";
+            return "a prefix must end with a dot";
     }
     if (at < len)
         return "the address has too many parts";
     if (slash)
         return parts == 4 && range < 0 ? add_block(r, addr, V4_BITS, slash + 1, n - len - 1)
-                                       : "a block's address has four numbers";
+                                       : "the address of a block must have four numbers";
     if (range < 0)
         return add_prefix(r, addr, V4_BITS + 8 * (unsigned)parts);
     for (uint64_t i = range_low; i <= range_high; i++) {
@@ -160,12 +160,11 @@ static const char *add_ipv6(struct rules *r, const char *text, size_t n)
         return groups ? add_prefix(r, addr, 16 * groups) : "the address is not IPv6";
     }
     if (!slash)
-        return close == text + n - 1 ? add_prefix(r, addr, ALL_BITS)
-                                     : "there is something behind the bracket";
+        return close == text + n - 1 ? add_prefix(r, addr, ALL_BITS) : "unexpected text after the bracket";
     const char *stop = slash < close ? close : text + n;
     bool whole = slash < close ? close == text + n - 1 : slash == close + 1;
     return whole ? add_block(r, addr, 0, slash + 1, (size_t)(stop - slash) - 1)
-                 : "there is something behind the bracket";
+                 : "unexpected text after the bracket";
 }
 
 static const char *add_address(struct rules *r, const char *text, size_t n)
@@ -174,9 +173,9 @@ static const char *add_address(struct rules *r, const char *text, size_t n)
     if (!n)
         return add_prefix(r, any, 0);
     if (memchr(text, '@', n))
-        return "user@ rules need ident, which is not asked any more";
+        return "user@ rules need ident, which is not supported";
     if (*text == '=')
-        return "=host rules need a look-up that can't be trusted; write the address";
+        return "=host rules need a lookup that cannot be trusted; write the address";
     return *text == '[' ? add_ipv6(r, text, n) : add_ipv4(r, text, n);
 }
 
@@ -186,13 +185,13 @@ static const char *add_variables(const char *text, char *vars, size_t *at)
     while (*text) {
         size_t name = strcspn(text + 1, "=");
         if (*text != ',')
-            return "expected a comma and NAME=\"VALUE\" after allow or deny";
+            return "expected a comma and a variable after allow, deny or another variable";
         const char *quote = text + 1 + name + 1;
         if (!name || text[1 + name] != '=' || memchr(text + 1, ',', name))
-            return "a variable is NAME=\"VALUE\"";
+            return "expected a variable as NAME=\"VALUE\"";
         const char *end = *quote ? strchr(quote + 1, *quote) : NULL;
         if (!end)
-            return "the variable's value has no closing quote";
+            return "the value of the variable has no closing quote";
         memcpy(vars + *at, text + 1, name + 1);
         memcpy(vars + *at + name + 1, quote + 1, (size_t)(end - quote) - 1);
         *at += name + (size_t)(end - quote);
@@ -298,12 +297,12 @@ static ssize_t read_all(struct rules *r, int fd, const char **why)
     if (fstat(fd, &after) < 0)
         return -1;
     if (got < size || !same_file(&before, &after)) {
-        *why = "is being written (put it in place with mv)";
+        *why = "changed while it was being read (write a new file, and rename it with mv)";
         return -1;
     }
     r->mem[size] = '\0';
     if (memchr(r->mem, '\0', size)) {
-        *why = "it contains NUL bytes; if tcprules compiled it, give its source instead";
+        *why = "contains NUL bytes; if tcprules compiled it, use its source instead";
         return -1;
     }
     return (ssize_t)size;

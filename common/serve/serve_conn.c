@@ -40,7 +40,7 @@ void serve_say_status(const struct serve *s, bool asked)
 void serve_pause(struct serve *s, const char *action)
 {
     if (!s->shortage_said)
-        msg_error(s->msg, action, "(waiting for it to pass)", errno);
+        msg_error(s->msg, action, "(will retry)", errno);
     s->shortage_said = true;
     s->backoff = s->backoff ? s->backoff * 2 : BACKOFF_MIN_MS * CLOCK_MS;
     if (s->backoff > BACKOFF_MAX_MS * CLOCK_MS)
@@ -88,7 +88,7 @@ static void say_refused(const struct serve *s, const struct serve_conn *c)
     event_begin(&e, s->msg, "refuse");
     event_str(&e, "client", buf_str(&client));
     event_num(&e, "limit", (long long)s->per_client);
-    event_text(&e, "refuse %s: it has %lu connections already", mem, s->per_client);
+    event_text(&e, "refuse %s: it already has %lu connections", mem, s->per_client);
     event_send(&e);
 }
 

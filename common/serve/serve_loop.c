@@ -254,9 +254,9 @@ int serve_loop(struct serve *s)
     close_listeners(s);
     serve_wait_for_starts(s);
     if (s->held.fd >= 0)
-        msg_error(s->msg, "end: hang up a connection whose program could not be started", NULL, 0);
+        msg_error(s->msg, "exit: close a connection whose program could not be started", NULL, 0);
     if (s->drain_set && s->stop == SIGTERM && serve_active(s)) {
-        msg_error(s->msg, "drain: ending the programs that still run", NULL, 0);
+        msg_error(s->msg, "drain: terminate the programs that are still running", NULL, 0);
         terminate_children(s);
         return EXIT_DEADLINE;
     }

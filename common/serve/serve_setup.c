@@ -45,7 +45,7 @@ static char *unescape(const struct opts *o, const char *text)
     for (; *text; text++) {
         const char *letter = *text == '\\' && text[1] ? strchr(letters, text[1]) : NULL;
         if (*text == '\\' && !letter)
-            opts_wrong(o, "a backslash stands before r, n, t or another one");
+            opts_wrong(o, "expected r, n, t or a backslash after a backslash");
         *to++ = letter ? means[letter - letters] : *text;
         text += letter != NULL;
     }
@@ -58,7 +58,7 @@ static void take_per_client(struct serve *s, const struct opts *o)
     size_t digits = strcspn(o->arg, ":");
     uint64_t n;
     if (!num_u64n(o->arg, digits, 1, LIMIT_MAX, &n))
-        opts_wrong(o, "expected N or N:MESSAGE, N from 1 to 1000000");
+        opts_wrong(o, "expected N or N:MESSAGE, with N from 1 to 1000000");
     s->per_client = (unsigned long)n;
     free(s->per_client_message);
     s->per_client_message = o->arg[digits] ? unescape(o, o->arg + digits + 1) : NULL;
@@ -168,7 +168,8 @@ int serve_inherit(struct serve *s, int family, int other_family)
             char text[32];
             struct buf b = BUF(text);
             buf_fmt(&b, "fd %d", fds[i]);
-            msg_die(s->msg, EXIT_USAGE, "inherit: not a listening socket of our kind:", buf_str(&b), 0);
+            msg_die(s->msg, EXIT_USAGE,
+                "inherit: expected a listening stream socket of this kind of server, not", buf_str(&b), 0);
         }
         serve_listener(s, fds[i], !(flags & O_NONBLOCK));
     }
@@ -206,14 +207,14 @@ static int prepare_program(struct serve *s, const char *path, char **argv)
 void serve_check(struct serve *s, char **argv)
 {
     if (s->user.has_uid && !s->user.has_gid)
-        msg_usage(
-            s->msg, "option -u: a numeric user without a name has no group; use USER:GROUP, or -g GROUP");
-    const char *path = *argv ? find_program(*argv) : NULL;
+        msg_usage(s->msg, "option -u: the user has no entry in the user database, and so no group: use -u "
+                          "USER:GROUP or -g GROUP");
+    const char *path = *argv ? spawn_find(*argv) : NULL;
     if (*argv && !path)
         exit(find_failed(s->msg, *argv, errno));
     find_free(path, *argv);
     if (s->notify.print && s->notify.fd == STDOUT_FILENO)
-        msg_usage(s->msg, "-1 and --ready-fd 1 are two lines on one stdout");
+        msg_usage(s->msg, "-1 and --ready-fd 1 cannot be combined: both write to stdout");
     s->prog = *argv;
 }
 
@@ -248,7 +249,7 @@ int serve_run(struct serve *s, const char *where, const char *path, char **argv)
     s->polls = malloc(SERVE_LISTENERS * sizeof *s->polls);
     if (!s->polls)
         return msg_fatal(s->msg, EXIT_SYSTEM, "malloc", NULL, errno);
-    if (notify_ready(&s->notify, "READY=1", where, &object) < 0)
+    if (notify_ready(&s->notify, where, &object) < 0)
         return msg_fatal(s->msg, EXIT_SYSTEM, "report readiness to", object, errno);
     return serve_loop(s);
 }
