@@ -14,14 +14,14 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "clock.h"
-#include "fd.h"
-#include "fifo.h"
-#include "job.h"
-#include "lock.h"
-#include "notify.h"
-#include "relay.h"
-#include "sigs.h"
+#include "base/clock.h"
+#include "base/fd.h"
+#include "pipe/fifo.h"
+#include "process/job.h"
+#include "process/lock.h"
+#include "process/notify.h"
+#include "io/relay.h"
+#include "process/sigs.h"
 
 #define MKFIFO_SIG_OPTIONS(X)                                                                              \
     MSG_OPTIONS(X)                                                                                         \
@@ -376,10 +376,10 @@ static int run(struct mkfifo_sig *s)
     const char *object;
     int failed = 0;
     if (fifo_init(&s->fifo, s->path, s->has_mode ? &s->mode : NULL) < 0)
-        failed = lock_directory_failed(s->msg, "serve", s->path);
+        failed = msg_fatal_file(s->msg, "serve", s->path, errno);
     else if (fifo_open(&s->fifo) < 0)
         failed = msg_fatal_why(s->msg, EXIT_SYSTEM, "serve", s->path, open_error(errno));
-    else if (notify_ready(&s->notify, s->fifo.path, &object) < 0)
+    else if (notify_ready(&s->notify, "READY=1", s->fifo.path, &object) < 0)
         failed = msg_fatal(s->msg, EXIT_SYSTEM, "tell readiness to", object, errno);
     else
         failed = serve_all(s);

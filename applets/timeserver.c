@@ -410,7 +410,7 @@ static int timeserver_main(struct msg *m, int argc, char **argv)
         msg_usage(m, "--inherit and HOST cannot be combined");
     t.port = t.daytime ? DAYTIME_PORT : TIME_PORT;
     if (words)
-        t.port = addr_port_operand(m, argv[0], argv[1], 0);
+        t.port = addr_port_operand(m, argv, 0);
     if (t.inherit)
         inherit_sockets(&t);
     else

@@ -151,7 +151,7 @@ static void bind_file(struct unixserver *u, int fd, const char *path)
     if (lock < 0 && sigs_ending_came())
         sigs_die(sigs_take_ending(NULL));
     if (lock < 0)
-        exit(lock_directory_failed(u->msg, "lock the directory of", path));
+        exit(msg_fatal_file(u->msg, "lock the directory of", path, errno));
     clear_path(u, path);
     mode_t before = 0;
     if (u->mode_is_set)

@@ -154,7 +154,7 @@ static void check_count(const struct waitfor *w, char *const *argv)
     static const char *const names[][2] = {
         [TCP] = {"HOST", "PORT"}, [UNIX] = {"PATH"}, [FILE_THERE] = {"PATH"}, [EXIT] = {"PID"}};
     if (w->command == TCP && *argv)
-        addr_port_operand(w->msg, argv[0], argv[1], 1);
+        addr_port_operand(w->msg, argv, 1);
     for (size_t i = 0; i < 2 && names[w->command][i]; i++, argv++)
         if (!*argv)
             msg_usage(w->msg, "missing %s", names[w->command][i]);
@@ -172,7 +172,7 @@ static void take_operands(struct waitfor *w, char **argv)
         w->dial = (struct dial){.host = *argv};
         snprintf(w->port_text, sizeof w->port_text, "%s port %s", argv[0], argv[1]);
         w->object = w->port_text;
-        w->dial.port = addr_port_operand(w->msg, argv[0], argv[1], 1);
+        w->dial.port = addr_port_operand(w->msg, argv, 1);
         break;
     case UNIX:
         if (!addr_parse_unix(&w->address, *argv))

@@ -56,12 +56,6 @@ void addr_unix_operand(struct addr *a, const struct msg *m, const char *path);
 
 /* The argument of an option as a port to talk to, not 0; as the path of a socket. Don't return on another. */
 uint16_t addr_port_option(const struct opts *o);
-
-/*
- * The operands HOST and PORT as a port from `min` to 65535; a usage error if `port` is missing or none, which
- * tells how to write a HOST:PORT in two words.
- */
-uint16_t addr_port_operand(const struct msg *m, const char *host, const char *port, uint16_t min);
 void addr_unix_option(struct addr *a, const struct opts *o);
 
 /* The addresses of the two ends of a socket, IPv4-mapped ones as IPv4. 0, or -1 with errno. */

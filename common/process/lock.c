@@ -12,10 +12,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "clock.h"
-#include "exitcode.h"
-#include "fd.h"
-#include "sigs.h"
+#include "base/clock.h"
+#include "base/fd.h"
+#include "base/tick.h"
+#include "process/sigs.h"
 
 enum { DIRECTORY_SECONDS = 5 };
 
@@ -122,15 +122,4 @@ int lock_directory(const char *path)
         fd_close(&fd);
     }
     return fd;
-}
-
-int lock_directory_failed(const struct msg *m, const char *action, const char *path)
-{
-    int err = errno;
-    char copy[PATH_MAX] = "";
-    strncat(copy, path, sizeof copy - 1);
-    const char *directory = dirname(copy);
-    if (access(directory, F_OK) == 0)
-        return msg_fatal(m, EXIT_SYSTEM, action, path, err);
-    return msg_fatal(m, EXIT_SYSTEM, NULL, directory, err);
 }

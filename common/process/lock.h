@@ -11,8 +11,6 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#include "msg.h"
-
 struct lock_kind {
     bool fcntl;  /* else flock */
     bool shared; /* else exclusive */
@@ -47,11 +45,5 @@ int lock_directory_open(const char *path);
  * came that would end us.
  */
 int lock_directory(const char *path);
-
-/*
- * Reports by errno that `action` failed, which needs the directory that `path` is in: `action path: why`, or
- * `directory: why` if there is no such directory. The exit status.
- */
-int lock_directory_failed(const struct msg *m, const char *action, const char *path);
 
 #endif

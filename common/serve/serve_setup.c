@@ -209,7 +209,7 @@ void serve_check(struct serve *s, char **argv)
     if (s->user.has_uid && !s->user.has_gid)
         msg_usage(s->msg, "option -u: the user has no entry in the user database, and so no group: use -u "
                           "USER:GROUP or -g GROUP");
-    const char *path = *argv ? spawn_find(*argv) : NULL;
+    const char *path = *argv ? find_program(*argv) : NULL;
     if (*argv && !path)
         exit(find_failed(s->msg, *argv, errno));
     find_free(path, *argv);
@@ -249,7 +249,7 @@ int serve_run(struct serve *s, const char *where, const char *path, char **argv)
     s->polls = malloc(SERVE_LISTENERS * sizeof *s->polls);
     if (!s->polls)
         return msg_fatal(s->msg, EXIT_SYSTEM, "malloc", NULL, errno);
-    if (notify_ready(&s->notify, where, &object) < 0)
+    if (notify_ready(&s->notify, "READY=1", where, &object) < 0)
         return msg_fatal(s->msg, EXIT_SYSTEM, "report readiness to", object, errno);
     return serve_loop(s);
 }
