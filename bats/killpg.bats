@@ -9,9 +9,11 @@ setup() {
 
 teardown() {
   # what is left of groups, should a test have failed
-  local leader
+  local leader member
   for leader in "${leaders[@]}"; do
-    kill -KILL -- "-$leader" 2>/dev/null || :
+    for member in $(living "$leader"); do
+      ! is_of_test "$member" || kill -KILL "$member" 2>/dev/null || :
+    done
   done
   common_teardown
 }

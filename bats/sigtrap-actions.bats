@@ -155,7 +155,7 @@ no_children_but() {
 
 @test "after PROG has exited a handler's PROG_PID is unset: not 0, which kill takes for the whole group" {
   program handler '#!/bin/sh
-    echo "begin ${PROG_PID-unset}" >>runs; read -r line <go; echo end >>runs'
+    echo "begin ${PROG_PID-unset}" >>runs; until read -r line <go; do :; done; echo end >>runs'
   mkfifo go
   trapped USR1=exec:./handler ./recorder
   kill -USR1 "$trap"

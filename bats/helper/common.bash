@@ -62,10 +62,18 @@ text_of() {
   done
 }
 
+# is_of_test PID: it is a child of ours, or works in the test's directory: not a stranger that has got the number since.
+is_of_test() {
+  local stat
+  read -r stat 2>/dev/null <"/proc/$1/stat" || return 1
+  [[ ${stat##*) } == ?" $BASHPID "* || $(readlink "/proc/$1/cwd") == "$BATS_TEST_TMPDIR"* ]]
+}
+
 # Ends what start and background have started, and complains of processes that outlive their test.
 common_teardown() {
   local pid
   for pid in "${started[@]}"; do
+    is_of_test "$pid" || continue
     kill -KILL "$pid" 2>/dev/null || :
     wait "$pid" 2>/dev/null || :
   done

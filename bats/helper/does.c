@@ -89,13 +89,16 @@ static void print_pid(int fd, pid_t pid)
 
 static void append(const char *file, const char *text)
 {
+    char pid[32] = "", whole[1000];
     int fd = open(file, O_WRONLY | O_CREAT | O_APPEND, 0666);
     const char *at = strchr(text, '%');
     if (fd < 0)
         die(file);
-    if (dprintf(fd, "%.*s", at ? (int)(at - text) : (int)strlen(text), text) < 0 ||
-        (at && dprintf(fd, "%d%s", (int)getpid(), at + 1) < 0) || dprintf(fd, "\n") < 0)
-        die(file);
+    if (at)
+        snprintf(pid, sizeof pid, "%d", (int)getpid());
+    snprintf(whole, sizeof whole, "%.*s%s%s", at ? (int)(at - text) : (int)strlen(text), text, pid,
+        at ? at + 1 : "");
+    line(fd, whole);
     close(fd);
 }
 

@@ -10,9 +10,10 @@ sigtrap_setup() {
   program recorder '#!/bin/sh
     for name; do set -- "$@" note "$name"; shift; done
     exec does "$@" say "ready $$" sleep'
-  # gated: a handler that begins, waits for a line from the FIFO `go`, and ends
+  # gated: a handler that begins, waits for a line from the FIFO `go` (one that opens it while the last writer has it
+  # open may read nothing), and ends
   program gated '#!/bin/sh
-    echo "begin $SIGNAL" >>runs; read -r line <go; echo "end $SIGNAL" >>runs'
+    echo "begin $SIGNAL" >>runs; until read -r line <go; do :; done; echo "end $SIGNAL" >>runs'
 }
 
 # program FILE TEXT
