@@ -7,6 +7,9 @@
 VERSION := $(shell sed -n 's/.*IPCBOX_VERSION "\(.*\)"/\1/p' common/version.h)
 PREFIX  ?= /usr/local
 DESTDIR ?=
+# links and pages for the applets: free (where nobody else has the name), all, none; and what their names begin with
+LINKS   ?= free
+NAME_PREFIX ?=
 B       ?= build
 
 WARN  = -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wformat=2 -Werror
@@ -22,7 +25,7 @@ APPLETS  = $(sort $(patsubst applets/%.c,%,$(wildcard applets/*.c)))
 SOURCES  = $(wildcard common/*.c applets/*.c)
 else
 APPLETS  = $(ONLY)
-SOURCES  = $(filter-out common/toolbox.c,$(wildcard common/*.c)) applets/$(ONLY).c
+SOURCES  = $(filter-out $(addprefix common/,toolbox.c install.c complete.c kinds.c),$(wildcard common/*.c)) applets/$(ONLY).c
 CPPFLAGS += -DONE_APPLET
 endif
 OBJECTS  = $(SOURCES:%.c=$(B)/%.o)
@@ -45,7 +48,7 @@ $(B)/ipcbox: $(OBJECTS)
 	$(SAY) LD $@
 	$(Q)$(CC) $(CFLAGS) $(LINK) $(LDFLAGS) -o $@ $^
 
-$(B)/%.o: %.c $(B)/flags | $(B)/registry.h
+$(B)/%.o: %.c $(B)/flags | $(B)/registry.h $(B)/completion.h
 	@mkdir -p $(@D)
 	$(SAY) CC $<
 	$(Q)$(COMPILE) -o $@ $<
@@ -54,6 +57,15 @@ $(B)/%.o: %.c $(B)/flags | $(B)/registry.h
 $(B)/registry.h: $(wildcard applets/*.c) Makefile
 	@mkdir -p $(@D)
 	$(Q)printf 'APPLET(applet_%s)\n' $(subst -,_,$(APPLETS)) >$@
+
+# the scripts behind --completion, as strings; without comments and indentation, of which they don't get larger
+SCRIPTS = $(wildcard common/completion/*.sh)
+
+$(B)/completion.h: $(SCRIPTS) Makefile
+	@mkdir -p $(@D)
+	$(Q)for f in $(SCRIPTS); do \
+	  echo "static const char completion_$$(basename $$f .sh)[] =" && \
+	  sed '2,$${/^ *#/d;s/^ *//;}; /^$$/d; s/[\\"]/\\&/g; s/^/    "/; s/$$/\\n"/' $$f && echo ';' || exit; done >$@
 
 # a change of compiler or flags rebuilds everything; then it is also seen whether there is a compiler with its headers
 $(B)/flags: FORCE
@@ -117,24 +129,13 @@ tools: $(patsubst bench/%.c,$(B)/bench/%,$(wildcard bench/*.c))
 bench: all
 	sh bench/run.sh $(B)
 
+INSTALL = PREFIX='$(PREFIX)' DESTDIR='$(DESTDIR)' LINKS='$(LINKS)' NAME_PREFIX='$(NAME_PREFIX)' sh contrib/install.sh
+
 install: all
-	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/man/man1 $(DESTDIR)$(PREFIX)/share/man/man7
-	install -m 755 $(B)/ipcbox $(DESTDIR)$(PREFIX)/bin/ipcbox
-	for a in $(APPLETS); do ln -sf ipcbox $(DESTDIR)$(PREFIX)/bin/$$a || exit; done
-	install -m 644 man/*.1 $(DESTDIR)$(PREFIX)/share/man/man1
-	install -m 644 man/*.7 $(DESTDIR)$(PREFIX)/share/man/man7
-	install -d $(DESTDIR)$(PREFIX)/share/bash-completion/completions \
-	  $(DESTDIR)$(PREFIX)/share/zsh/site-functions $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d
-	$(B)/ipcbox --completion bash >$(DESTDIR)$(PREFIX)/share/bash-completion/completions/ipcbox
-	for a in $(APPLETS); do ln -sf ipcbox $(DESTDIR)$(PREFIX)/share/bash-completion/completions/$$a || exit; done
-	$(B)/ipcbox --completion zsh >$(DESTDIR)$(PREFIX)/share/zsh/site-functions/_ipcbox
-	$(B)/ipcbox --completion fish >$(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/ipcbox.fish
+	@$(INSTALL) install $(B) $(APPLETS)
 
 uninstall:
-	cd $(DESTDIR)$(PREFIX) && rm -f $(addprefix bin/,ipcbox $(APPLETS)) \
-	  $(patsubst man/%,share/man/man1/%,$(wildcard man/*.1)) $(patsubst man/%,share/man/man7/%,$(wildcard man/*.7)) \
-	  $(addprefix share/bash-completion/completions/,ipcbox $(APPLETS)) \
-	  share/zsh/site-functions/_ipcbox share/fish/vendor_completions.d/ipcbox.fish
+	@$(INSTALL) uninstall $(B) $(APPLETS)
 
 clean:
 	rm -rf $(B)
@@ -146,7 +147,8 @@ help:
 	@echo 'make test-all            run all bats tests'
 	@echo 'make check               linters, sanitizers, floors, man pages against --help'
 	@echo 'make bench               benchmarks against the peers that are installed; QUICK=1 for few rounds'
-	@echo 'make install             into PREFIX=$(PREFIX), under DESTDIR; make uninstall takes it away'
+	@echo 'make install             into PREFIX=$(PREFIX), under DESTDIR; make uninstall removes it; LINKS=free|all|none'
+	@echo '                         (what becomes of names that are taken), NAME_PREFIX=ipc- (tcpserver as ipc-tcpserver)'
 	@echo 'make static              $(B)/static/ipcbox, with musl-gcc'
 	@echo 'make one/NAME            $(B)/one/NAME, one applet alone'
 	@echo 'make clean               remove $(B)/'

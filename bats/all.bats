@@ -58,7 +58,6 @@ options_of() {
 }
 
 @test "--list, --version and --completion stand alone: a word behind them is a usage error" {
-  ln -s "$IPCBOX" bin/ipcbox
   wrong_call ipcbox --list junk
   wrong_call ipcbox --version junk
   wrong_call ipcbox --completion bash junk
@@ -102,8 +101,6 @@ options_of() {
     if grep -q '^  -h, --help  ' help; then
       run -0 --separate-stderr "$applet" -h
       [ "$output" = "$(cat help)" ]
-      run -0 --separate-stderr "$applet" -qh # in a bundle
-      [ "$output" = "$(cat help)" ]
       free=$((free + 1))
     else
       grep -q '^  -h, --lookup  ' help
@@ -111,6 +108,8 @@ options_of() {
     fi
   done
   [ "$free" -ge 25 ]
+  run -0 lockrun -qh # in a bundle
+  [ "$output" = "$(lockrun --help)" ]
 }
 
 @test "a mistyped option is answered with the nearest" {
@@ -141,10 +140,10 @@ options_of() {
 
 @test "an unknown applet is 127, with the nearest name" {
   run -127 --separate-stderr "$IPCBOX" tcpservr
-  [ "$stderr" = "ipcbox: unknown applet 'tcpservr', did you mean 'tcpserver'?" ]
+  [ "$stderr" = "ipcbox: unknown applet 'tcpservr'; did you mean tcpserver?" ]
   [ -z "$output" ]
   run -127 --separate-stderr "$IPCBOX" --help unixclint
-  [ "$stderr" = "ipcbox: unknown applet 'unixclint', did you mean 'unixclient'?" ]
+  [ "$stderr" = "ipcbox: unknown applet 'unixclint'; did you mean unixclient?" ]
   run -127 --separate-stderr "$IPCBOX" zzzzzzzzzzzzzzzz
   [ "$stderr" = "ipcbox: unknown applet 'zzzzzzzzzzzzzzzz'; see 'ipcbox --list'" ]
   run -127 --separate-stderr "$IPCBOX" ''
@@ -154,7 +153,6 @@ options_of() {
 }
 
 @test "an unknown option is a usage error" {
-  ln -s "$IPCBOX" bin/ipcbox
   wrong_call ipcbox --lists
   wrong_call ipcbox --lis
   wrong_call ipcbox -x
@@ -162,6 +160,11 @@ options_of() {
   wrong_call ipcbox --completion tcsh
   wrong_call ipcbox --install
   wrong_call ipcbox --install one two
+  wrong_call ipcbox --install --completion bash one
+  wrong_call ipcbox --install --prefix '' one
+  wrong_call ipcbox --install --prefix ipc one
+  wrong_call ipcbox --install --prefix a/b- one
+  wrong_call ipcbox --completion bash -s
   wrong_call ipcbox -s
 }
 
@@ -178,173 +181,22 @@ options_of() {
   [ "$output" = by-argv ]
 }
 
+@test "WORD-APPLET is the applet, the one with the longest name" {
+  ln -s "$IPCBOX" my-mkfifo-sig
+  ln -s "$IPCBOX" a-b-reap
+  ln -s "$IPCBOX" reap-me
+  run -0 ./my-mkfifo-sig --version
+  [[ $output == "mkfifo-sig (ipcbox) "* ]]
+  run -0 ./a-b-reap --version
+  [[ $output == "reap (ipcbox) "* ]]
+  run -0 ./reap-me --version
+  [[ $output == "ipcbox "* ]]
+}
+
 # wrong_call_of NAME COMMAND
 wrong_call_of() {
   run -100 "$2"
   [[ $output == "$1: "* ]]
-}
-
-# ---- installing links ----
-
-@test "--install makes hard links, --install -s symbolic ones" {
-  mkdir hard symbolic
-  cp "$IPCBOX" box
-  ./box --install hard
-  ./box --install -s symbolic
-  local applet
-  for applet in "${applets[@]}"; do
-    [ "hard/$applet" -ef box ]
-    [ ! -L "hard/$applet" ]
-    [ "$(readlink "symbolic/$applet")" = "$PWD/box" ]
-  done
-  [ "$(find hard | wc -l)" -eq $((${#applets[@]} + 1)) ]
-  run -0 hard/sockenv -e echo works
-  [ "$output" = works ]
-}
-
-@test "--install refuses a name that exists, and changes nothing" {
-  local kind
-  for kind in 'touch taken/tcpserver' 'mkdir taken/tcpserver' 'ln -s nowhere taken/tcpserver'; do
-    mkdir taken
-    $kind
-    for option in '' -s; do
-      # shellcheck disable=SC2086
-      run -111 "$IPCBOX" --install $option taken
-      [ "$output" = "ipcbox: install tcpserver: File exists" ]
-      [ "$(ls -A taken)" = tcpserver ]
-    done
-    rm -r taken
-  done
-}
-
-@test "--install -f replaces what is there, but no directory" {
-  mkdir taken
-  cp "$IPCBOX" box
-  echo old >taken/tcpserver
-  ln -s nowhere taken/sockenv
-  ./box --install -f taken
-  [ taken/tcpserver -ef box ]
-  ./box --install -f -s taken
-  ./box --install -s -f taken
-  [ "$(readlink taken/sockenv)" = "$PWD/box" ]
-  ./box --install -f taken
-  ./box --install -f taken
-  [ "$(find taken | wc -l)" -eq $((${#applets[@]} + 1)) ]
-  rm taken/unixclient
-  mkdir taken/unixclient
-  run -111 ./box --install -f taken
-  [ "$output" = "ipcbox: install unixclient: Is a directory" ]
-  [ -d taken/unixclient ]
-  [ -z "$(find taken -name '.*')" ]
-}
-
-@test "--install into what can't be written is 111 and leaves nothing" {
-  run -111 "$IPCBOX" --install nowhere
-  [ "$output" = "ipcbox: open nowhere: No such file or directory" ]
-  : >file
-  run -111 "$IPCBOX" --install -s file
-  [ "$output" = "ipcbox: open file: Not a directory" ]
-  mkdir -m 555 locked
-  [ ! -w locked ] || locked=/sys # root may write everywhere but there
-  run -111 "$IPCBOX" --install -s "${locked:-locked}"
-  [[ $output == "ipcbox: install ${applets[0]}: "* ]]
-  [ -z "$(ls -A locked)" ]
-}
-
-@test "--install that fails half-way takes back what it has made" {
-  need strace strace
-  mkdir dir
-  run -111 strace -qq -o trace -e inject=symlinkat:error=ENOSPC:when=3 "$IPCBOX" --install -s dir
-  [ "$output" = "ipcbox: install ${applets[2]}: No space left on device" ]
-  [ -z "$(ls -A dir)" ]
-}
-
-@test "--install on another file system makes no hard links, and leaves nothing" {
-  [ -w /dev/shm ] && [ "$(stat -c %d /dev/shm)" != "$(stat -c %d "$IPCBOX")" ] || skip "needs another file system"
-  local dir
-  dir=$(mktemp -d /dev/shm/ipcbox.XXXXXX)
-  run "$IPCBOX" --install "$dir"
-  local left
-  left=$(ls -A "$dir")
-  rm -r "$dir"
-  [ "$status" -eq 111 ]
-  [[ $output == "ipcbox: install ${applets[0]}: "*ross-device\ link ]] # as libc has it
-  [ -z "$left" ]
-}
-
-# ---- completion ----
-
-# complete_line WORD...: what bash offers for the last word.
-complete_line() {
-  bash --norc -c '
-    . ./completion
-    COMP_WORDS=("$@") COMP_CWORD=$(($# - 1)) COMPREPLY=()
-    spec=$(complete -p "$1") && function=${spec#*-F } && function=${function%% *}
-    "$function" "$1" "${@: -1}" "${@: -2:1}"
-    printf "%s\n" "${COMPREPLY[@]}"' bash "$@"
-}
-
-@test "bash completes applets, every option of every applet, and files after them" {
-  "$IPCBOX" --completion bash >completion
-  bash -n completion
-  run -0 complete_line ipcbox tcps
-  [ "$output" = tcpserver ]
-  local applet name kind
-  for applet in "${applets[@]}"; do
-    run -0 complete_line "$applet" --
-    local all=$output
-    run -0 complete_line ipcbox "$applet" --
-    [ "$output" = "$all" ]
-    while read -r name kind; do
-      grep -qx -- "--$name" <<<"$all"
-    done < <(options_of "$applet")
-  done
-  : >unmistakable-file
-  run -0 complete_line sockenv unmistak
-  [ "$output" = unmistakable-file ]
-}
-
-# commands_of APPLET: its sub-commands, as --help's usage has them; none for most.
-commands_of() {
-  "$1" --help | sed -nE "1,/^[^ U]/s/^(Usage:|      ) $1 ([a-z|]+)( .*)?\$/\2/p" | tr '|' '\n'
-}
-
-# bats test_tags=long
-@test "bash and fish complete the commands of those that have some, and nowhere else" {
-  local applet commands with=0
-  "$IPCBOX" --completion bash >completion
-  "$IPCBOX" --completion fish >completion.fish
-  for applet in "${applets[@]}"; do
-    commands=$(commands_of "$applet")
-    [ -n "$commands" ] || continue
-    with=$((with + 1))
-    run -0 complete_line "$applet" ''
-    [ "$output" = "$commands" ]
-    run -0 complete_line ipcbox "$applet" "${commands:0:2}"
-    grep -qx "${commands%%$'\n'*}" <<<"$output"
-    run -0 complete_line "$applet" "${commands%%$'\n'*}" ''
-    run ! grep -qx "${commands%%$'\n'*}" <<<"$output"
-    run -0 complete_line "$applet" "${commands%%$'\n'*}" --he
-    [ "$output" = --help ]
-    command -v fish >/dev/null || continue
-    run -0 env HOME="$PWD" fish -c "source completion.fish; complete -C '$applet '"
-    [ "$(sort <<<"${output//$'\t'*/}")" = "$(sort <<<"$commands")" ]
-  done
-  [ "$with" -ge 3 ]
-}
-
-@test "zsh takes its completion" {
-  "$IPCBOX" --completion zsh >completion
-  head -n 1 completion | grep -q '^#compdef ipcbox'
-  need zsh zsh
-  zsh -n completion
-}
-
-@test "fish takes its completion" {
-  "$IPCBOX" --completion fish >completion
-  grep -q '^complete -c tcpserver -s c -l concurrency -r ' completion
-  need fish fish
-  fish --no-execute completion
 }
 
 # ---- options ----
@@ -499,7 +351,6 @@ commands_of() {
   need strace strace
   local calls=("tcpclient" "tcpclient 127.0.0.1 1" "unixclient nowhere" "sockenv ./no-such-program" "ipcbox tcpservr"
     "unixserver no/such/dir cat" "tcpserver 127.0.0.1 0 ./no-such-program" "tcpserver --concurrency")
-  ln -s "$IPCBOX" bin/ipcbox
   local call
   for call in "${calls[@]}"; do
     # shellcheck disable=SC2086

@@ -3,13 +3,13 @@
 set -eu
 floor_of() {
   case $1 in
-  buf | exitcode | fd | heap | http | msg | nearest | num | rfc868 | signum | sntp | table | version | words) echo 0 ;;
+  buf | exitcode | fd | heap | http | kinds | msg | nearest | num | rfc868 | signum | sntp | table | version | words) echo 0 ;;
   addr | clock | date | env | notify | opts | opts_help | procs | progress | proxy | sigs | sysv | udp | user) echo 1 ;;
   family | lock | logfile | pty | reap | rules | spawn | ucspi) echo 2 ;;
   fifo | job | pidfile | resolve | relay | sem) echo 3 ;;
   client | coproc | coproc_relay | monitor | monitor_start | dial | listen | probe | serve | serve_conn | serve_loop | serve_setup | serve_start | talk | timetell) echo 4 ;;
-  applet | main | toolbox) echo 5 ;;
-  registry) echo 0 ;;
+  applet | complete | install | main | toolbox) echo 5 ;;
+  completion | registry) echo 0 ;;
   *) echo unknown ;;
   esac
 }

@@ -161,6 +161,9 @@ if [ -e man/ipcbox.1 ]; then
   help=$("$box" --help)
   page=$(render man/ipcbox.1)
   check_head ipcbox "$(printf '%s\n' "$help" | sed -n '1s/^ipcbox [^ ]*: //p')"
+  # the overview has no list of options, but completion has
+  listed=$("$box" --completion bash | awk '/^  ipcbox\) / { on = 1; next } /^:/ && on { exit } on { print "--" $2 }')
+  same "man/ipcbox.1" 'OPTIONS' "$listed" "$(part option | sed 's/^-., //; s/ .*//')"
 else
   complain "man/ipcbox.1 is missing"
 fi

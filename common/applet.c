@@ -40,3 +40,11 @@ const struct applet *applet_find(const char *name)
     }
     return NULL;
 }
+
+const struct applet *applet_called(const char *name)
+{
+    const struct applet *applet = applet_find(name);
+    while (!applet && (name = strchr(name, '-')))
+        applet = applet_find(++name);
+    return applet;
+}

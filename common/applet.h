@@ -20,6 +20,9 @@ struct applet {
 /* The applet of that name in this binary, or NULL. */
 const struct applet *applet_find(const char *name);
 
+/* That applet, or the one with the longest name of which `name` is WORD-APPLET, or NULL. */
+const struct applet *applet_called(const char *name);
+
 /* The applets of this binary, sorted by name. */
 size_t applet_count(void);
 const struct applet *applet_at(size_t i);

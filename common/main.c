@@ -34,10 +34,10 @@ int main(int argc, char **argv)
 #ifdef ONE_APPLET
     return run(applet_at(0), &m, argc, argv);
 #else
-    const struct applet *applet = applet_find(base_name(argv[0]));
+    const struct applet *applet = applet_called(base_name(argv[0]));
     if (applet)
         return run(applet, &m, argc, argv);
-    if (argc < 2 || *argv[1] == '-')
+    if (argc < 2 || *argv[1] == '-' || strcmp(argv[1], "help") == 0)
         return toolbox_main(&m, argc, argv);
     applet = applet_find(argv[1]);
     return applet ? run(applet, &m, argc - 1, argv + 1) : toolbox_unknown(&m, argv[1]);

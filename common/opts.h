@@ -100,6 +100,9 @@ bool opts_letter_is_free(const struct cli *cli, char letter);
 /* The text of --help, which fits 80 columns. */
 void opts_help(const struct cli *cli, struct buf *out);
 
+/* Its Usage: lines alone. */
+void opts_usage(const struct cli *cli, struct buf *out);
+
 /* Writes a whole text to stdout; EXIT_DONE, or says what failed and EXIT_SYSTEM. */
 int opts_print(const struct msg *m, const struct buf *out);
 

@@ -82,8 +82,7 @@ static void put_option(struct buf *out, const struct opt *opt)
     put_filled(&f, opt->help);
 }
 
-/* "Usage: NAME FORM", a line or more for each form. */
-static void put_usage(struct buf *out, const struct cli *cli)
+void opts_usage(const struct cli *cli, struct buf *out)
 {
     const char *form = cli->usage;
     for (const char *head = "Usage:"; form; head = "      ") {
@@ -123,7 +122,7 @@ static void put_notes(struct buf *out, const char *notes)
 
 void opts_help(const struct cli *cli, struct buf *out)
 {
-    put_usage(out, cli);
+    opts_usage(cli, out);
     buf_fmt(out, "%s.\n\n", cli->summary);
     for (size_t i = 0; i < cli->count; i++)
         put_option(out, &cli->options[i]);
