@@ -38,13 +38,28 @@ need_perl() {
   done
 }
 
-# Skips a test whose own text has programs in perl, or of modules (-M), that this machine lacks.
+# Skips a test with a program in perl where there is no perl, or of modules (-M in its own text) that are missing.
 need_perl_of_test() {
   local body modules
+  command -v perl >/dev/null || ! text_of setup "$BATS_TEST_NAME" | grep -qE '(^|[^a-z_])perl|PERL/' || need_perl
   body=$(declare -f "$BATS_TEST_NAME")
-  [[ $body == *[Pp][Ee][Rr][Ll]* ]] || return 0
+  [[ $body == *perl*-M[A-Z]* ]] || return 0
   mapfile -t modules < <(grep -oE -- '-M[A-Z][A-Za-z:]*' <<<"$body" | cut -c 3- | sort -u)
   need_perl "${modules[@]}"
+}
+
+# text_of FUNCTION...: their text, and that of all that they call.
+text_of() {
+  local seen=' common_setup need_perl ' text word
+  while [ $# -gt 0 ]; do
+    if [[ $seen != *" $1 "* ]] && text=$(declare -f "$1"); then
+      echo "$text"
+      # shellcheck disable=SC2046 # words
+      set -- "$@" $(grep -oE '[a-zA-Z_][a-zA-Z_0-9]*' <<<"$text" | sort -u)
+    fi
+    seen+="$1 "
+    shift
+  done
 }
 
 # Ends what start and background have started, and complains of processes that outlive their test.
