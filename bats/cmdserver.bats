@@ -46,9 +46,9 @@ blanks() {
     'datewho' 'I want to eXit now' date)
   start manual "$PERL/perlipc-cmdserver"
   start server tcpserver 127.0.0.1 0 cmdserver
-  "$PERL/dialogue" "$manual_at" "${lines[@]}" >dated
+  dialogue "$manual_at" "${lines[@]}" >dated
   undated <dated >expected
-  "$PERL/dialogue" "$server_at" "${lines[@]}" >dated
+  dialogue "$server_at" "${lines[@]}" >dated
   undated <dated >out
   diff expected out
   [ "$(grep -c 'Command? DATE$' out)" -eq 4 ]
@@ -95,7 +95,7 @@ $commands
 >" ]
 }
 
-@test "a date is perl's localtime, a cookie is fortune's, who and motd are the system's" {
+@test "a date is as date(1) has it, a cookie is fortune's, who and motd are the system's" {
   asked 'date'
   local ours=${lines[1]}
   [ "$(date -d "$ours" '+%a %b %e %H:%M:%S %Y')" = "$ours" ]
@@ -146,7 +146,8 @@ w
 
 @test "a command has no input, its errors go to the client, and its status is its own business" {
   script bin/fails 'echo out; echo err >&2; exit 7'
-  asked 'eat\nfails\nkilled\nhelp' eat=cat fails=fails 'killed=perl -e kill+KILL,$$'
+  script bin/killed 'kill -KILL $$'
+  asked 'eat\nfails\nkilled\nhelp' eat=cat fails=fails 'killed=killed'
   [ "$output" = ">
 >
 out
@@ -171,7 +172,7 @@ $commands nothing plain
 
 @test "a command finds the connection's environment" {
   start server tcpserver 127.0.0.1 0 cmdserver 'me=printenv TCPREMOTEIP PROTO'
-  run -0 timeout --foreground 60 "$PERL/dialogue" "$server_at" me quit
+  run -0 timeout --foreground 60 dialogue "$server_at" me quit
   [ "${lines[1]}" = 'Command? 127.0.0.1' ]
   [ "${lines[2]}" = 'TCP' ]
 }
@@ -236,7 +237,16 @@ Command? " ]
 }
 
 @test "bytes of all values are a line like any other" {
-  perl -e 'print map { my $n = $_; join("", map { chr(($_ * $n) % 255) } grep { $_ != 10 } 1 .. 254) =~ s/\n//gr . "\n" } 1 .. 300; print "quit\n"' >bytes
+  local n of=({11..254} {0..9})
+  {
+    for n in {1..40}; do
+      # all values but the newline's, beginning with another each time
+      of=("${of[@]:6}" "${of[@]:0:6}")
+      # shellcheck disable=SC2059 # they are escapes
+      printf "$(printf '\\%03o' "${of[@]}" | sed 's/\\012//')\n"
+    done
+    echo quit
+  } >bytes
   run -0 timeout --foreground 60 cmdserver -p '' -w '' <bytes
   [ "$(sort -u <<<"$output")" = "$commands" ]
 }
@@ -251,11 +261,7 @@ $commands
 $commands" ]
   start server tcpserver 127.0.0.1 0 cmdserver -p '' -w ''
   # byte by byte, each sent alone
-  # shellcheck disable=SC2016
-  run -0 timeout --foreground 60 perl -MIO::Socket -MSocket=:all -e 'local $/;
-    my $s = IO::Socket::INET->new(PeerAddr => "127.0.0.1", PeerPort => shift) or die $@;
-    setsockopt $s, IPPROTO_TCP, TCP_NODELAY, 1; open my $in, "<", "asked";
-    syswrite $s, $_ for split //, <$in>; shutdown $s, 1; print <$s>' "$server_at"
+  run -0 timeout --foreground 60 client "$server_at" drip asked shutdown rest
   [ "$output" = "$commands
 $commands
 $commands" ]
@@ -274,7 +280,7 @@ $commands" ]
 
 @test "100 clients at once have each their own dialogue under tcpserver" {
   start server tcpserver -c 100 127.0.0.1 0 cmdserver 'me=printenv TCPREMOTEIP'
-  run -0 timeout --foreground 60 "$PERL/dialogue" -n 100 "$server_at" help me '' quit
+  run -0 timeout --foreground 60 dialogue -n 100 "$server_at" help me '' quit
   [ "$output" = "100 $welcome
 Command? $commands me
 Command? 127.0.0.1
@@ -283,7 +289,7 @@ Command? Command? " ]
 
 @test "100 clients at once have each their own dialogue under unixserver" {
   start server unixserver -c 100 ./socket cmdserver 'me=printenv PROTO'
-  run -0 timeout --foreground 60 "$PERL/dialogue" -n 100 ./socket help me '' quit
+  run -0 timeout --foreground 60 dialogue -n 100 ./socket help me '' quit
   [ "$output" = "100 $welcome
 Command? $commands me
 Command? UNIX
@@ -293,13 +299,13 @@ Command? Command? " ]
 @test "a client that reads slowly gets all" {
   seq 20000 >numbers
   start server tcpserver 127.0.0.1 0 cmdserver 'big=cat numbers'
-  "$PERL/dialogue" -s "$server_at" big help big quit >out
+  dialogue -s "$server_at" big help big quit >out
   { printf '%s\nCommand? ' "$welcome"; cat numbers; printf 'Command? %s big\nCommand? ' "$commands"; cat numbers; printf 'Command? '; } >expected
   cmp out expected
 }
 
 @test "lines that come all at once are answered one after the other" {
-  perl -e 'print "help\n" x 3000, "quit\n", "help\n" x 10' >asked
+  { yes help | head -n 3000; echo quit; yes help | head -n 10; } >asked
   start server tcpserver 127.0.0.1 0 cmdserver -p '' -w ''
   run -0 timeout --foreground 60 tcpclient 127.0.0.1 "$server_at" <asked
   [ "${#lines[@]}" -eq 3000 ]
@@ -412,7 +418,7 @@ Command? " ]
 deaf_client() {
   mkfifo out
   exec 7<>out
-  perl -e 'print "help\n" x 10000' >much
+  yes help | head -n 10000 >much
   background "$1" bash -c 'exec cmdserver "$@" <much >out' '' "${@:2}"
   until_true asleep "${!1}" cmdserver
 }
@@ -431,12 +437,8 @@ deaf_client() {
 @test "a reset, or a Unix client's end, in the middle of a command ends the command" {
   local brood="$HELPERS/descendants $PWD/log orphan session -- sleep 1000"
   start server tcpserver -v 127.0.0.1 0 cmdserver -t 1h brood="$brood"
-  peer_resets() {
-    perl -MIO::Socket -MSocket=:all -e '$s = IO::Socket::INET->new(PeerAddr => "127.0.0.1", PeerPort => shift) or die $@;
-      syswrite $s, "brood\n"; <STDIN>; setsockopt $s, SOL_SOCKET, SO_LINGER, pack "ii", 1, 0; close $s' "$1"
-  }
   mkfifo go
-  peer_resets "$server_at" <go &
+  client "$server_at" send 'brood\n' stdin reset <go 3>&- &
   exec 8>go
   until_line log session
   until_line log orphan
@@ -445,7 +447,7 @@ deaf_client() {
   all_gone log
   rm log
   start server unixserver -v ./socket cmdserver -t 1h brood="$brood"
-  background client perl -MIO::Socket -e '$s = IO::Socket::UNIX->new(Peer => "socket") or die $@; syswrite $s, "brood\n"; sleep'
+  background client client socket send 'brood\n' wait
   until_line log session
   until_line log orphan
   kill -KILL "$client"

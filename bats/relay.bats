@@ -215,17 +215,14 @@ relay() {
 
 # ---- slowness ----
 
-# A reader of small pieces, that rests until the pipe before it is full or at its end.
-slow_reader='$/ = \3000; while (<STDIN>) { print; $n++ % 50 or select undef, undef, undef, 0.001 }'
-
 @test "a slow reader loses nothing" {
   echo_server
   random_bytes 3000000 >data
-  relay <data | perl -e "$slow_reader" | cmp - data
+  relay <data | slow 3000 | cmp - data
 }
 
 @test "a slow server loses nothing" {
-  start server tcpserver 127.0.0.1 0 perl -e "$slow_reader"
+  start server tcpserver 127.0.0.1 0 slow 3000
   random_bytes 3000000 >data
   relay <data | cmp - data
   cat data | relay | cmp - data
@@ -234,7 +231,7 @@ slow_reader='$/ = \3000; while (<STDIN>) { print; $n++ % 50 or select undef, und
 @test "a stdin that comes in drips arrives as it was" {
   echo_server
   random_bytes 100000 >data
-  perl -e '$| = 1; $/ = \700; print while <STDIN>' <data | relay | cmp - data
+  dd bs=700 <data 2>dd.err | relay | cmp - data
 }
 
 # ---- what others share with us stays as it was ----
@@ -249,31 +246,28 @@ slow_reader='$/ = \3000; while (<STDIN>) { print; $n++ % 50 or select undef, und
   echo hello >&5
   read -r line <&6
   [ "$line" = hello ]
-  # shellcheck disable=SC2016
-  local flags=(perl -MFcntl -e 'print join " ", map { open my $f, "+<&=$_"; fcntl($f, F_GETFL, 0) & O_NONBLOCK } 5, 6')
-  run -0 "${flags[@]}"
+  run -0 fd-state nonblock 5 6
   [ "$output" = "0 0" ]
   kill "$client"
   wait "$client" || :
-  run -0 "${flags[@]}"
+  run -0 fd-state nonblock 5 6
   [ "$output" = "0 0" ]
 }
 
 @test "a stdin in non-blocking mode works, too, and stays so" {
   echo_server
-  mkfifo in
-  # shellcheck disable=SC2016
-  run -0 perl -MFcntl -e 'sysopen my $in, "in", O_RDWR | O_NONBLOCK or die;
-    pipe my $r, my $w or die;
-    defined(my $pid = fork) or die;
-    if (!$pid) { open STDIN, "<&", $in; open STDOUT, ">&", $w; exec "tcpclient", "127.0.0.1", $ARGV[0] }
-    for (1 .. 3) { syswrite $in, "line $_\n"; print scalar <$r> }
-    print fcntl($in, F_GETFL, 0) & O_NONBLOCK ? "kept\n" : "lost\n";
-    kill TERM => $pid; waitpid $pid, 0' "$server_at"
-  [ "$output" = "line 1
-line 2
-line 3
-kept" ]
+  mkfifo in out
+  exec 5<>in 6<>out
+  [ "$(fd-state set-nonblock 5)" = 1 ]
+  tcpclient 127.0.0.1 "$server_at" <&5 >&6 3>&- &
+  started+=("$!")
+  local n
+  for n in 1 2 3; do
+    echo "line $n" >in
+    read -r line <&6
+    [ "$line" = "line $n" ]
+  done
+  [ "$(fd-state nonblock 5)" = 1 ]
 }
 
 # ---- where the kernel says no ----

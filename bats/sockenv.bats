@@ -107,8 +107,7 @@ pid $pid" ]
 
 @test "a datagram socket is no TCP connection" {
   # shellcheck disable=SC2016
-  run -111 perl -MIO::Socket::INET -e 'my $s = IO::Socket::INET->new(Proto => "udp", LocalAddr => "127.0.0.1") or die;
-    open STDIN, "<&", $s; exec "sockenv", "sh", "-c", "echo \$PROTO"'
+  run -111 activate d sh -c 'exec sockenv sh -c "echo \$PROTO" <&3'
   [[ $output == "sockenv: "*"fd 0: "* ]]
 }
 
@@ -127,10 +126,9 @@ pid $pid" ]
   start server tcpserver 127.0.0.1 0 sh -c 'exec 5<go; echo; read -r _ <&5
     sockenv sh -c "echo \$PROTO \$TCPLOCALPORT \${TCPREMOTEIP-no ip} \${TCPREMOTEPORT-no port}" >result.part 2>&1
     mv result.part result'
-  # shellcheck disable=SC2016
-  perl -MIO::Socket::INET -MSocket=:all -e 'my $s = IO::Socket::INET->new("127.0.0.1:$ARGV[0]") or die;
-    open my $go, ">", "go"; <$s>; setsockopt $s, SOL_SOCKET, SO_LINGER, pack "ii", 1, 0; close $s;
-    print $go "\n"' "$server_at"
+  exec 8<>go
+  client "$server_at" line reset
+  echo >&8
   until_true test -e result
   [ "$(cat result)" = "TCP $server_at no ip no port" ]
 }

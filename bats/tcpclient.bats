@@ -15,8 +15,8 @@ teardown() {
 
 @test "a program reads the network from fd 6 and writes to it on fd 7" {
   # shellcheck disable=SC2016
-  run -0 with_tcp tr a-z A-Z ::: tcpclient 127.0.0.1 '{PORT}' perl -e 'open my $in, "<&=6"; open my $out, ">&=7";
-    syswrite $out, "hello\n"; shutdown $out, 1; print <$in>'
+  run -0 with_tcp sh -c 'read -r word; echo "$word" | tr a-z A-Z' ::: tcpclient 127.0.0.1 '{PORT}' \
+    sh -c 'echo hello >&7; exec cat <&6'
   [ "$output" = HELLO ]
 }
 
@@ -48,14 +48,15 @@ PROTO=TCP" ]
 }
 
 @test "fds 6 and 7 are the only ones that a program gets on top of its own, and 0 to 2 are its own" {
-  local list='print join " ", map { "$_=" . readlink "/proc/self/fd/$_" } grep { -l "/proc/self/fd/$_" } 0 .. 255'
   start server tcpserver 127.0.0.1 0 cat
   exec 9<"$BATS_TEST_FILENAME"
-  perl -e "$list" </dev/null >list 2>err
-  tr ' ' '\n' <list >before
-  tcpclient 127.0.0.1 "$server_at" perl -e "$list" </dev/null >list 2>err
-  tr ' ' '\n' <list >after
-  run diff before after
+  list() { # those of the fds that a program has, and what they are
+    "$@" sh -c 'for fd in $(fds); do echo "$fd=$(readlink /proc/$$/fd/$fd)"; done' </dev/null 2>err
+  }
+  list env >list
+  mv list before
+  list tcpclient 127.0.0.1 "$server_at" >list
+  run diff before list
   [ "$(grep -c '^[<>]' <<<"$output")" -eq 2 ]
   [[ $output == *"> 6=socket:["*"> 7=socket:["* ]]
 }
@@ -71,10 +72,8 @@ PROTO=TCP" ]
 
 @test "the connection is in blocking mode" {
   # shellcheck disable=SC2016
-  run -0 with_tcp cat ::: tcpclient 127.0.0.1 '{PORT}' perl -MFcntl -e 'for (6, 7) {
-    open my $net, "+<&=$_"; print fcntl($net, F_GETFL, 0) & O_NONBLOCK ? "not " : "", "blocking\n" }'
-  [ "$output" = "blocking
-blocking" ]
+  run -0 with_tcp cat ::: tcpclient 127.0.0.1 '{PORT}' fd-state nonblock 6 7
+  [ "$output" = '0 0' ]
 }
 
 @test "signals ignored and blocked reach a program as they were, those at default too" {
@@ -142,16 +141,14 @@ blocking" ]
 }
 
 @test "-D turns Nagle's algorithm off, -d on" {
-  # shellcheck disable=SC2016
-  local show=(perl -MSocket=:all -e 'open my $net, "+<&=6";
-    print unpack("i", getsockopt $net, IPPROTO_TCP, TCP_NODELAY) ? "at once" : "gathered"')
+  local show=(fd-state nodelay 6)
   start server tcpserver 127.0.0.1 0 cat
   run -0 timeout --foreground 60 tcpclient -D 127.0.0.1 "$server_at" "${show[@]}"
-  [ "$output" = "at once" ]
+  [ "$output" = 1 ]
   run -0 timeout --foreground 60 tcpclient -D -d 127.0.0.1 "$server_at" "${show[@]}"
-  [ "$output" = gathered ]
+  [ "$output" = 0 ]
   run -0 timeout --foreground 60 tcpclient 127.0.0.1 "$server_at" "${show[@]}"
-  [ "$output" = gathered ]
+  [ "$output" = 0 ]
 }
 
 @test "-v says who is connected with whom, on one line; -r, -R and -t change nothing" {
@@ -175,6 +172,22 @@ blocking" ]
   wrong_call tcpclient -i localhost 127.0.0.1 80
   wrong_call tcpclient -i 127.0.0.1.1 127.0.0.1 80
   wrong_call tcpclient --progress 127.0.0.1 80 true
+}
+
+@test "HOST:PORT in one word: the message has the two words" {
+  local applet
+  for applet in tcpclient tcpserver; do
+    wrong_call "$applet" 127.0.0.1:7000 cat
+    [ "${stderr_lines[0]}" = "$applet: '127.0.0.1:7000': write host and port as two words: 127.0.0.1 7000" ]
+    wrong_call "$applet" '[::1]:7000'
+    [ "${stderr_lines[0]}" = "$applet: '[::1]:7000': write host and port as two words: ::1 7000" ]
+    wrong_call "$applet" :70000 cat
+    [ "${stderr_lines[0]}" = "$applet: ':70000': write host and port as two words: 0 70000" ]
+    wrong_call "$applet" ::1:7000 cat # an address
+    [[ ${stderr_lines[0]} == "$applet: port 'cat': "* ]]
+    wrong_call "$applet" ::1:7000
+    [ "${stderr_lines[0]}" = "$applet: missing PORT" ]
+  done
 }
 
 @test "a port may have leading zeros or be a service's name" {
@@ -317,4 +330,20 @@ blocking" ]
   port=$(free_port)
   run -111 with_hosts hosts tcpclient many.test "$port" </dev/null
   [[ $output == "tcpclient: connect to many.test port $port (127.0.0."?":$port): Connection refused" ]]
+}
+
+# ---- a server that does not read all ----
+
+@test "a server's program that leaves input unread resets its client; one that discards the rest does not" {
+  printf 'one\ntwo\n' >both
+  start server tcpserver 127.0.0.1 0 sh -c 'read -r line; echo "$line"'
+  start unix unixserver sock sh -c 'read -r line; echo "$line"'
+  run -111 tcpclient 127.0.0.1 "$server_at" <both
+  run -111 unixclient sock <both
+  start server tcpserver 127.0.0.1 0 sh -c 'read -r line; echo "$line"; exec cat >/dev/null'
+  start unix unixserver sock2 sh -c 'read -r line; echo "$line"; exec cat >/dev/null'
+  run -0 tcpclient 127.0.0.1 "$server_at" <both
+  [ "$output" = one ]
+  run -0 unixclient sock2 <both
+  [ "$output" = one ]
 }

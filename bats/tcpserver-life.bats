@@ -38,15 +38,7 @@ teardown() {
 
 # manager NAME: a service manager's end of NOTIFY_SOCKET; what it receives goes to manager.out, a line each.
 manager() {
-  cat >manager.pl <<'PERL'
-use Socket;
-$| = 1;
-socket my $s, AF_UNIX, SOCK_DGRAM, 0 or die;
-bind $s, pack 'S a*', AF_UNIX, $ARGV[0] =~ s/^@/\0/r or die "bind: $!";
-print "up\n";
-print "$got\n" while defined recv $s, $got, 4096, 0;
-PERL
-  background manager perl manager.pl "$1"
+  background manager "$HELPERS/tell" -l "$1"
   until_line manager.out '^up$'
   wrap managed env NOTIFY_SOCKET="$1"
 }
@@ -105,7 +97,7 @@ PERL
 
 @test "--inherit takes all sockets that a service manager passes; they don't reach the programs" {
   with_sockets ll
-  start srv activated --inherit perl -e 'print join " ", grep { -e "/proc/self/fd/$_" } 0 .. 255'
+  start srv activated --inherit fds
   read -r first second <ports
   [ "$srv_at" = "$first" ]
   for port in "$first" "$second"; do
@@ -178,9 +170,9 @@ PERL
 
 @test "a server started with fd 2 closed gives its programs an fd 2 that leads nowhere" {
   script bin/mute 'exec tcpserver "$@" 2>&-'
-  start srv mute 127.0.0.1 0 perl -e 'print join " ", map { readlink("/proc/self/fd/$_") // "none" } 2, 3'
+  start srv mute 127.0.0.1 0 sh -c 'fds; readlink /proc/$$/fd/2'
   run -0 call "$srv_at"
-  [ "$output" = '/dev/null none' ]
+  [ "$output" = $'0 1 2\n/dev/null' ]
 }
 
 # ---- signals ----
@@ -199,30 +191,23 @@ PERL
 }
 
 @test "INT ends the server by INT, so that a shell's loop stops too; its programs go on" {
-  cat >watch.pl <<'PERL'
-my $pid = fork // die;
-exec 'tcpserver', @ARGV if !$pid;
-open my $f, '>', 'pid.new'; print $f "$pid\n"; close $f; rename 'pid.new', 'pid';
-waitpid $pid, 0;
-print STDERR 'signal ', $? & 127, ' status ', $? >> 8, "\n";
-PERL
-  wrap watched perl watch.pl
-  sed -i 's/ tcpserver / /' bin/watched
+  script noted 'echo $$ >pid.new; mv pid.new pid; exec tcpserver "$@" >&9 9>&-'
+  script bin/watched 'exec how-it-ends ./noted "$@" 9>&1 >ended'
   start srv watched 127.0.0.1 0 sh -c 'echo up; cat'
   connect c "$srv_at"
   hear "$c"
   until_true [ -e pid ]
   kill -INT "$(cat pid)"
   wait "$srv"
-  [ "$(cat srv.err)" = 'signal 2 status 0' ]
+  [ "$(cat ended)" = 'exit 0 signal 2' ]
   echo still >&"$c"
   hear "$c"
   [ "$heard" = still ]
 }
 
 @test "a signal that the server was started to ignore stays ignored" {
-  wrap nohup perl -e '$SIG{INT} = "IGNORE"; exec @ARGV'
-  start srv nohup 127.0.0.1 0 true
+  wrap ignoring env --ignore-signal=INT
+  start srv ignoring 127.0.0.1 0 true
   kill -INT "$srv"
   around srv
   finish "$srv"
@@ -268,14 +253,13 @@ PERL
 }
 
 @test "--drain: a program that doesn't end in time is TERMed, and the status is 124" {
-  start srv tcpserver --drain 100ms 127.0.0.1 0 perl -e '
-    $SIG{TERM} = sub { open my $f, ">", "termed"; exit };
-    $| = 1; print "up\n"; select undef, undef, undef, undef'
+  start srv tcpserver --drain 100ms 127.0.0.1 0 "$HELPERS/signals" it
   connect c "$srv_at"
   hear "$c"
   finish "$srv"
   [ "$status" -eq 124 ]
-  until_true [ -e termed ]
+  hear "$c"
+  [ "$heard" = 'it 15' ]
   [[ $(cat srv.err) == "tcpserver: drain: "* ]]
 }
 
@@ -340,14 +324,17 @@ tcpserver: status: 0/40" ]
 
 # events FILE: each line is an object with ts, applet, pid and event; prints the events with their fields, sorted.
 events() {
-  srv=$srv perl -MJSON::PP -ne '
-    my $o = decode_json $_;
-    $o->{ts} =~ /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z$/ or die "ts in $_";
-    $o->{applet} eq "tcpserver" or die "applet in $_";
-    $o->{pid} == $ENV{srv} or die "pid in $_";
-    my $event = delete $o->{event} or die "event in $_";
-    delete @$o{qw(ts applet pid)};
-    print join(" ", $event, map "$_=$o->{$_}", sort keys %$o), "\n"' "$1"
+  local line text name value
+  while read -r line; do
+    [[ $(json-values ts <<<"$line") =~ ^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{6}Z$ ]] || return
+    [ "$(json-values applet pid <<<"$line")" = "tcpserver $srv" ] || return
+    text=$(json-values event <<<"$line")
+    for name in $(grep -oE '"[a-z_]+":' <<<"$line" | tr -d '":' | sort); do
+      value=$(json-values "$name" <<<"$line")
+      [[ " ts applet pid event " == *" $name "* ]] || text+=" $name=$value"
+    done
+    echo "$text"
+  done <"$1"
 }
 
 @test "--log-format=json makes every line an object with the event and its fields" {
@@ -391,9 +378,8 @@ remote_ip=127.0.0.1 remote_port="$number$ ]]
 @test "--log-format=json is for fatal errors too, whatever the bytes in them" {
   run -127 --separate-stderr tcpserver --log-format=json 127.0.0.1 0 $'./no\n"where"\xff'
   [ "${#stderr_lines[@]}" -eq 1 ]
-  perl -MJSON::PP -e '
-    my $o = decode_json shift;
-    exit !($o->{event} eq "error" && $o->{action} eq "find" && $o->{object} =~ /^\.\/no\n"where"/)' "$stderr"
+  [ "$(json-values applet event reason <<<"$stderr")" = 'tcpserver error No such file or directory' ]
+  [[ $(json-values object <<<"$stderr") == $'./no\n"where"'* ]]
 }
 
 @test "a message is one line, whatever the bytes in it" {

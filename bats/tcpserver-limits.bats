@@ -143,7 +143,7 @@ holds() {
   holds b
   run -0 call "$srv_at"
   [ -z "$output" ]
-  grep -E '^tcpserver: refuse 127\.0\.0\.1:[0-9]+: it has 2 connections already$' srv.err
+  grep -E '^tcpserver: refuse 127\.0\.0\.1:[0-9]+: it already has 2 connections$' srv.err
   run -0 call "$srv_at" -i 127.0.0.2
   [[ $output == "up "* ]]
   hang_up "$a"
@@ -245,7 +245,7 @@ holds() {
   run -0 cat <&"$c"
   [ "$output" = served ]
   [ "$(grep -c 'Too many open files' srv.err)" -eq 1 ]
-  grep -x 'tcpserver: accept (waiting for it to pass): Too many open files' srv.err
+  grep -x 'tcpserver: accept (will retry): Too many open files' srv.err
 }
 
 # bats test_tags=long
@@ -258,7 +258,7 @@ holds() {
     finish "$srv"
     [ "$(grep -c '^accept4' trace)" -ge 6 ]
     [ "$(wc -l <trace)" -lt 40 ]
-    [ "$(grep -c 'accept (waiting for it to pass): ' srv.err)" -eq 1 ]
+    [ "$(grep -c 'accept (will retry): ' srv.err)" -eq 1 ]
     rm trace
   done
 }
@@ -293,7 +293,7 @@ holds() {
       start srv traced -v 127.0.0.1 0 $prog
       run -0 call "$srv_at"
       [[ $output == served || $output == Hello* ]]
-      [ "$(grep -c 'fork (waiting for it to pass): ' srv.err)" -eq 1 ]
+      [ "$(grep -c 'fork (will retry): ' srv.err)" -eq 1 ]
       [ "$(grep -cE '^(clone|fork|vfork)' trace)" -eq 4 ]
       finish "$srv"
       [ "$status" -eq 0 ]
@@ -351,7 +351,7 @@ no_other_children() {
     run -0 cat <&"$c"
     [ "$output" = served ]
     [ "$(grep -c '^tcpserver: ' srv.err)" -eq 1 ]
-    grep '^tcpserver: exec (waiting for it to pass): ' srv.err
+    grep '^tcpserver: exec (will retry): ' srv.err
     finish "$srv"
     [ "$status" -eq 0 ]
   done

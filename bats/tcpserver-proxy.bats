@@ -343,15 +343,10 @@ listen front
   bind fd@\${FRONT}
   server back 127.0.0.1:$srv_at $1
 END
-  background haproxy perl -MIO::Socket::INET -e '
-    $^F = 255;
-    my $s = IO::Socket::INET->new(LocalAddr => "127.0.0.1", Listen => 20) or die $!;
-    $| = 1;
-    print $s->sockport, "\n";
-    $ENV{FRONT} = fileno $s;
-    exec qw(haproxy -q -db -f haproxy.cfg)'
-  until_true grep -qs . haproxy.out
-  front=$(cat haproxy.out)
+  rm -f ports
+  background haproxy env FRONT=3 "$HELPERS/activate" l haproxy -q -db -f haproxy.cfg
+  until_true [ -e ports ]
+  front=$(cat ports)
 }
 
 @test "haproxy's send-proxy and send-proxy-v2 are understood" {

@@ -139,8 +139,10 @@ decides() {
 }
 
 @test "100,000 rules are read and decide" {
-  perl -e 'for (0 .. 99_999) {
-    printf "10.%d.%d.%d:%s,N=\"%d\"\n", $_ >> 16, $_ >> 8 & 255, $_ & 255, $_ % 2 ? "deny" : "allow", $_ }' >rules
+  awk 'BEGIN {
+    for (n = 0; n < 100000; n++)
+      printf "10.%d.%d.%d:%s,N=\"%d\"\n", int(n / 65536), int(n / 256) % 256, n % 256, n % 2 ? "deny" : "allow", n
+  }' >rules
   decides 10.0.0.0 'allow, by line 1: 10.0.0.0:allow,N="0"'
   decides 10.0.1.1 'deny, by line 258:'
   decides 10.1.134.159 'deny, by line 100000:'
@@ -276,7 +278,7 @@ END
   rules ':allow' '=localhost:deny'
   run -100 --separate-stderr tcpserver -1 -x rules 127.0.0.1 0 true
   [ -z "$output" ]
-  [[ $stderr == "tcpserver: rules rules line 2: =host rules need a look-up"* ]]
+  [[ $stderr == "tcpserver: rules rules line 2: =host rules need a lookup"* ]]
 }
 
 @test "a compiled .cdb is recognised, and the advice is to give its source" {
@@ -340,7 +342,7 @@ END
     [ -z "$(call "$srv_at" -i 127.0.0.2)" ]
   done
   [ "$(wc -l <srv.err)" -eq 1 ]
-  grep '^tcpserver: rules stay as they were: rules line 2: ' srv.err
+  grep '^tcpserver: keep the old rules: rules line 2: ' srv.err
   rules 127.0.0.1:deny
   [ -z "$(call "$srv_at")" ]
   [ "$(wc -l <srv.err)" -eq 1 ]
@@ -354,7 +356,7 @@ END
     [ "$(call "$srv_at")" = served ]
     [ -z "$(call "$srv_at" -i 127.0.0.2)" ]
   done
-  [ "$(cat srv.err)" = "tcpserver: rules stay as they were: rules: No such file or directory" ]
+  [ "$(cat srv.err)" = "tcpserver: keep the old rules: rules: No such file or directory" ]
 }
 
 @test "HUP reads the rules at once, and says again what is wrong with them" {
@@ -365,7 +367,7 @@ END
   around srv
   kill -HUP "$srv"
   around srv
-  [ "$(grep -c 'rules stay as they were: rules line 1: ' srv.err)" -eq 2 ]
+  [ "$(grep -c 'keep the old rules: rules line 1: ' srv.err)" -eq 2 ]
   [ "$(call "$srv_at")" = served ]
 }
 

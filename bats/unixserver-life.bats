@@ -91,8 +91,7 @@ has_one_fd() {
 
 @test "TERM ends one that waits for the directory's lock, and nothing is bound" {
   mkdir locked
-  background holder perl -MFcntl=:flock -e '
-    open my $d, "<", "locked" or die; flock $d, LOCK_EX or die; print STDERR "held\n"; sleep'
+  background holder bash -c 'exec 9<locked; flock 9; echo held >&2; exec sleep 1000'
   until_line holder.err held
   background server unixserver locked/sock cat
   until_true waits_for_lock "$server"

@@ -171,9 +171,9 @@ SigIgn:	0000000000000000
   [ ! -e "${path}x" ]
 }
 
-@test "a directory that is not there is said with the path" {
+@test "a directory that does not exist is named" {
   run -111 timeout 60 unixserver no/such/sock cat
-  [[ $output == "unixserver: "*"no/such/sock: No such file or directory" ]]
+  [ "$output" = "unixserver: no/such: No such file or directory" ]
 }
 
 # ---- what is at the path already ----
@@ -209,14 +209,9 @@ SigIgn:	0000000000000000
 }
 
 @test "a live datagram or seqpacket socket is refused and left" {
-  for type in DGRAM SEQPACKET; do
-    background owner perl -MIO::Socket::UNIX -MSocket=:all -e '
-      my ($path, $type) = @ARGV;
-      socket my $s, AF_UNIX, $type eq "DGRAM" ? SOCK_DGRAM : SOCK_SEQPACKET, 0 or die;
-      bind $s, pack_sockaddr_un($path) or die;
-      listen $s, 5 if $type eq "SEQPACKET";
-      print STDERR "bound\n"; sleep' "$type" "$type"
-    until_line owner.err bound
+  for type in dgram seqpacket; do
+    background owner unix-socket "$type" "$type"
+    until_line owner.out up
     run -111 timeout 60 unixserver "$type" true
     [[ $output == *"refuse to replace a live socket: $type: "* ]]
     [ -S "$type" ]
@@ -460,13 +455,7 @@ race() {
   start server unixserver -C 1:busy "$name" sh -c 'echo "in as $UNIXREMOTEEUID"; cat'
   background one unixclient "$name" sh -c 'exec cat <&6'
   until_line one.out "in as 0"
-  # shellcheck disable=SC2016
-  run -0 perl -MSocket=:all -e '
-    $> = 65534;
-    socket my $s, AF_UNIX, SOCK_STREAM, 0 or die;
-    connect $s, pack_sockaddr_un("\0" . substr $ARGV[0], 1) or die "connect: $!";
-    shutdown $s, 1;
-    print <$s>' "$name"
+  run -0 client -u 65534 "$name" shutdown rest
   [ "$output" = "in as 65534" ]
 }
 
