@@ -64,7 +64,7 @@ not_larger() {
 
 @test "a log that can't be opened is 111, and PROG is not started" {
   refused 111 --log nowhere/log touch ran
-  [ "$output" = "daemonize: open $here/nowhere/log: No such file or directory" ]
+  [ "$output" = "daemonize: $here/nowhere: No such file or directory" ]
   mkdir directory
   refused 111 --log directory --log-size 1k touch ran
   [ ! -e ran ]

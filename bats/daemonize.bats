@@ -173,7 +173,7 @@ nobodys_child() {
   until_true lines 6 both
   [ "$(cat both)" = $'1\n2\n3\n4\n5\n6' ]
   refused 111 -o nowhere/out "$HELPERS/daemon" "$here/ran"
-  [ "$output" = "daemonize: open $here/nowhere/out: No such file or directory" ]
+  [ "$output" = "daemonize: $here/nowhere: No such file or directory" ]
   [ ! -e ran ]
 }
 

@@ -304,7 +304,7 @@ let_go() {
 
 @test "no file, and none can be made: 111" {
   run -111 lockrun nowhere/lock touch ran
-  [ "$output" = "lockrun: lock nowhere/lock: No such file or directory" ]
+  [ "$output" = "lockrun: nowhere: No such file or directory" ]
   need_root
   chmod 755 . ..
   run -111 setpriv --reuid nobody --clear-groups lockrun ./lock touch ran

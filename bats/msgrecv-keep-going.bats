@@ -184,8 +184,8 @@ again_short() {
   printf '#!/nothing/at/all\n' >prog
   chmod +x prog
   run -127 timeout --foreground 60 msgrecv --follow --keep-going "$key" ./prog
-  [ "${lines[0]}" = "msgrecv: put back $key: a message of type 7 is at the end of the queue again" ]
-  [[ ${lines[1]} == "msgrecv: exec ./prog: "* ]]
+  [[ ${lines[0]} == "msgrecv: exec ./prog: "* ]]
+  [ "${lines[1]}" = "msgrecv: put back $key: a message of type 7 is at the end of the queue again" ]
   run -3 timeout --foreground 60 msgrecv --follow --keep-going "$key" sh -c 'msgdemo rm "$1"; exit 3' '' "$key"
   [[ ${lines[1]} =~ ^"msgrecv: put back $key: "(Invalid argument|Identifier removed)": a message of type 7: hello"$ ]]
 }

@@ -233,7 +233,7 @@ told() {
   [ "$output" = "safepipe: open nothing: No such file or directory" ]
   [ "$(cat out)" = kept ]
   run -111 timeout --foreground 60 safepipe -o no/such touch ran
-  [ "$output" = "safepipe: open no/such: No such file or directory" ]
+  [ "$output" = "safepipe: no: No such file or directory" ]
   run -111 timeout --foreground 60 safepipe -a . touch ran
   [ "$output" = "safepipe: open .: Is a directory" ]
   [ ! -e ran ]
