@@ -380,7 +380,7 @@ static int run(struct mkfifo_sig *s)
     else if (fifo_open(&s->fifo) < 0)
         failed = msg_fatal_why(s->msg, EXIT_SYSTEM, "serve", s->path, open_error(errno));
     else if (notify_ready(&s->notify, "READY=1", s->fifo.path, &object) < 0)
-        failed = msg_fatal(s->msg, EXIT_SYSTEM, "tell readiness to", object, errno);
+        failed = msg_fatal(s->msg, EXIT_SYSTEM, "report readiness to", object, errno);
     else
         failed = serve_all(s);
     if (s->job.came)
