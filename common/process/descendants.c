@@ -145,9 +145,7 @@ void descendants_begin(struct descendants *d)
         miss(d, "prctl");
     if (d->is_init)
         return;
-    if (!procs_are_ours())
-        miss(d, "/proc");
-    else if (reap_have_any_children() && note_earlier(d) < 0)
+    if (!procs_are_ours() || (reap_have_any_children() && note_earlier(d) < 0))
         miss(d, "/proc");
 }
 

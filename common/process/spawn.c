@@ -111,7 +111,7 @@ static int tie(struct start *r)
 /* Whether a file that the kernel can't execute is text for a shell: not empty, no NUL in its first line. */
 static bool is_script(const char *path)
 {
-    char head[256];
+    char head[256] = {0};
     long fd = raw_call(SYS_openat, AT_FDCWD, (long)path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
     long n = fd < 0 ? 0 : raw_call(SYS_read, fd, (long)head, sizeof head);
     if (fd >= 0)
@@ -316,5 +316,8 @@ void spawn_become(const char *path, char *const *argv, char *const *envp)
     sigs_reset(SIGS_INHERITED);
     if (!err)
         err = execute(&r.spawn, r.script);
+    if (r.script != r.few)
+        free(r.script);
+    free(r.script_path);
     errno = err;
 }
