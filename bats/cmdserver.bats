@@ -69,7 +69,7 @@ Command? Command? " ]
   done
 }
 
-@test "of several commands in a line the first in the manual's order counts" {
+@test "of several commands in a line the first in the manual's order is run" {
   script bin/fortune 'echo a cookie'
   script bin/who 'echo somebody'
   asked 'date, then exit\ndate'
@@ -126,7 +126,7 @@ $(who | sed 's/$/&/')${lines[2]:+
 
 # ---- one's own commands ----
 
-@test "one's own commands come after quit and before all others, by any part of a line, in any case, and are listed" {
+@test "user-defined commands come after quit and before all others, match anywhere in a line, in any case, and are listed" {
   asked 'DATEs\nthe LOAD?\nwhoever\nquit load\n' load='echo a load' date='echo my date' whoever='echo w'
   [ "$output" = '>
 my date
@@ -144,7 +144,7 @@ w
   [ "${lines[1]}" = '<$HOME><`id`><"a><b"><*>>' ]
 }
 
-@test "a command has no input, its errors go to the client, and its status is its own business" {
+@test "a command has no input, its errors go to the client, and its status is ignored" {
   script bin/fails 'echo out; echo err >&2; exit 7'
   script bin/killed 'kill -KILL $$'
   asked 'eat\nfails\nkilled\nhelp' eat=cat fails=fails 'killed=killed'
@@ -158,7 +158,7 @@ $commands eat fails killed
 >" ]
 }
 
-@test "a command that is not there, or can't run, is told to the client, and the dialogue goes on" {
+@test "a command that doesn't exist or can't run is reported to the client, and the dialogue continues" {
   touch plain
   asked 'nothing\nplain\nhelp' nothing=./nothing plain=./plain
   [ "$output" = ">
@@ -170,7 +170,7 @@ $commands nothing plain
 >" ]
 }
 
-@test "a command finds the connection's environment" {
+@test "a command has the connection's environment" {
   start server tcpserver 127.0.0.1 0 cmdserver 'me=printenv TCPREMOTEIP PROTO'
   run -0 timeout --foreground 60 dialogue "$server_at" me quit
   [ "${lines[1]}" = 'Command? 127.0.0.1' ]
@@ -178,7 +178,7 @@ $commands nothing plain
 }
 
 # bats test_tags=long
-@test "a command is ended at its deadline, with all its descendants" {
+@test "a command is terminated at its deadline, with all its descendants" {
   printf 'brood\nhelp\n' >asked
   run -0 timeout --foreground 60 cmdserver -w '' -p '' -t 2 \
     brood="$HELPERS/descendants log orphan session+orphan deaf -- sleep 1000" <asked
@@ -187,7 +187,7 @@ $commands nothing plain
   all_gone log
 }
 
-@test "what a command leaves behind is ended with it" {
+@test "what a command leaves behind is terminated with it" {
   asked 'brood\nhelp' brood="$HELPERS/descendants log plain orphan session+orphan"
   [ "$output" = ">
 >
@@ -197,7 +197,7 @@ $commands brood
   all_gone log
 }
 
-@test "what a command has said before its deadline is there, and the dialogue goes on" {
+@test "output before the deadline reaches the client, and the dialogue continues" {
   script bin/slow 'printf 1; exec sleep 1000'
   asked 'slow\nhelp' -t 2 slow=slow
   [ "$output" = ">
@@ -209,7 +209,7 @@ $commands slow
 
 # ---- lines of all kinds ----
 
-@test "a line of 4 KiB is a line, a longer one is refused" {
+@test "a line of 4 KiB is accepted, a longer one is refused" {
   asked "$(blanks 4092)date\n$(blanks 4093)date\nquit$(blanks 8192)\nhelp"
   [[ ${lines[1]} =~ ^$a_date$ ]]
   [ "${lines[*]:2}" = "> Line too long > Line too long > $commands >" ]
@@ -219,7 +219,7 @@ Line too long
 >' ]
 }
 
-@test "a line that never ends is not stored" {
+@test "an endless line is not stored" {
   mkfifo in
   background server bash -c 'exec cmdserver <in'
   exec 8>in
@@ -236,7 +236,7 @@ Command? $commands
 Command? " ]
 }
 
-@test "bytes of all values are a line like any other" {
+@test "a line may contain bytes of all values" {
   local n of=({11..254} {0..9})
   {
     for n in {1..40}; do
@@ -251,7 +251,7 @@ Command? " ]
   [ "$(sort -u <<<"$output")" = "$commands" ]
 }
 
-@test "telnet's negotiation is taken out of the lines, wherever it stands and however it comes" {
+@test "telnet negotiation is removed from the lines, wherever it is and however it arrives" {
   # IAC WILL x, DO x, IAC NOP, a subnegotiation with a newline and IAC IAC in it, and IAC IAC, which is text
   local dialogue='\0377\0373\0030he\0377\0375\0001l\0377\0361p\r\n\0377\0372\0030\0000quit\nxterm\0377\0377\0360\0377\0360help\r\0000\n\0377\0377help\n'
   printf %b "$dialogue" >asked
@@ -296,7 +296,7 @@ Command? UNIX
 Command? Command? " ]
 }
 
-@test "a client that reads slowly gets all" {
+@test "a client that reads slowly gets everything" {
   seq 20000 >numbers
   start server tcpserver 127.0.0.1 0 cmdserver 'big=cat numbers'
   dialogue -s "$server_at" big help big quit >out
@@ -304,14 +304,14 @@ Command? Command? " ]
   cmp out expected
 }
 
-@test "lines that come all at once are answered one after the other" {
+@test "lines that arrive all at once are answered one after the other" {
   { yes help | head -n 3000; echo quit; yes help | head -n 10; } >asked
   start server tcpserver 127.0.0.1 0 cmdserver -p '' -w ''
   run -0 timeout --foreground 60 tcpclient 127.0.0.1 "$server_at" <asked
   [ "${#lines[@]}" -eq 3000 ]
 }
 
-@test "--idle hangs up when no line has come, and a command's time is none" {
+@test "--idle exits when no line has arrived; the time of a command doesn't count" {
   script bin/long 'read -rt 1 <> <(:); echo done'
   mkfifo in
   exec 8<>in
@@ -321,7 +321,7 @@ Command? Command? " ]
   [ "${lines[2]}" = 'Command? ' ]
 }
 
-@test "a client that is gone ends the dialogue" {
+@test "a client that disconnects ends the dialogue" {
   mkfifo in out
   background server bash -c 'exec cmdserver <in >out'
   exec 8>in 7<out
@@ -335,7 +335,7 @@ Command? Command? " ]
   run -0 cmdserver </dev/null
 }
 
-@test "a client that hangs up in the middle of a command leaves nothing behind at the command's deadline" {
+@test "a client that disconnects during a command leaves nothing behind at the command's deadline" {
   start server tcpserver -v 127.0.0.1 0 cmdserver -t 1 brood="$HELPERS/descendants $PWD/log orphan session -- sleep 1000"
   exec 8<>/dev/tcp/127.0.0.1/"$server_at"
   echo brood >&8
@@ -345,7 +345,7 @@ Command? Command? " ]
   all_gone log
 }
 
-@test "SIGTERM ends it, and a command that runs with all its descendants" {
+@test "SIGTERM terminates it, and a running command with all its descendants" {
   mkfifo in
   exec 8<>in
   background server bash -c 'exec cmdserver brood="$1 log orphan session -- sleep 1000" <in' '' "$HELPERS/descendants"
@@ -362,9 +362,9 @@ Command? Command? " ]
   all_gone log
 }
 
-# ---- wrong calls ----
+# ---- usage errors ----
 
-@test "a call that can't be right is refused" {
+@test "usage errors are refused" {
   local own
   for own in x '' = =date 'a b=date' 'name=' 'name=   '; do
     wrong_call cmdserver "$own"
@@ -377,7 +377,7 @@ Command? Command? " ]
   wrong_call cmdserver --welcom=x
 }
 
-@test "a stdin or stdout that fails is an error" {
+@test "errors of stdin and stdout are reported" {
   run -111 bash -c 'cmdserver <&- >out'
   [ "$output" = 'cmdserver: read stdin: Bad file descriptor' ]
   run -111 bash -c 'cmdserver </dev/null >&-'
@@ -388,7 +388,7 @@ Command? Command? " ]
 
 # ---- clients that would hold it ----
 
-@test "--idle is about lines: single bytes that keep coming are none" {
+@test "--idle is about lines: single bytes don't count" {
   mkfifo in
   exec 8<>in
   background drip bash -c 'while printf x >&8; do read -rt 0.05 <> <(:); done'
@@ -396,7 +396,7 @@ Command? Command? " ]
   [[ $output == "$welcome"* ]]
 }
 
-@test "a command that takes longer than --idle does not hang up" {
+@test "a command that takes longer than --idle does not end the session" {
   mkfifo in
   exec 8<>in
   echo long >&8
@@ -406,7 +406,7 @@ Command? long: took too long
 Command? " ]
 }
 
-@test "a line that is not at its end is not obeyed when --idle hangs up" {
+@test "an incomplete line is not run when --idle expires" {
   mkfifo in
   exec 8<>in
   printf act >&8
@@ -423,18 +423,18 @@ deaf_client() {
   until_true asleep "${!1}" cmdserver
 }
 
-@test "SIGTERM ends it when the client does not read" {
+@test "SIGTERM terminates it while the client does not read" {
   deaf_client server
   finish "$server"
   [ "$status" -eq 143 ]
 }
 
-@test "--idle hangs up on a client that does not read" {
+@test "--idle disconnects a client that does not read" {
   deaf_client server --idle 0.5
   ends_with 0 "$server"
 }
 
-@test "a reset, or a Unix client's end, in the middle of a command ends the command" {
+@test "a reset, or the exit of a Unix client, during a command terminates the command" {
   local brood="$HELPERS/descendants $PWD/log orphan session -- sleep 1000"
   start server tcpserver -v 127.0.0.1 0 cmdserver -t 1h brood="$brood"
   mkfifo go

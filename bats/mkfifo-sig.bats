@@ -219,9 +219,9 @@ refused() {
   ends_with 111 "$server"
   [ "$(cat server.err)" = "mkfifo-sig: serve dir/sig: No such file or directory" ]
   run -111 --separate-stderr timeout --foreground 60 mkfifo-sig dir/sig ./counter
-  [ "$stderr" = "mkfifo-sig: serve dir/sig: No such file or directory" ]
+  [ "$stderr" = "mkfifo-sig: dir: No such file or directory" ]
   run -111 --separate-stderr timeout --foreground 60 mkfifo-sig counter/sig ./counter
-  [ "$stderr" = "mkfifo-sig: serve counter/sig: Not a directory" ]
+  [ "$stderr" = "mkfifo-sig: counter: Not a directory" ]
 }
 
 @test "a second server is refused, by every name of the FIFO, and the first goes on" {

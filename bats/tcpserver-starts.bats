@@ -47,7 +47,7 @@ lines_of() {
   [ "$(cat {1..60} | cut -d' ' -f1 | sort -u | wc -l)" -eq 60 ]
 }
 
-@test "programs that have gone are said one by one, and those that are there again run" {
+@test "each missing program is reported, and runs once it is there again" {
   script prog 'echo served'
   start srv tcpserver -v 127.0.0.1 0 ./prog
   mv prog away
@@ -73,7 +73,7 @@ lines_of() {
   [ "$status" -eq 0 ]
 }
 
-@test "a signal for a program that is still on its way to exec ends that, and nothing else" {
+@test "a signal sent to a program before its exec terminates only that program" {
   script prog 'echo served'
   with_strace trace -f -e trace=execve -P ./prog -e inject=execve:error=ENOMEM
   start srv traced 127.0.0.1 0 ./prog
@@ -93,7 +93,7 @@ lines_of() {
 }
 
 # bats test_tags=long
-@test "its port is free when it has ended, whatever is on its way" {
+@test "the port is free once the server has exited, whatever was in progress" {
   script prog 'echo served'
   start srv tcpserver -q 127.0.0.1 0 ./prog
   local port=$srv_at
@@ -117,7 +117,7 @@ lines_of() {
   done
 }
 
-@test "a program that waits for memory keeps neither the port nor its client when the server has ended" {
+@test "a program that waits for memory holds neither the port nor its client once the server has exited" {
   script prog 'echo served'
   with_strace trace -f -e trace=execve -P ./prog -e inject=execve:error=ENOMEM
   start srv traced 127.0.0.1 0 ./prog
@@ -131,7 +131,7 @@ lines_of() {
   [ "$output" = served ]
 }
 
-@test "where a start can't be left to itself it is waited for" {
+@test "where programs can't be started asynchronously, the server waits for them" {
   script prog 'echo served'
   for error in EINVAL ENOSYS; do
     with_strace trace -e trace=clone -e "inject=clone:error=$error:when=1"
@@ -163,7 +163,7 @@ zombies() {
   [ "$found" -eq "$2" ]
 }
 
-@test "with hundreds of programs the ends of old and new ones are seen, also those of one moment" {
+@test "with hundreds of programs all exits are noticed, also simultaneous ones" {
   start srv tcpserver -c 700 127.0.0.1 0 cat
   local n
   for ((n = 0; n < 550; n++)); do

@@ -130,7 +130,7 @@ int lock_directory_failed(const struct msg *m, const char *action, const char *p
     char copy[PATH_MAX] = "";
     strncat(copy, path, sizeof copy - 1);
     const char *directory = dirname(copy);
-    if (access(directory, F_OK) == 0)
+    if (err != ENOTDIR && access(directory, F_OK) == 0)
         return msg_fatal(m, EXIT_SYSTEM, action, path, err);
     return msg_fatal(m, EXIT_SYSTEM, NULL, directory, err);
 }
