@@ -188,6 +188,12 @@ PROTO=TCP" ]
     wrong_call "$applet" ::1:7000
     [ "${stderr_lines[0]}" = "$applet: missing PORT" ]
   done
+  wrong_call webget 127.0.0.1:7000 /
+  [ "${stderr_lines[0]}" = "webget: '127.0.0.1:7000': write the port as an option: -p 7000 127.0.0.1" ]
+  for applet in tcptime udptime; do
+    wrong_call "$applet" 127.0.0.1 '[::1]:7000'
+    [ "${stderr_lines[0]}" = "$applet: '[::1]:7000': write the port as an option: -p 7000 ::1" ]
+  done
 }
 
 @test "a port may have leading zeros or be a service's name" {

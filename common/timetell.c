@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "addr.h"
 #include "date.h"
 #include "fd.h"
 
@@ -38,6 +39,8 @@ static void print(struct timetell *t, const struct buf *line)
 
 void timetell_check(const struct msg *m, char *const *hosts)
 {
+    for (char *const *host = hosts; *host; host++)
+        addr_refuse_port_in_host(m, *host);
     if (!*hosts)
         msg_usage(m, "want HOST");
     for (; *hosts; hosts++)
