@@ -1,7 +1,7 @@
 /*
  * sockenv - derives the connection's environment from fd 0, then becomes PROG.
  *
- * So that one handler runs under tcpserver, inetd, systemd's Accept=yes and socat alike; and the look-ups of
+ * So that one handler runs under tcpserver, inetd, systemd's Accept=yes and socat alike; and the lookups of
  * tcpserver -h, which must not hold up the server.
  */
 #include "cli/applet.h"

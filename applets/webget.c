@@ -408,6 +408,7 @@ static int run(struct webget *w, char **words)
             if (urls) {
                 take_url(docs, *word);
             } else {
+                addr_refuse_port_in_host(w->msg, words[0]);
                 take_host(docs, words[0], strlen(words[0]));
                 docs->port = w->port;
                 docs->path = *word;

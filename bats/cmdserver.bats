@@ -69,7 +69,7 @@ Command? Command? " ]
   done
 }
 
-@test "of several commands in a line the first in the manual's order counts" {
+@test "of several commands in a line the first in the manual's order is run" {
   script bin/fortune 'echo a cookie'
   script bin/who 'echo somebody'
   asked 'date, then exit\ndate'
@@ -126,7 +126,7 @@ $(who | sed 's/$/&/')${lines[2]:+
 
 # ---- one's own commands ----
 
-@test "one's own commands come after quit and before all others, by any part of a line, in any case, and are listed" {
+@test "user-defined commands come after quit and before all others, match anywhere in a line, in any case, and are listed" {
   asked 'DATEs\nthe LOAD?\nwhoever\nquit load\n' load='echo a load' date='echo my date' whoever='echo w'
   [ "$output" = '>
 my date
@@ -144,7 +144,7 @@ w
   [ "${lines[1]}" = '<$HOME><`id`><"a><b"><*>>' ]
 }
 
-@test "a command has no input, its errors go to the client, and its status is its own business" {
+@test "a command has no input, its errors go to the client, and its status is ignored" {
   script bin/fails 'echo out; echo err >&2; exit 7'
   script bin/killed 'kill -KILL $$'
   asked 'eat\nfails\nkilled\nhelp' eat=cat fails=fails 'killed=killed'
@@ -158,7 +158,7 @@ $commands eat fails killed
 >" ]
 }
 
-@test "a command that is not there, or can't run, is told to the client, and the dialogue goes on" {
+@test "a command that doesn't exist or can't run is reported to the client, and the dialogue continues" {
   touch plain
   asked 'nothing\nplain\nhelp' nothing=./nothing plain=./plain
   [ "$output" = ">
@@ -170,7 +170,7 @@ $commands nothing plain
 >" ]
 }
 
-@test "a command finds the connection's environment" {
+@test "a command has the connection's environment" {
   start server tcpserver 127.0.0.1 0 cmdserver 'me=printenv TCPREMOTEIP PROTO'
   run -0 timeout --foreground 60 dialogue "$server_at" me quit
   [ "${lines[1]}" = 'Command? 127.0.0.1' ]
@@ -178,16 +178,17 @@ $commands nothing plain
 }
 
 # bats test_tags=long
-@test "a command is ended at its deadline, with all its descendants" {
+@test "a command is terminated at its deadline, with all its descendants" {
   printf 'brood\nhelp\n' >asked
-  run -0 timeout --foreground 60 cmdserver -w '' -p '' -t 2 \
-    brood="$HELPERS/descendants log orphan session+orphan deaf -- sleep 1000" <asked
+  with_time log sh -c 'exec timeout --foreground 60 cmdserver -w "" -p "" "$@" <asked' '' -t @T@ \
+    brood="$HELPERS/descendants log orphan session+orphan deaf -- sleep 1000"
+  [ "$status" -eq 0 ]
   [ "${lines[0]}" = 'brood: took too long' ]
   [ "${lines[1]}" = "$commands brood" ]
   all_gone log
 }
 
-@test "what a command leaves behind is ended with it" {
+@test "what a command leaves behind is terminated with it" {
   asked 'brood\nhelp' brood="$HELPERS/descendants log plain orphan session+orphan"
   [ "$output" = ">
 >
@@ -197,9 +198,12 @@ $commands brood
   all_gone log
 }
 
-@test "what a command has said before its deadline is there, and the dialogue goes on" {
-  script bin/slow 'printf 1; exec sleep 1000'
-  asked 'slow\nhelp' -t 2 slow=slow
+@test "output before the deadline reaches the client, and the dialogue continues" {
+  script bin/slow 'printf 1; echo 1 >ran; exec sleep 1000'
+  printf 'slow\nhelp' >asked
+  with_time ran sh -c 'exec timeout --foreground 60 cmdserver -w "" -p ">
+" "$@" <asked' '' -t @T@ slow=slow
+  [ "$status" -eq 0 ]
   [ "$output" = ">
 1slow: took too long
 >
@@ -209,7 +213,7 @@ $commands slow
 
 # ---- lines of all kinds ----
 
-@test "a line of 4 KiB is a line, a longer one is refused" {
+@test "a line of 4 KiB is accepted, a longer one is refused" {
   asked "$(blanks 4092)date\n$(blanks 4093)date\nquit$(blanks 8192)\nhelp"
   [[ ${lines[1]} =~ ^$a_date$ ]]
   [ "${lines[*]:2}" = "> Line too long > Line too long > $commands >" ]
@@ -219,7 +223,7 @@ Line too long
 >' ]
 }
 
-@test "a line that never ends is not stored" {
+@test "an endless line is not stored" {
   mkfifo in
   background server bash -c 'exec cmdserver <in'
   exec 8>in
@@ -236,7 +240,7 @@ Command? $commands
 Command? " ]
 }
 
-@test "bytes of all values are a line like any other" {
+@test "a line may contain bytes of all values" {
   local n of=({11..254} {0..9})
   {
     for n in {1..40}; do
@@ -251,7 +255,7 @@ Command? " ]
   [ "$(sort -u <<<"$output")" = "$commands" ]
 }
 
-@test "telnet's negotiation is taken out of the lines, wherever it stands and however it comes" {
+@test "telnet negotiation is removed from the lines, wherever it is and however it arrives" {
   # IAC WILL x, DO x, IAC NOP, a subnegotiation with a newline and IAC IAC in it, and IAC IAC, which is text
   local dialogue='\0377\0373\0030he\0377\0375\0001l\0377\0361p\r\n\0377\0372\0030\0000quit\nxterm\0377\0377\0360\0377\0360help\r\0000\n\0377\0377help\n'
   printf %b "$dialogue" >asked
@@ -296,7 +300,7 @@ Command? UNIX
 Command? Command? " ]
 }
 
-@test "a client that reads slowly gets all" {
+@test "a client that reads slowly gets everything" {
   seq 20000 >numbers
   start server tcpserver 127.0.0.1 0 cmdserver 'big=cat numbers'
   dialogue -s "$server_at" big help big quit >out
@@ -304,14 +308,14 @@ Command? Command? " ]
   cmp out expected
 }
 
-@test "lines that come all at once are answered one after the other" {
+@test "lines that arrive all at once are answered one after the other" {
   { yes help | head -n 3000; echo quit; yes help | head -n 10; } >asked
   start server tcpserver 127.0.0.1 0 cmdserver -p '' -w ''
   run -0 timeout --foreground 60 tcpclient 127.0.0.1 "$server_at" <asked
   [ "${#lines[@]}" -eq 3000 ]
 }
 
-@test "--idle hangs up when no line has come, and a command's time is none" {
+@test "--idle exits when no line has arrived; the time of a command doesn't count" {
   script bin/long 'read -rt 1 <> <(:); echo done'
   mkfifo in
   exec 8<>in
@@ -321,7 +325,7 @@ Command? Command? " ]
   [ "${lines[2]}" = 'Command? ' ]
 }
 
-@test "a client that is gone ends the dialogue" {
+@test "a client that disconnects ends the dialogue" {
   mkfifo in out
   background server bash -c 'exec cmdserver <in >out'
   exec 8>in 7<out
@@ -335,17 +339,27 @@ Command? Command? " ]
   run -0 cmdserver </dev/null
 }
 
-@test "a client that hangs up in the middle of a command leaves nothing behind at the command's deadline" {
-  start server tcpserver -v 127.0.0.1 0 cmdserver -t 1 brood="$HELPERS/descendants $PWD/log orphan session -- sleep 1000"
-  exec 8<>/dev/tcp/127.0.0.1/"$server_at"
-  echo brood >&8
-  until_line log session
-  exec 8>&-
-  until_line server.err '^tcpserver: end '
+@test "a client that disconnects during a command leaves nothing behind at the command's deadline" {
+  local limit
+  is_up_or_over() {
+    grep -q session log || grep -q '^tcpserver: end ' server.err
+  }
+  for limit in 1 4 16; do # on a busy machine the command may need longer to start
+    : >log
+    start server tcpserver -v 127.0.0.1 0 cmdserver -t "$limit" \
+      brood="$HELPERS/descendants $PWD/log orphan session -- sleep 1000"
+    exec 8<>/dev/tcp/127.0.0.1/"$server_at"
+    echo brood >&8
+    until_true is_up_or_over
+    exec 8>&-
+    until_line server.err '^tcpserver: end '
+    ! grep -q session log || break
+  done
+  grep -q session log
   all_gone log
 }
 
-@test "SIGTERM ends it, and a command that runs with all its descendants" {
+@test "SIGTERM terminates it, and a running command with all its descendants" {
   mkfifo in
   exec 8<>in
   background server bash -c 'exec cmdserver brood="$1 log orphan session -- sleep 1000" <in' '' "$HELPERS/descendants"
@@ -362,9 +376,9 @@ Command? Command? " ]
   all_gone log
 }
 
-# ---- wrong calls ----
+# ---- usage errors ----
 
-@test "a call that can't be right is refused" {
+@test "usage errors are refused" {
   local own
   for own in x '' = =date 'a b=date' 'name=' 'name=   '; do
     wrong_call cmdserver "$own"
@@ -377,7 +391,7 @@ Command? Command? " ]
   wrong_call cmdserver --welcom=x
 }
 
-@test "a stdin or stdout that fails is an error" {
+@test "errors of stdin and stdout are reported" {
   run -111 bash -c 'cmdserver <&- >out'
   [ "$output" = 'cmdserver: read stdin: Bad file descriptor' ]
   run -111 bash -c 'cmdserver </dev/null >&-'
@@ -388,7 +402,7 @@ Command? Command? " ]
 
 # ---- clients that would hold it ----
 
-@test "--idle is about lines: single bytes that keep coming are none" {
+@test "--idle is about lines: single bytes don't count" {
   mkfifo in
   exec 8<>in
   background drip bash -c 'while printf x >&8; do read -rt 0.05 <> <(:); done'
@@ -396,7 +410,7 @@ Command? Command? " ]
   [[ $output == "$welcome"* ]]
 }
 
-@test "a command that takes longer than --idle does not hang up" {
+@test "a command that takes longer than --idle does not end the session" {
   mkfifo in
   exec 8<>in
   echo long >&8
@@ -406,7 +420,7 @@ Command? long: took too long
 Command? " ]
 }
 
-@test "a line that is not at its end is not obeyed when --idle hangs up" {
+@test "an incomplete line is not run when --idle expires" {
   mkfifo in
   exec 8<>in
   printf act >&8
@@ -423,18 +437,18 @@ deaf_client() {
   until_true asleep "${!1}" cmdserver
 }
 
-@test "SIGTERM ends it when the client does not read" {
+@test "SIGTERM terminates it while the client does not read" {
   deaf_client server
   finish "$server"
   [ "$status" -eq 143 ]
 }
 
-@test "--idle hangs up on a client that does not read" {
+@test "--idle disconnects a client that does not read" {
   deaf_client server --idle 0.5
   ends_with 0 "$server"
 }
 
-@test "a reset, or a Unix client's end, in the middle of a command ends the command" {
+@test "a reset, or the exit of a Unix client, during a command terminates the command" {
   local brood="$HELPERS/descendants $PWD/log orphan session -- sleep 1000"
   start server tcpserver -v 127.0.0.1 0 cmdserver -t 1h brood="$brood"
   mkfifo go

@@ -35,7 +35,7 @@ you said: "
 " ]
 }
 
-@test "a perl program is a handler of both servers: its client on STDIN and STDOUT" {
+@test "a perl program runs under both servers: its client on STDIN and STDOUT" {
   # shellcheck disable=SC2016
   local handler=(perl -e '$| = 1; while (<STDIN>) { print "$ENV{PROTO} $$: $_" }')
   start tcp tcpserver 127.0.0.1 0 "${handler[@]}"
@@ -91,7 +91,7 @@ you said: "
   done
 }
 
-@test "a perl program is tcpclient's, its server on fds 6 and 7" {
+@test "a perl program runs under tcpclient: its server on fds 6 and 7" {
   # shellcheck disable=SC2016
   run -0 with_server "$PERL/line-server" 0 ::: tcpclient 127.0.0.1 '{PORT}' perl -MIO::Handle -e '
     open my $from, "<&=", 6 or die; open my $to, ">&=", 7 or die; $to->autoflush(1);

@@ -4,9 +4,6 @@
 load helper/common
 load helper/peers
 
-# the slowest machine is still to be in time
-export BATS_TEST_TIMEOUT=600
-
 setup_file() {
   need make make
   need "${CC:-cc}" gcc
@@ -76,7 +73,7 @@ need_fds() {
   [ "$most" = unlimited ] || ((most > $1)) || skip "needs more than $1 fds"
 }
 
-@test "1,000 connections opened before the first says a word: none lost, none wrong, nothing left" {
+@test "1,000 connections opened before the first sends a byte: none lost, none wrong, nothing left" {
   need_fds 1100
   start server tcpserver -c 1000 127.0.0.1 0 cat
   all_right 100 "$load" -n 100 -c 50 "$server_at"

@@ -41,7 +41,7 @@ relay() {
   [ "$(cat null)" = "$(sha256sum </dev/null)" ]
 }
 
-@test "stdin is taken from where it stands" {
+@test "stdin is read from its current offset" {
   printf 'first\nsecond\n' >data
   run -0 with_tcp cat ::: sh -c '{ dd bs=6 count=1 of=/dev/null 2>/dev/null; tcpclient 127.0.0.1 $PORT; } <data'
   [ "$output" = second ]
@@ -78,7 +78,7 @@ relay() {
 
 # ---- both directions, and their ends ----
 
-@test "the end of stdin reaches the server, whose answer is awaited" {
+@test "the end of stdin reaches the server, and the relay waits for its answer" {
   start server tcpserver 127.0.0.1 0 sh -c 'sum=$(sha256sum); echo "$sum"'
   random_bytes 5000000 >data
   run -0 relay <data
@@ -93,7 +93,7 @@ relay() {
   cat data | relay | cmp - data
 }
 
-@test "a server that ends its side first and reads on gets all of a file" {
+@test "a server that closes its side first and reads on gets all of a file" {
   peer server 127.0.0.1 accept send 'answer\n' shutdown rest FILE=received say done wait
   random_bytes 20971520 >data
   run -0 relay <data
@@ -102,14 +102,14 @@ relay() {
   cmp data received
 }
 
-@test "a server that has gone ends the relay, though stdin stays open" {
+@test "a server that disconnects ends the relay, though stdin stays open" {
   start server tcpserver 127.0.0.1 0 echo bye
   mkfifo talk
   relay <>talk >out
   [ "$(cat out)" = bye ]
 }
 
-@test "what arrives is written at once, not when there is more" {
+@test "data is written as it arrives" {
   echo_server
   mkfifo talk
   tcpclient 127.0.0.1 "$server_at" <talk >out 3>&- &
@@ -152,7 +152,7 @@ relay() {
   grep -q '^tcpclient: .*Connection reset by peer$' err
 }
 
-@test "a server that ends without reading all: its answer is on stdout, the status tells of the loss" {
+@test "a server that exits without reading everything: its answer is on stdout, the status reports the loss" {
   peer server 127.0.0.1 accept read 1000 send 'enough\n' close say closed wait
   stream=$HELPERS/stream
   "$stream" x 4 >data
@@ -168,7 +168,7 @@ relay() {
   [ "$output" = "tcpclient: write stdout: No space left on device" ]
 }
 
-@test "a file size limit is 111 and one line, not a death by SIGXFSZ" {
+@test "a file size limit is 111 and one line, not SIGXFSZ" {
   start server tcpserver 127.0.0.1 0 head -c 100000 /dev/zero
   run timeout 60 bash -c 'trap "" XFSZ; ulimit -f 8; exec tcpclient 127.0.0.1 "$0" </dev/null >out' "$server_at"
   [ "$status" -eq 111 ]
@@ -181,13 +181,13 @@ relay() {
   [ "$output" = "tcpclient: write stdout: Bad file descriptor" ]
 }
 
-@test "a closed stdin is 111 and one line, as other tools have it" {
+@test "a closed stdin is 111 and one line, as in other tools" {
   start server tcpserver 127.0.0.1 0 cat
   run -111 timeout 60 sh -c 'exec tcpclient 127.0.0.1 "$0" <&-' "$server_at"
   [ "$output" = "tcpclient: read stdin: Bad file descriptor" ]
 }
 
-@test "stdin that can't be read, a directory, is 111 and the server sees no orderly end" {
+@test "stdin that can't be read is 111, and the server sees no orderly end" {
   peer server 127.0.0.1 accept tell wait
   run -111 relay <.
   [ "$output" = "tcpclient: read stdin: Is a directory" ]
@@ -195,7 +195,7 @@ relay() {
   [ "$(cat server.err)" = "Connection reset by peer" ]
 }
 
-@test "a reader that leaves ends it quietly by SIGPIPE, as a filter" {
+@test "a reader that exits ends it silently by SIGPIPE, like a filter" {
   start server tcpserver 127.0.0.1 0 yes
   run -0 timeout 60 bash -c '{ tcpclient 127.0.0.1 "$0"; echo "status $?" >&3; } </dev/null 2>err 3>status | head -n 1' "$server_at"
   [ "$output" = y ]
@@ -204,7 +204,7 @@ relay() {
   [ ! -s err ]
 }
 
-@test "where SIGPIPE is ignored, a reader that leaves is 111 and one line" {
+@test "where SIGPIPE is ignored, a reader that exits is 111 and one line" {
   start server tcpserver 127.0.0.1 0 yes
   run -0 timeout 60 bash -c '{ env --ignore-signal=PIPE tcpclient 127.0.0.1 "$0"; echo "status $?" >&3; } \
     </dev/null 2>err 3>status | head -n 1' "$server_at"
@@ -228,7 +228,7 @@ relay() {
   cat data | relay | cmp - data
 }
 
-@test "a stdin that comes in drips arrives as it was" {
+@test "stdin that arrives in small pieces is sent unchanged" {
   echo_server
   random_bytes 100000 >data
   dd bs=700 <data 2>dd.err | relay | cmp - data
@@ -236,7 +236,7 @@ relay() {
 
 # ---- what others share with us stays as it was ----
 
-@test "O_NONBLOCK is not set on the pipes that it was given, while it runs and afterwards" {
+@test "O_NONBLOCK is not set on inherited pipes, during the run and afterwards" {
   echo_server
   mkfifo in out
   exec 5<>in 6<>out
@@ -254,7 +254,7 @@ relay() {
   [ "$output" = "0 0" ]
 }
 
-@test "a stdin in non-blocking mode works, too, and stays so" {
+@test "stdin in non-blocking mode works, and stays non-blocking" {
   echo_server
   mkfifo in out
   exec 5<>in 6<>out
@@ -320,7 +320,7 @@ injected() {
   done
 }
 
-@test "a send that fails for want of memory is 111 and one line, not a wait for an answer that can't come" {
+@test "a send that fails for lack of memory is 111 and one line, not a wait for an answer" {
   need strace strace
   echo_server
   random_bytes 3000000 >data
@@ -335,7 +335,7 @@ injected() {
 
 # ---- how far it is ----
 
-@test "--progress says at the end how much went each way" {
+@test "--progress reports the total in each direction at the end" {
   start server tcpserver 127.0.0.1 0 sh -c 'cat >/dev/null; head -c 50000 /dev/zero'
   random_bytes 3000000 >data
   tcpclient --progress 127.0.0.1 "$server_at" <data 2>err >out
@@ -343,7 +343,7 @@ injected() {
   [[ $(tail -n 1 err) =~ ^"tcpclient: sent 3000000 received 50000 bytes in "[0-9.]+" s, "[0-9.]+" MiB/s"$ ]]
 }
 
-@test "without --progress nothing is said" {
+@test "without --progress nothing is printed" {
   echo_server
   run -0 --separate-stderr relay <<<hello
   [ "$output" = hello ]

@@ -91,7 +91,7 @@ pid $pid" ]
 
 # ---- what fd 0 may be ----
 
-@test "what is no socket is 111 and one line, and PROG does not run" {
+@test "anything but a socket is 111 and one line, and PROG does not run" {
   mkfifo pipe
   : >file
   local stdin
@@ -105,13 +105,13 @@ pid $pid" ]
   [ ! -e ran ]
 }
 
-@test "a datagram socket is no TCP connection" {
+@test "a datagram socket is not a TCP connection" {
   # shellcheck disable=SC2016
   run -111 activate d sh -c 'exec sockenv sh -c "echo \$PROTO" <&3'
   [[ $output == "sockenv: "*"fd 0: "* ]]
 }
 
-@test "a client that has sent its all and closed is still told of" {
+@test "a client that has closed the connection is still described" {
   mkfifo go
   start server tcpserver 127.0.0.1 0 sh -c 'read -r _ <go; sockenv sh -c "echo \$PROTO \$TCPREMOTEPORT" >result.part
     mv result.part result'
@@ -121,7 +121,7 @@ pid $pid" ]
   [ "$(cat result)" = "TCP $output" ]
 }
 
-@test "a client that is gone by a reset is not known, and PROG runs" {
+@test "a client that has reset the connection is unknown, and PROG runs" {
   mkfifo go
   start server tcpserver 127.0.0.1 0 sh -c 'exec 5<go; echo; read -r _ <&5
     sockenv sh -c "echo \$PROTO \$TCPLOCALPORT \${TCPREMOTEIP-no ip} \${TCPREMOTEPORT-no port}" >result.part 2>&1
@@ -135,12 +135,12 @@ pid $pid" ]
 
 # ---- options ----
 
-@test "-l names our end, the last one counts" {
+@test "-l names the local end; the last one counts" {
   run -0 with_tcp sockenv -l first -l our.name sh -c 'echo $TCPLOCALHOST' ::: tcpclient 127.0.0.1 '{PORT}' </dev/null
   [ "$output" = our.name ]
 }
 
-@test "-h looks both ends' names up, nothing is looked up without" {
+@test "-h looks up the names of both ends; without it nothing is looked up" {
   local name
   name=$(getent hosts 127.0.0.1 | awk '{ print $2 }')
   [ -n "$name" ] || skip "127.0.0.1 has no name here"
@@ -154,7 +154,7 @@ pid $pid" ]
 <$name><mine>" ]
 }
 
-@test "-e keeps the addresses that a server put there, fd 0 may be anything" {
+@test "-e keeps the addresses in the environment; fd 0 may be anything" {
   run -0 sockenv -e sh -c 'echo $TCPREMOTEIP $TCPREMOTEPORT' </dev/null
   [ "$output" = "192.0.2.1 1" ]
 }
@@ -167,7 +167,7 @@ pid $pid" ]
   [ "$output" = "seven.test eight.test" ]
 }
 
-@test "-p takes only a name that has the address, too" {
+@test "-p accepts a name only if it resolves to the address" {
   need_dns
   unset TCPREMOTEHOST
   look() {
@@ -182,14 +182,14 @@ pid $pid" ]
   [ "$output" = "<honest.test>" ]
 }
 
-@test "-e with -h leaves no name that somebody else has put there" {
+@test "-e with -h replaces or unsets names that were set before" {
   need_dns
   export TCPREMOTEIP=127.0.0.10 TCPREMOTEHOST=stale
   run -0 with_dns sockenv -e -h sh -c 'echo "<$TCPREMOTEHOST>"' </dev/null
   [ "$output" = "<>" ]
 }
 
-@test "-t bounds the look-ups, and PROG runs without the name" {
+@test "-t limits the lookups, and PROG runs without the name" {
   need_dns
   unset TCPREMOTEHOST
   export TCPREMOTEIP=127.0.0.9
@@ -202,7 +202,7 @@ pid $pid" ]
 
 # ---- the program ----
 
-@test "a program that is not there is 127, one that can't run 126, none a wrong call" {
+@test "a program that doesn't exist is 127, one that can't run 126, none is a usage error" {
   run -127 sockenv -e ./nothing
   [ "$output" = "sockenv: ./nothing: No such file or directory" ]
   touch plain
@@ -212,7 +212,7 @@ pid $pid" ]
   wrong_call sockenv -t soon true
 }
 
-@test "signals ignored and blocked, fds and pid reach the program as they were" {
+@test "the program inherits ignored and blocked signals, fds and the pid" {
   local state=(bash -c 'grep -E "^Sig(Blk|Ign)" /proc/self/status; [ -e /proc/$$/fd/9 ] && echo fd 9') how
   exec 9</dev/null
   for how in --default-signal --ignore-signal=PIPE,USR1,CHLD --block-signal=PIPE,USR2,RTMIN+3; do

@@ -28,7 +28,7 @@ teardown() {
 TCPREMOTEIP=127.0.0.1 TCPREMOTEPORT=$server_at" ]
 }
 
-@test "what another server has left in the environment is taken out" {
+@test "variables of another server are removed from the environment" {
   export PROTO=UNIX UNIXLOCALPATH=/old UNIXREMOTEPID=9 TCPREMOTEHOST=stale TCPLOCALHOST=stale TCPREMOTEINFO=x KEPT=yes
   run -0 with_tcp cat ::: tcpclient 127.0.0.1 '{PORT}' sh -c 'env | grep -E "^(PROTO|UNIX|TCP.*(HOST|INFO)|KEPT)" | sort'
   [ "$output" = "KEPT=yes
@@ -47,7 +47,7 @@ PROTO=TCP" ]
   [ "$output" = "TCP6 ::ffff:127.0.0.1 ::ffff:127.0.0.1" ]
 }
 
-@test "fds 6 and 7 are the only ones that a program gets on top of its own, and 0 to 2 are its own" {
+@test "a program gets only fds 6 and 7 in addition to those it inherits" {
   start server tcpserver 127.0.0.1 0 cat
   exec 9<"$BATS_TEST_FILENAME"
   list() { # those of the fds that a program has, and what they are
@@ -76,7 +76,7 @@ PROTO=TCP" ]
   [ "$output" = '0 0' ]
 }
 
-@test "signals ignored and blocked reach a program as they were, those at default too" {
+@test "a program inherits ignored and blocked signals unchanged, and default ones" {
   start server tcpserver 127.0.0.1 0 cat
   local state=(grep -E '^Sig(Blk|Ign)' /proc/self/status) how
   for how in --default-signal --ignore-signal=PIPE,USR1,CHLD,ALRM --block-signal=PIPE,USR2,TERM,RTMIN+3; do
@@ -94,7 +94,7 @@ PROTO=TCP" ]
   [ "$(cat client.out)" = "$client" ]
 }
 
-@test "a program that is not there is 127, one that can't run 126, and no connection is made" {
+@test "a program that doesn't exist is 127, one that can't run 126, and no connection is made" {
   start server tcpserver 127.0.0.1 0 sh -c 'echo ran >>runs'
   run -127 timeout --foreground 60 tcpclient 127.0.0.1 "$server_at" ./nothing
   [ "$output" = "tcpclient: ./nothing: No such file or directory" ]
@@ -107,12 +107,12 @@ PROTO=TCP" ]
 
 # ---- options ----
 
-@test "-l names our end, the last one counts" {
+@test "-l names the local end; the last one counts" {
   run -0 with_tcp cat ::: tcpclient -l first -l my.name 127.0.0.1 '{PORT}' sh -c 'echo $TCPLOCALHOST'
   [ "$output" = my.name ]
 }
 
-@test "-h looks names up, -H and nothing don't" {
+@test "-h looks up names; -H and the default don't" {
   local name
   name=$(getent hosts 127.0.0.1 | awk '{ print $2 }')
   [ -n "$name" ] || skip "127.0.0.1 has no name here"
@@ -151,7 +151,7 @@ PROTO=TCP" ]
   [ "$output" = 0 ]
 }
 
-@test "-v says who is connected with whom, on one line; -r, -R and -t change nothing" {
+@test "-v prints both addresses on one line; -r, -R and -t have no effect" {
   start server tcpserver 127.0.0.1 0 cat
   run -0 --separate-stderr tcpclient -v -r -R -t 3 127.0.0.1 "$server_at" </dev/null
   [[ $stderr =~ ^"tcpclient: connected to 127.0.0.1:$server_at from 127.0.0.1:"[0-9]+$ ]]
@@ -159,7 +159,7 @@ PROTO=TCP" ]
   [ -z "$stderr" ]
 }
 
-@test "a call that can't be right is refused" {
+@test "usage errors are refused" {
   wrong_call tcpclient
   wrong_call tcpclient 127.0.0.1
   for port in 65536 70000 -1 0x50 5x '' ' 80' +80 no-such-service; do
@@ -188,6 +188,12 @@ PROTO=TCP" ]
     wrong_call "$applet" ::1:7000
     [ "${stderr_lines[0]}" = "$applet: missing PORT" ]
   done
+  wrong_call webget 127.0.0.1:7000 /
+  [ "${stderr_lines[0]}" = "webget: '127.0.0.1:7000': write the port as an option: -p 7000 127.0.0.1" ]
+  for applet in tcptime udptime; do
+    wrong_call "$applet" 127.0.0.1 '[::1]:7000'
+    [ "${stderr_lines[0]}" = "$applet: '[::1]:7000': write the port as an option: -p 7000 ::1" ]
+  done
 }
 
 @test "a port may have leading zeros or be a service's name" {
@@ -215,7 +221,7 @@ PROTO=TCP" ]
   [ "${#lines[@]}" -eq 1 ]
 }
 
-@test "an unknown host is 111 and one line, with what was odd in the name escaped" {
+@test "an unknown host is 111 and one line, with odd bytes in the name escaped" {
   # a label of 64 letters can't be asked for: no name server is troubled
   local long
   long=$(printf 'x%.0s' {1..64})
@@ -227,14 +233,14 @@ PROTO=TCP" ]
   [[ $output != *$'\e'* ]]
 }
 
-@test "-4 and -i leave no address of the other family" {
+@test "-4 and -i exclude addresses of the other family" {
   run -111 timeout --foreground 60 tcpclient -4 ::1 80 </dev/null
   [[ $output == "tcpclient: connect to ::1 port 80: Address family not supported"* ]]
   run -111 timeout --foreground 60 tcpclient -i ::1 127.0.0.1 80 </dev/null
   [[ $output == "tcpclient: connect to 127.0.0.1 port 80: Address family not supported"* ]]
 }
 
-@test "-T: a server that does not answer is given up in time, X+Y is the sum" {
+@test "-T: a server that does not answer is given up in time; X+Y is the sum" {
   local port
   peer server -b 0 127.0.0.1 full wait
   until_line server.err full
@@ -257,14 +263,14 @@ PROTO=TCP" ]
   [ ! -s client.err ]
 }
 
-@test "--retry ends with -T, and then says why nobody answered" {
+@test "--retry stops when -T expires, and reports the last error" {
   local port
   port=$(free_port)
   run -111 timeout --foreground 60 tcpclient --retry -T 0.3 127.0.0.1 "$port" </dev/null
   [ "$output" = "tcpclient: connect to 127.0.0.1 port $port (127.0.0.1:$port): Connection refused" ]
 }
 
-@test "--retry does not wait for what can't be: no address that goes with -4 and -i" {
+@test "--retry does not wait for the impossible: no address that matches -4 and -i" {
   getent ahostsv4 localhost >/dev/null || skip "localhost is not an IPv4 address here"
   local port
   port=$(free_port)
@@ -282,7 +288,7 @@ PROTO=TCP" ]
 
 # ---- a name with several addresses ----
 
-@test "localhost is reached on whichever of its addresses somebody listens" {
+@test "localhost is reached on whichever of its addresses a server listens on" {
   getent ahostsv4 localhost >/dev/null || skip "localhost is not an IPv4 address here"
   start server tcpserver 127.0.0.1 0 echo four
   run -0 timeout --foreground 60 tcpclient localhost "$server_at" </dev/null
@@ -293,7 +299,7 @@ PROTO=TCP" ]
   [ "$output" = six ]
 }
 
-@test "a name with both families is reached whichever listens" {
+@test "a name with addresses of both families is reached on either one" {
   need_own_hosts
   need_ipv6
   printf '::1 both.test\n127.0.0.1 both.test\n' >hosts
@@ -320,7 +326,7 @@ PROTO=TCP" ]
   ((SECONDS < 30))
 }
 
-@test "of several addresses of one family the first that answers is taken" {
+@test "of several addresses of one family the first one that answers is used" {
   need_own_hosts
   local port
   printf '127.0.0.2 many.test\n127.0.0.3 many.test\n127.0.0.4 many.test\n' >hosts

@@ -12,7 +12,7 @@ teardown() {
 
 # ---- readiness ----
 
-@test "-1 prints the port and closes stdout, and the server goes on" {
+@test "-1 prints the port and closes stdout, and the server keeps running" {
   mkfifo out
   tcpserver -1 127.0.0.1 0 tell >out 2>srv.err 3>&- </dev/null &
   started+=($!)
@@ -22,7 +22,7 @@ teardown() {
   [[ $output == *PROTO=TCP* ]]
 }
 
-@test "--ready-fd gets a newline and is closed, and the server goes on" {
+@test "--ready-fd gets a newline and is closed, and the server keeps running" {
   mkfifo ready
   tcpserver --ready-fd 5 127.0.0.1 0 true 5>ready >out 2>srv.err 3>&- </dev/null &
   started+=($!)
@@ -31,7 +31,7 @@ teardown() {
   [ ! -s out ]
 }
 
-@test "--ready-fd 2 leaves fd 2 in its place, so that no connection takes it" {
+@test "--ready-fd 2 keeps fd 2 open, so that no connection gets it" {
   start srv tcpserver --ready-fd 2 127.0.0.1 0 true
   [ "$(readlink "/proc/$srv/fd/2")" = /dev/null ]
 }
@@ -43,7 +43,7 @@ manager() {
   wrap managed env NOTIFY_SOCKET="$1"
 }
 
-@test "a service manager is told READY=1 and, at the end, STOPPING=1; programs don't see its socket" {
+@test "a service manager gets READY=1 and, at the end, STOPPING=1; programs don't see its socket" {
   for name in "$PWD/notify" "@ipcbox-test-$$"; do
     manager "$name"
     start srv managed 127.0.0.1 0 tell
@@ -58,7 +58,7 @@ manager() {
   done
 }
 
-@test "STOPPING=1 is said when draining begins" {
+@test "STOPPING=1 is sent when draining begins" {
   manager "$PWD/notify"
   start srv managed --drain 1h 127.0.0.1 0 sh -c 'echo up; cat'
   connect c "$srv_at"
@@ -68,7 +68,7 @@ manager() {
   kill -0 "$srv"
 }
 
-@test "STOPPING=1 is said when --max is reached" {
+@test "STOPPING=1 is sent when --max is reached" {
   manager "$PWD/notify"
   start srv managed --max 1 127.0.0.1 0 printf served
   call "$srv_at"
@@ -76,14 +76,14 @@ manager() {
   until_line manager.out '^STOPPING=1$'
 }
 
-@test "readiness that can't be told is a failure" {
+@test "readiness that can't be reported is an error" {
   run -111 --separate-stderr env NOTIFY_SOCKET="$PWD/nobody" tcpserver 127.0.0.1 0 true
   [ "$stderr" = "tcpserver: report readiness to NOTIFY_SOCKET: No such file or directory" ]
   run -111 bash -c 'exec tcpserver -1 127.0.0.1 0 true >/dev/full'
   [ "$output" = "tcpserver: report readiness to stdout: No space left on device" ]
 }
 
-@test "all readiness is told before the first connection is accepted" {
+@test "readiness is reported before the first connection is accepted" {
   manager "$PWD/notify"
   with_strace trace -e trace=accept4,write,sendto
   TCPSERVER=traced with_sockets l CALLED=1 NOTIFY_SOCKET="$PWD/notify"
@@ -95,7 +95,7 @@ manager() {
 
 # ---- inherited sockets ----
 
-@test "--inherit takes all sockets that a service manager passes; they don't reach the programs" {
+@test "--inherit uses all sockets that a service manager passes; programs don't inherit them" {
   with_sockets ll
   start srv activated --inherit fds
   read -r first second <ports
@@ -106,7 +106,7 @@ manager() {
   done
 }
 
-@test "--inherit: LISTEN_* were for the server, programs don't see them" {
+@test "--inherit: programs don't see LISTEN_*" {
   with_sockets l NAMES=web
   start srv activated --inherit tell
   run -0 call "$srv_at"
@@ -114,7 +114,7 @@ manager() {
   [[ $output == *"TCPLOCALPORT=$srv_at"* ]]
 }
 
-@test "--inherit=NAME takes those of that name" {
+@test "--inherit=NAME uses only the sockets with that name" {
   with_sockets lll NAMES=web:admin:web
   start srv activated --inherit=admin printf served
   read -r web admin web2 <ports
@@ -132,14 +132,14 @@ manager() {
   until_true ended srv 1
 }
 
-@test "--inherit leaves the flags of a listener, which others may share, alone" {
+@test "--inherit does not change the flags of a listener, which may be shared" {
   with_sockets l
   start srv activated --inherit printf served
   [ "$(call "$srv_at")" = served ]
   [ $(($(awk '$1 == "flags:" {print $2}' "/proc/$srv/fdinfo/3") & 04000)) -eq 0 ]
 }
 
-@test "--inherit refuses sockets that are not for it, or none, or that are no TCP listeners" {
+@test "--inherit refuses sockets for another process, no sockets, and sockets that are not TCP listeners" {
   for how in 'l WRONG_PID=1' u d x f lf 'l NAMES=web' 'l NAMES=' 'l WRONG_PID=x' 'l WRONG_PID='; do
     with_sockets $how
     echo "$how"
@@ -168,7 +168,7 @@ manager() {
   done
 }
 
-@test "a server started with fd 2 closed gives its programs an fd 2 that leads nowhere" {
+@test "a server started with fd 2 closed gives its programs /dev/null as fd 2" {
   script bin/mute 'exec tcpserver "$@" 2>&-'
   start srv mute 127.0.0.1 0 sh -c 'fds; readlink /proc/$$/fd/2'
   run -0 call "$srv_at"
@@ -177,7 +177,7 @@ manager() {
 
 # ---- signals ----
 
-@test "TERM ends the server with 0; its programs go on" {
+@test "TERM stops the server with status 0; its programs continue" {
   start srv tcpserver 127.0.0.1 0 sh -c 'echo up; cat'
   connect c "$srv_at"
   hear "$c"
@@ -190,7 +190,7 @@ manager() {
   [ "$heard" = still ]
 }
 
-@test "INT ends the server by INT, so that a shell's loop stops too; its programs go on" {
+@test "INT kills the server, so that a shell loop stops too; its programs continue" {
   script noted 'echo $$ >pid.new; mv pid.new pid; exec tcpserver "$@" >&9 9>&-'
   script bin/watched 'exec how-it-ends ./noted "$@" 9>&1 >ended'
   start srv watched 127.0.0.1 0 sh -c 'echo up; cat'
@@ -214,7 +214,7 @@ manager() {
   [ "$status" -eq 0 ]
 }
 
-@test "PIPE doesn't end the server" {
+@test "PIPE doesn't stop the server" {
   start srv tcpserver 127.0.0.1 0 true
   kill -PIPE "$srv"
   around srv
@@ -222,7 +222,7 @@ manager() {
   [ "$status" -eq 0 ]
 }
 
-@test "USR1 says how it goes" {
+@test "USR1 prints the status" {
   start srv tcpserver -c 7 127.0.0.1 0 sh -c 'echo up; cat'
   connect c "$srv_at"
   hear "$c"
@@ -246,13 +246,13 @@ manager() {
   [ -z "$(grep ^tcpserver: srv.err)" ] # a program that served one of `refuses` may have had something to say
 }
 
-@test "--drain with nothing to wait for ends at once" {
+@test "--drain with nothing to wait for exits immediately" {
   start srv tcpserver --drain 1h 127.0.0.1 0 true
   finish "$srv"
   [ "$status" -eq 0 ]
 }
 
-@test "--drain: a program that doesn't end in time is TERMed, and the status is 124" {
+@test "--drain: a program that doesn't exit in time gets TERM, and the status is 124" {
   start srv tcpserver --drain 100ms 127.0.0.1 0 "$HELPERS/signals" it
   connect c "$srv_at"
   hear "$c"
@@ -273,7 +273,7 @@ manager() {
   [ "$status" -eq 124 ]
 }
 
-@test "--drain is TERM's: INT ends at once" {
+@test "--drain applies to TERM: INT stops the server immediately" {
   start srv tcpserver --drain 1h 127.0.0.1 0 sh -c 'echo up; cat'
   connect c "$srv_at"
   hear "$c"
@@ -283,7 +283,7 @@ manager() {
 
 # ---- messages ----
 
-@test "-v says the start and the end of each connection, in ucspi-tcp's words" {
+@test "-v logs the start and the end of each connection, as ucspi-tcp does" {
   start srv tcpserver -v -l here 127.0.0.1 0 sh -c 'echo $$; exit 3'
   run -0 tcpclient 127.0.0.1 "$srv_at" sh -c 'echo "$TCPLOCALPORT"; cat <&6'
   until_true ended srv 1
@@ -295,7 +295,7 @@ tcpserver: end ${lines[1]} status 768
 tcpserver: status: 0/40" ]
 }
 
-@test "without -v nothing is said of what goes well" {
+@test "without -v success is silent" {
   start srv tcpserver 127.0.0.1 0 sh -c 'exit 3'
   call "$srv_at"
   until_true no_children "$srv"
@@ -303,7 +303,7 @@ tcpserver: status: 0/40" ]
   [ ! -s srv.err ]
 }
 
-@test "-q says only what is fatal; the last of -q, -Q and -v counts" {
+@test "-q prints only fatal errors; the last of -q, -Q and -v counts" {
   script prog true
   for options in -q -vq -qQ; do
     start srv tcpserver "$options" 127.0.0.1 0 ./prog
@@ -375,19 +375,19 @@ remote_ip=127.0.0.1 remote_port="$number$ ]]
   [[ ${lines[1]} =~ ^"end active=0 child="[0-9]+" exit=137 signal=9"$ ]]
 }
 
-@test "--log-format=json is for fatal errors too, whatever the bytes in them" {
+@test "--log-format=json applies to fatal errors, too, whatever bytes they contain" {
   run -127 --separate-stderr tcpserver --log-format=json 127.0.0.1 0 $'./no\n"where"\xff'
   [ "${#stderr_lines[@]}" -eq 1 ]
   [ "$(json-values applet event reason <<<"$stderr")" = 'tcpserver error No such file or directory' ]
   [[ $(json-values object <<<"$stderr") == $'./no\n"where"'* ]]
 }
 
-@test "a message is one line, whatever the bytes in it" {
+@test "a message is one line, whatever bytes it contains" {
   run -127 --separate-stderr tcpserver 127.0.0.1 0 $'./no\n\e[31mwhere'
   [ "$stderr" = 'tcpserver: ./no\n\x1b[31mwhere: No such file or directory' ]
 }
 
-@test "a log whose reader is gone doesn't end the server" {
+@test "a log whose reader has exited doesn't stop the server" {
   mkfifo log
   head -n 1 <log >first 3>&- &
   reader=$!

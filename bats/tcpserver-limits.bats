@@ -52,7 +52,7 @@ holds() {
   run ! grep 'status: 3/' srv.err
 }
 
-@test "-c holds for the greeting too" {
+@test "-c applies to the greeting, too" {
   start srv tcpserver -v -c 1 127.0.0.1 0
   for ((turn = 0; turn < 10; turn++)); do
     call "$srv_at" >"got.$turn" 3>&- &
@@ -69,7 +69,7 @@ holds() {
   until_line srv.err '^tcpserver: status: 0/40 '
 }
 
-@test "--max N: the server ends after N connections, when their programs have" {
+@test "--max N: the server exits after N connections, once their programs have exited" {
   start srv tcpserver --max 2 127.0.0.1 0 hold
   holds a
   holds b
@@ -84,7 +84,7 @@ holds() {
   ends_with 0 "$srv"
 }
 
-@test "--max counts what was accepted, and no more is" {
+@test "--max counts accepted connections, and no more are accepted" {
   start srv tcpserver --max 3 -v 127.0.0.1 0 printf served
   for ((turn = 0; turn < 3; turn++)); do
     [ "$(call "$srv_at")" = served ]
@@ -96,7 +96,7 @@ holds() {
 
 # ---- the rate ----
 
-@test "--rate N/TIME: the connection after N waits for the window's end" {
+@test "--rate N/TIME: the connection after N waits for the end of the period" {
   start srv tcpserver --rate 3/700ms 127.0.0.1 0 printf served
   before=${EPOCHREALTIME/./}
   for ((turn = 0; turn < 4; turn++)); do
@@ -112,7 +112,7 @@ holds() {
   done
 }
 
-@test "--rate: however many come at once, N are accepted a window" {
+@test "--rate: however many connect at once, N are accepted per period" {
   start srv tcpserver --rate 2/300ms -v 127.0.0.1 0 true
   before=${EPOCHREALTIME/./}
   for ((turn = 0; turn < 7; turn++)); do
@@ -125,7 +125,7 @@ holds() {
   [ "$(grep -c '^tcpserver: ok ' srv.err)" -eq 7 ]
 }
 
-@test "--rate: a server that waits for its window still takes signals, and ends" {
+@test "--rate: a waiting server still handles signals, and exits" {
   start srv tcpserver --rate 1/1h 127.0.0.1 0 printf served
   [ "$(call "$srv_at")" = served ]
   connect c "$srv_at"
@@ -137,7 +137,7 @@ holds() {
 
 # ---- one client ----
 
-@test "-C N: a client's connections beyond N are closed, until one of them has ended" {
+@test "-C N: a client's connections beyond N are closed, until one of the N ends" {
   start srv tcpserver -v -C 2 127.0.0.1 0 hold
   holds a
   holds b
@@ -152,7 +152,7 @@ holds() {
   [[ $output == "up "* ]]
 }
 
-@test "-C N:MSG tells them why" {
+@test "-C N:MSG sends refused clients the message" {
   start srv tcpserver -C '1:too many,\tsorry: \\o/\r\n' 127.0.0.1 0 hold
   holds a
   call "$srv_at" >got
@@ -171,7 +171,7 @@ holds() {
   [ "$output" = sorry ]
 }
 
-@test "-C without --per-net tells 127.0.0.1 from 127.0.0.2, with it a /24 is one client" {
+@test "-C without --per-net counts 127.0.0.1 and 127.0.0.2 separately; with it a /24 is one client" {
   start srv tcpserver -C '1:no' 127.0.0.1 0 hold
   holds a
   [[ $(call "$srv_at" -i 127.0.0.2) == "up "* ]]
@@ -182,7 +182,7 @@ holds() {
   [[ $(call "$srv_at" -i 127.0.1.2) == "up "* ]]
 }
 
-@test "TCPCONNNUM counts a net's connections with --per-net" {
+@test "TCPCONNNUM counts the connections of a network with --per-net" {
   start srv tcpserver --per-net -C 5 127.0.0.1 0 sh -c 'echo "$TCPCONNNUM"; cat'
   connect a "$srv_at"
   hear "$a"
@@ -197,7 +197,7 @@ holds() {
   [[ $(call "$srv_at" -i 127.0.0.2) == "up "* ]]
 }
 
-@test "-C: refused connections take none of -c's places" {
+@test "-C: refused connections don't count for -c" {
   start srv tcpserver -c 2 -C '1:no' 127.0.0.1 0 hold
   holds a
   for ((turn = 0; turn < 5; turn++)); do
@@ -206,7 +206,7 @@ holds() {
   [[ $(call "$srv_at" -i 127.0.0.2) == "up "* ]]
 }
 
-@test "a client whose programs can't be started isn't counted on" {
+@test "a connection whose program can't be started doesn't count for -C" {
   script prog 'echo served'
   start srv tcpserver -C '1:no' 127.0.0.1 0 ./prog
   mv prog away
@@ -217,7 +217,7 @@ holds() {
   [ "$(call "$srv_at")" = served ]
 }
 
-@test "-B TEXT is what every client gets first" {
+@test "-B TEXT is sent to every client first" {
   start srv tcpserver -B 'welcome: ' -C '1:no' 127.0.0.1 0 hold
   connect a "$srv_at"
   hear "$a"
@@ -229,7 +229,7 @@ holds() {
 
 # ---- shortages ----
 
-@test "without a free fd the server says so once and waits; then the client is served" {
+@test "without a free fd the server reports it once and waits; then the client is served" {
   need prlimit util-linux
   start srv tcpserver -v 127.0.0.1 0 printf served
   around srv
@@ -249,7 +249,7 @@ holds() {
 }
 
 # bats test_tags=long
-@test "accept's shortages are said once, waited out without a busy loop, and cost no connection" {
+@test "shortages in accept are reported once, waited out without a busy loop, and lose no connection" {
   for error in EMFILE ENFILE ENOBUFS ENOMEM; do
     with_strace trace -e trace=accept4,ppoll -e "inject=accept4:error=$error:when=1..5"
     start srv traced 127.0.0.1 0 printf served
@@ -263,7 +263,7 @@ holds() {
   done
 }
 
-@test "a later shortage is said again" {
+@test "a later shortage is reported again" {
   with_strace trace -e trace=accept4 -e inject=accept4:error=EMFILE:when=1
   start srv traced 127.0.0.1 0 printf served
   [ "$(call "$srv_at")" = served ]
@@ -276,7 +276,7 @@ holds() {
   [ "$(grep -c 'Too many open files' srv.err)" -ge 2 ]
 }
 
-@test "accept's errors that are one client's cost nobody else" {
+@test "errors of accept that concern one client don't affect others" {
   for error in ECONNABORTED EPROTO EPERM ENETUNREACH EINTR; do
     with_strace trace -e trace=accept4 -e "inject=accept4:error=$error:when=1"
     start srv traced 127.0.0.1 0 printf served
@@ -286,7 +286,7 @@ holds() {
   done
 }
 
-@test "without a process for it a connection is kept, and served when there is one" {
+@test "a connection is kept while no process can be started, and served later" {
   for error in EAGAIN ENOMEM; do
     for prog in 'printf served' ''; do
       with_strace trace -e trace=clone,clone3,fork,vfork,accept4 -e "inject=clone,clone3,fork,vfork:error=$error:when=1..3"
@@ -302,7 +302,7 @@ holds() {
   done
 }
 
-@test "while a connection waits for a process, no other is accepted" {
+@test "while a connection waits for a process, no other connection is accepted" {
   with_strace trace -e trace=clone,clone3,fork,vfork,accept4 -e 'inject=clone,clone3,fork,vfork:error=EAGAIN:when=1..3'
   start srv traced 127.0.0.1 0 printf served
   connect a "$srv_at"
@@ -314,7 +314,7 @@ holds() {
   [ "$(sed -n 1,4p calls)" = $'accept4 \nclone -\nclone -\nclone -' ]
 }
 
-@test "TERM ends a server that waits for a process for its connection" {
+@test "TERM stops a server whose connection waits for a process" {
   with_strace trace -e trace=clone,clone3,fork,vfork -e inject=clone,clone3,fork,vfork:error=EAGAIN
   start srv traced 127.0.0.1 0 printf served
   connect c "$srv_at"
@@ -339,7 +339,7 @@ no_other_children() {
   [ "$(wc -w <"/proc/$1/task/$1/children")" -le 1 ]
 }
 
-@test "without the memory for exec a connection is kept, and served when there is some" {
+@test "a connection is kept while exec lacks memory, and served later" {
   script prog 'echo served'
   for error in ENOMEM EAGAIN; do
     # each process's first
@@ -357,7 +357,7 @@ no_other_children() {
   done
 }
 
-@test "where no sleep is possible, TERM ends it all the same" {
+@test "where no sleep is possible, TERM still stops the server" {
   with_strace trace -e trace=ppoll -e inject=ppoll:error=ENOMEM
   start srv traced 127.0.0.1 0 true
   until_line srv.err '^tcpserver: poll .*: Cannot allocate memory$'

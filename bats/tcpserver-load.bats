@@ -24,7 +24,7 @@ flood_is_refused() {
   ends_with 0 "$two"
 }
 
-@test "TERM ends a server under a flood of connections" {
+@test "TERM stops a server under a flood of connections" {
   start srv tcpserver -c 100000 127.0.0.1 0 /bin/echo served
   flood
   finish "$srv"
@@ -32,7 +32,7 @@ flood_is_refused() {
   flood_is_refused
 }
 
-@test "new rules count under a flood of connections" {
+@test "new rules are applied under a flood of connections" {
   echo :allow >rules
   start srv tcpserver -c 100000 -x rules 127.0.0.1 0 /bin/echo served
   flood

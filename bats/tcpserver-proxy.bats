@@ -56,7 +56,7 @@ hangs_up_on() {
 
 # ---- version 1 ----
 
-@test "version 1 says who is there; what comes behind it is the program's" {
+@test "version 1 gives the addresses; the program reads what follows" {
   start srv tcpserver --proxy 127.0.0.1 0 who
   says "$v1_says" "$v1"
   says "$v1_says"$'\nHELO me\nPROXY TCP4 again' "$v1"'HELO me\nPROXY TCP4 again\r\n' ||
@@ -65,14 +65,14 @@ hangs_up_on() {
   says 'TCP 0.0.0.0 0 255.255.255.255 65535' 'PROXY TCP4 0.0.0.0 255.255.255.255 0 65535\r\n'
 }
 
-@test "version 1, UNKNOWN: the connection itself counts" {
+@test "version 1, UNKNOWN: the addresses of the connection are kept" {
   start srv tcpserver --proxy 127.0.0.1 0 who
   own 'PROXY UNKNOWN\r\n'
   own 'PROXY UNKNOWN ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff 65535 65535\r\n'
 }
 
 # bats test_tags=long
-@test "a wrong version 1 line is hung up on, and said" {
+@test "an invalid version 1 line is reported, and the connection closed" {
   start srv tcpserver --proxy 127.0.0.1 0 who
   long=$(printf '%0120d' 0)
   while IFS= read -r line; do
@@ -109,14 +109,14 @@ END
 
 # ---- version 2 ----
 
-@test "version 2 says who is there; what comes behind it is the program's" {
+@test "version 2 gives the addresses; the program reads what follows" {
   start srv tcpserver --proxy 127.0.0.1 0 who
   says "$v1_says" "$v2"'\x21\x11\0\14'"$v2_tcp4"
   says "$v1_says"$'\nHELO me' "$v2"'\x21\x11\0\14'"$v2_tcp4"'HELO me\n'
   says "$v2_tcp6_says"$'\nHELO me' "$v2"'\x21\x21\0\44'"$v2_tcp6"'HELO me\n'
 }
 
-@test "version 2: an IPv4 address that is mapped into IPv6 is shown as IPv4" {
+@test "version 2: an IPv4-mapped IPv6 address is shown as IPv4" {
   start srv tcpserver --proxy 127.0.0.1 0 who
   mapped='\0\0\0\0\0\0\0\0\0\0\377\377'
   says "$v1_says" "$v2"'\x21\x21\0\44'"$mapped"'\300\0\2\1'"$mapped"'\306\63\144\2\234\100\0\31'
@@ -130,7 +130,7 @@ END
   says "$v2_tcp6_says"$'\nHELO me' "$v2"'\x21\x21\1\0'"$v2_tcp6${many:0:220}HELO me\n"
 }
 
-@test "version 2, LOCAL, no address, or a Unix socket's: the connection itself counts" {
+@test "version 2, LOCAL, no address or a Unix address: the addresses of the connection are kept" {
   start srv tcpserver --proxy 127.0.0.1 0 who
   own "$v2"'\x20\x00\0\0'
   own "$v2"'\x20\x11\0\14'"$v2_tcp4"
@@ -140,7 +140,7 @@ END
   own "$v2"'\x21\x31\0\330'"$(printf '%0216d' 0)"
 }
 
-@test "a wrong version 2 header is hung up on, and said" {
+@test "an invalid version 2 header is reported, and the connection closed" {
   start srv tcpserver --proxy 127.0.0.1 0 who
   hangs_up_on "$v2"'\x11\x11\0\14'"$v2_tcp4"     # version 1
   hangs_up_on "$v2"'\x31\x11\0\14'"$v2_tcp4"     # version 3
@@ -154,7 +154,7 @@ END
 
 # ---- what is no header, or not all of it ----
 
-@test "a client without a header is hung up on, and said" {
+@test "a client without a header is reported, and the connection closed" {
   start srv tcpserver --proxy 127.0.0.1 0 who
   hangs_up_on 'HELO me\r\n'
   hangs_up_on 'P\n'
@@ -163,7 +163,7 @@ END
   says "$v1_says" "$v1"
 }
 
-@test "a client that ends before its first byte, as health checks do, is worth a line only with -v" {
+@test "a client that disconnects before its first byte, as health checks do, is reported only with -v" {
   local verbose lines=0
   for verbose in -Q -v; do
     start srv tcpserver $verbose --proxy 127.0.0.1 0 who
@@ -176,7 +176,7 @@ END
 }
 
 # bats test_tags=long
-@test "a header may come byte by byte" {
+@test "a header may arrive byte by byte" {
   start srv tcpserver --proxy=1h 127.0.0.1 0 who
   for header in "$v1" "$v2"'\x21\x11\0\20'"$v2_tcp4"'\4\0\1x'; do
     connect c "$srv_at"
@@ -195,7 +195,7 @@ END
 }
 
 # bats test_tags=long
-@test "a client that says nothing in time is hung up on; nobody waits for it" {
+@test "a client that sends no header in time is disconnected; no other client waits for it" {
   start srv tcpserver --proxy=3 127.0.0.1 0 who
   connect silent "$srv_at"
   connect slow "$srv_at"
@@ -207,7 +207,7 @@ END
   says "$v1_says" "$v1"
 }
 
-@test "a header's time is total: a byte now and then doesn't extend it" {
+@test "the time for a header is a total: single bytes don't extend it" {
   start srv tcpserver --proxy=300ms 127.0.0.1 0 who
   connect c "$srv_at"
   # one byte a round, for as long as the server listens; SIGPIPE and an error are its end
@@ -222,7 +222,7 @@ END
   [ "$drips" -lt 100 ]
 }
 
-@test "waiting for headers leaves the server its signals: USR1, TERM" {
+@test "a server that waits for headers handles USR1 and TERM" {
   start srv tcpserver --proxy=1h 127.0.0.1 0 who
   connect a "$srv_at"
   connect b "$srv_at"
@@ -238,7 +238,7 @@ failed() {
   [ "$(grep -c '^clone' trace)" -ge "$1" ]
 }
 
-@test "a header that comes while another connection waits for a process is not late" {
+@test "a header that arrives while another connection waits for a process is not late" {
   with_strace trace -e trace=clone,clone3,fork,vfork,ppoll -e inject=clone,clone3,fork,vfork:error=EAGAIN
   start srv traced --proxy=100ms 127.0.0.1 0 who
   # both are accepted in one round: b waits for its header, then a for a process
@@ -260,7 +260,7 @@ failed() {
   [ "$(grep -c '^ppoll' trace)" -lt $((4 * $(grep -c '^clone' trace) + 20)) ]
 }
 
-@test "--proxy=0 wants the header at once" {
+@test "--proxy=0 requires the header immediately" {
   start srv tcpserver --proxy=0 127.0.0.1 0 who
   connect c "$srv_at"
   [ -z "$(cat <&"$c")" ]
@@ -269,7 +269,7 @@ failed() {
 
 # ---- what the header's client is subject to ----
 
-@test "access rules and -C are for the client behind the proxy" {
+@test "access rules and -C apply to the client behind the proxy" {
   printf '192.0.2.1:deny\n127.0.0.1:deny\n:allow,BY="rule"\n' >rules
   start srv tcpserver --proxy -x rules -C '1:no\n' -v 127.0.0.1 0 sh -c 'echo "$BY $TCPCONNNUM"; cat'
   [ -z "$(sends "$v1")" ]
@@ -299,7 +299,7 @@ failed() {
   [ "$(sends 'PROXY TCP6 2001:db8:0:2::1 ::1 1 2\r\n')" = yes ]
 }
 
-@test "the greeting is for the client behind the proxy" {
+@test "the greeting names the client behind the proxy" {
   start srv tcpserver --proxy 127.0.0.1 0
   [[ $(sends "$v1") == "Hello there, 192.0.2.1, it's now "* ]]
 }
@@ -319,7 +319,7 @@ failed() {
   [[ $output == *TCPLOCALIP=127.0.0.9* ]]
 }
 
-@test "many clients that never finish their header take no one else's place but up to -c" {
+@test "clients that never finish their header count for -c, and no further" {
   start srv tcpserver --proxy=1h -c 3 127.0.0.1 0 who
   connect a "$srv_at"
   connect b "$srv_at"

@@ -26,7 +26,7 @@ decides() {
 
 # ---- which rule decides ----
 
-@test "--explain says which rule decides and what it sets, and its status is the answer" {
+@test "--explain prints the rule that applies and what it sets, and its status is the answer" {
   rules '# a comment' '10.1.2.3:allow,A="one",B="two words"' ':deny'
   run -0 tcpserver --explain 10.1.2.3 -x rules
   [ "$output" = '10.1.2.3: allow, by line 2: 10.1.2.3:allow,A="one",B="two words"
@@ -62,7 +62,7 @@ decides() {
   decides 30.1.2.4 'allow, by line 7:'
 }
 
-@test "a prefix ends with a dot and is whole numbers" {
+@test "a prefix ends with a dot and consists of whole numbers" {
   rules 10.1.:deny 2.:deny
   decides 10.1.0.0 'deny, by line 1:'
   decides 10.1.255.255 'deny, by line 1:'
@@ -119,26 +119,26 @@ decides() {
   decides ::ffff:10.1.2.3 'deny, by line 1:'
 }
 
-@test "no address is all addresses" {
+@test "an empty address matches all addresses" {
   rules :deny,WHY='"all"'
   decides 1.2.3.4 'deny, by line 1:'
   decides 2001:db8::1 'deny, by line 1:'
 }
 
-@test "comments, blank lines and blanks at the end don't count, their lines do" {
+@test "comments, empty lines and trailing blanks are ignored, but their lines are counted" {
   rules '# comment' '' '   ' '#10.1.2.3:deny' $'10.1.2.3:allow \t\r' ':deny'
   decides 10.1.2.3 'allow, by line 5:'
   decides 10.1.2.4 'deny, by line 6:'
 }
 
-@test "the last line needs no newline, and an empty file allows all" {
+@test "the last line needs no newline, and an empty file allows all clients" {
   printf ':deny' >rules
   decides 10.1.2.3 'deny, by line 1:'
   : >rules
   decides 10.1.2.3 'allow, no rule'
 }
 
-@test "100,000 rules are read and decide" {
+@test "100,000 rules are read and applied" {
   awk 'BEGIN {
     for (n = 0; n < 100000; n++)
       printf "10.%d.%d.%d:%s,N=\"%d\"\n", int(n / 65536), int(n / 256) % 256, n % 256, n % 2 ? "deny" : "allow", n
@@ -149,7 +149,7 @@ decides() {
   decides 10.1.134.160 'allow, no rule'
 }
 
-@test "the rules decide as those of tcprules do" {
+@test "the rules have the same results as with tcprules" {
   need tcprules ucspi-tcp
   need tcprulescheck ucspi-tcp
   rules 10.:allow 10.1.:deny 10.1.2.3:allow,A=x1x 10.1.2.4-9:deny 10.2-4.:allow,B='"two words"' 10.1.2.3:deny 10.:deny \
@@ -164,7 +164,7 @@ decides() {
 
 # ---- what a rule does ----
 
-@test "deny hangs up, allow sets the program's variables" {
+@test "deny closes the connection, allow sets the variables" {
   rules '127.0.0.2:deny' '127.0.0.1:allow,A="one",TWO=/two "2"/,C=xx,TCPREMOTEHOST="known",EMPTY=""' ':allow'
   start srv tcpserver -v -x rules 127.0.0.1 0 env
   run -0 call "$srv_at"
@@ -178,7 +178,7 @@ decides() {
   run ! grep -E '^(A|TWO|C|EMPTY|TCPREMOTEHOST)=' <<<"$output"
 }
 
-@test "a rule's variable takes the place of the server's own" {
+@test "a variable of a rule overrides the one of the server" {
   rules ':allow,KEPT="rule",TCPREMOTEIP="0.0.0.0"'
   wrap given env KEPT=server
   start srv given -x rules 127.0.0.1 0 env
@@ -186,7 +186,7 @@ decides() {
   [ "$(grep -E '^(KEPT|TCPREMOTEIP)=' <<<"$output" | sort)" = $'KEPT=rule\nTCPREMOTEIP=0.0.0.0' ]
 }
 
-@test "the rules are for the client's address also on a dual-stack socket" {
+@test "the rules apply to IPv4 clients of a dual-stack socket" {
   rules '127.0.0.2:deny' '[::1]:deny' '127.0.0.1:allow,BY="v4"'
   start srv tcpserver -x rules 0 0 sh -c 'echo "by $BY"'
   run -0 call "$srv_at"
@@ -198,7 +198,7 @@ decides() {
   [ -z "$output" ]
 }
 
-@test "without a program, the rules are for the greeting" {
+@test "without a program, the rules apply to the greeting" {
   rules 127.0.0.2:deny
   start srv tcpserver -x rules 127.0.0.1 0
   run -0 call "$srv_at" -i 127.0.0.2
@@ -209,7 +209,7 @@ decides() {
 
 # ---- what is refused ----
 
-@test "a line that can't be understood is refused with its number" {
+@test "a line that can't be parsed is reported with its number" {
   while IFS= read -r line; do
     printf '1.2.3.4:allow\n\n%s\n' "$line" >rules
     echo "$line"
@@ -281,7 +281,7 @@ END
   [[ $stderr == "tcpserver: rules rules line 2: =host rules need a lookup"* ]]
 }
 
-@test "a compiled .cdb is recognised, and the advice is to give its source" {
+@test "a compiled .cdb is recognized, and the message asks for its source" {
   if command -v tcprules; then
     echo ':allow' | tcprules rules rules.tmp
   else
@@ -292,7 +292,7 @@ END
   [[ ${stderr_lines[0]} == "tcpserver: rules rules: "*source* ]]
 }
 
-@test "rules that can't be read are a failure; what is no file can never work" {
+@test "rules that can't be read are an error; a directory is a usage error" {
   run -111 --separate-stderr tcpserver -x missing 127.0.0.1 0 true
   [ "$stderr" = "tcpserver: rules missing: No such file or directory" ]
   mkdir directory
@@ -303,7 +303,7 @@ END
   done
 }
 
-@test "-X: while there is no file, all are allowed; when it comes, it counts; when it goes, it doesn't" {
+@test "-X: all clients are allowed while the file is missing; it is applied when it appears" {
   start srv tcpserver -X -x rules 127.0.0.1 0 printf served
   [ "$(call "$srv_at")" = served ]
   rules :deny
@@ -313,7 +313,7 @@ END
   [ ! -s srv.err ]
 }
 
-@test "-X forgives no bad line" {
+@test "-X doesn't allow an invalid line" {
   rules nonsense
   run -100 tcpserver -X -x rules 127.0.0.1 0 true
 }
@@ -333,7 +333,7 @@ END
   [ ! -s srv.err ]
 }
 
-@test "a new file that can't be understood leaves the rules as they were, which is said once" {
+@test "an invalid new file is reported once, and the old rules are kept" {
   rules 127.0.0.2:deny
   start srv tcpserver -x rules 127.0.0.1 0 printf served
   rules 127.0.0.1:deny nonsense
@@ -348,7 +348,7 @@ END
   [ "$(wc -l <srv.err)" -eq 1 ]
 }
 
-@test "a file that is gone leaves the rules as they were, which is said once" {
+@test "a missing file is reported once, and the old rules are kept" {
   rules 127.0.0.2:deny
   start srv tcpserver -x rules 127.0.0.1 0 printf served
   rm rules
@@ -359,7 +359,7 @@ END
   [ "$(cat srv.err)" = "tcpserver: keep the old rules: rules: No such file or directory" ]
 }
 
-@test "HUP reads the rules at once, and says again what is wrong with them" {
+@test "HUP reads the rules immediately, and reports errors again" {
   rules :allow
   start srv tcpserver -x rules 127.0.0.1 0 printf served
   rules nonsense
@@ -371,7 +371,7 @@ END
   [ "$(call "$srv_at")" = served ]
 }
 
-@test "rules that only root may read, read at the start, stay when ids are dropped" {
+@test "rules that only root may read, read at startup, are kept after the ids are dropped" {
   need_root
   rules 127.0.0.2:deny
   chmod 600 rules

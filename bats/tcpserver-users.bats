@@ -15,7 +15,7 @@ ids() {
   awk '/^(Uid|Gid|Groups):/ { $1 = $1; print tolower($0) }' <<<"$1"
 }
 
-@test "-u drops uid, gid and groups for good, the server's and its programs'" {
+@test "-u drops uid, gid and groups permanently, for the server and its programs" {
   need_root
   uid=$(id -u nobody) gid=$(id -g nobody)
   wrap grouped setpriv --groups 4,5,6
@@ -38,7 +38,7 @@ groups: $(id -G nobody)"
   done
 }
 
-@test "-u takes the number of a user that has no name, if the group is given" {
+@test "-u accepts the id of a user without a name, if the group is given" {
   need_root
   start srv tcpserver -u 54321:12345 127.0.0.1 0 cat /proc/self/status
   run -0 call "$srv_at"
@@ -54,7 +54,7 @@ groups: $(id -G nobody)"
   [ "$(ids "$output")" = $'uid: 0 0 0 0\ngid: 12345 12345 12345 12345\ngroups: 12345' ]
 }
 
-@test "-U takes the ids from UID and GID" {
+@test "-U uses the ids in UID and GID" {
   need_root
   wrap given env UID=54321 GID=12345
   start srv given -U 127.0.0.1 0 cat /proc/self/status
@@ -65,13 +65,13 @@ groups: $(id -G nobody)"
 @test "a port below 1024 is bound before the ids are dropped" {
   need_root
   [ "$(cat /proc/sys/net/ipv4/ip_unprivileged_port_start)" -gt 7 ] || skip "all ports are everybody's here"
-  start srv tcpserver -u nobody 127.82.67.2 echo cat /proc/self/status
+  start srv tcpserver -u nobody 127.82.67.2 7 cat /proc/self/status
   [ "$srv_at" = 7 ]
   run -0 tcpclient 127.82.67.2 7 </dev/null
   [[ $(ids "$output") == "uid: $(id -u nobody) "* ]]
 }
 
-@test "-u by somebody who may not is a failure, before readiness is told" {
+@test "-u without permission is an error, before readiness is reported" {
   need_root
   wrap weak setpriv --bounding-set -setuid,-setgid
   run -111 --separate-stderr weak -1 -u nobody 127.0.0.1 0 true
@@ -79,7 +79,7 @@ groups: $(id -G nobody)"
   [ "$stderr" = "tcpserver: change user: Operation not permitted" ]
 }
 
-@test "the program is looked up as the user who will run it" {
+@test "the program is looked up as the user that will run it" {
   need_root
   mkdir -m 700 private
   script private/prog 'echo never'
@@ -99,7 +99,7 @@ gid: $3 $3 $3 $3
 groups: ${*:4}" ]
 }
 
-@test "of several -u and -U the last counts, wholly" {
+@test "of several -u and -U only the last one counts" {
   need_root
   wrap given setpriv --groups 4,5,6 env UID=54321 GID=12345
   become '-u root -u 54321:12345' '54321 12345 12345'
@@ -112,7 +112,7 @@ groups: ${*:4}" ]
   become '-U -u nobody' "$nobody"
 }
 
-@test "-g counts whether it stands before -u or behind it" {
+@test "-g counts before -u and after it" {
   need_root
   wrap given setpriv --groups 4,5,6
   # nobody is in no group but its own
@@ -123,7 +123,7 @@ groups: ${*:4}" ]
   become '-u root -u 54321 -g 12345' '54321 12345 12345'
 }
 
-@test "with -h, too, a program that the user can't run is a failure at the start" {
+@test "with -h, too, a program that the user can't run is an error at startup" {
   need_root
   mkdir -m 700 private
   script private/prog 'echo never'

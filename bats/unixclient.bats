@@ -33,7 +33,7 @@ UNIXREMOTEPATH=sock
 UNIXREMOTEPID=$server" ]
 }
 
-@test "what another server has left in the environment is taken out" {
+@test "variables of another server are removed from the environment" {
   export PROTO=TCP TCPREMOTEIP=192.0.2.1 TCPLOCALHOST=x UNIXLOCALPATH=/old UNIXCONNNUM=9 KEPT=yes
   start server unixserver sock cat
   run -0 timeout --foreground 60 unixclient sock sh -c 'env | grep -E "^(PROTO|TCP|UNIX.*(PATH|NUM)|KEPT)" | sort'
@@ -42,7 +42,7 @@ PROTO=UNIX
 UNIXREMOTEPATH=sock" ]
 }
 
-@test "fds 6 and 7 are the only ones that a program gets on top of its own" {
+@test "a program gets only fds 6 and 7 in addition to those it inherits" {
   start server unixserver sock cat
   exec 9</dev/null
   fds >before
@@ -74,7 +74,7 @@ UNIXREMOTEPATH=sock" ]
   [ "$output" = "$name" ]
 }
 
-@test "a path of 108 bytes, none, or an empty one is a wrong call" {
+@test "a path of 108 bytes, an empty one, or none is a usage error" {
   wrong_call unixclient
   wrong_call unixclient ''
   wrong_call unixclient '@'
@@ -95,7 +95,7 @@ UNIXREMOTEPATH=sock" ]
   [ "$output" = "unixclient: connect to file: Connection refused" ]
 }
 
-@test "a program that is not there is 127, one that can't run 126, and no connection is made" {
+@test "a program that doesn't exist is 127, one that can't run 126, and no connection is made" {
   start server unixserver sock sh -c 'echo ran >>runs'
   run -127 timeout --foreground 60 unixclient sock ./nothing
   [ "$output" = "unixclient: ./nothing: No such file or directory" ]
@@ -145,7 +145,7 @@ UNIXREMOTEPATH=sock" ]
   [ "$(cat client.out)" = two ]
 }
 
-@test "--retry ends with -T, and at once where waiting can't help" {
+@test "--retry stops when -T expires, and immediately where waiting can't help" {
   run -111 timeout --foreground 60 unixclient --retry -T 0.1 sock </dev/null
   [ "$output" = "unixclient: connect to sock: No such file or directory" ]
   SECONDS=0
@@ -155,7 +155,7 @@ UNIXREMOTEPATH=sock" ]
   ((SECONDS < 30))
 }
 
-@test "-v says whom it has reached, -q and -Q don't" {
+@test "-v prints the server's pid and user; -q and -Q don't" {
   start server unixserver sock cat
   run -0 --separate-stderr unixclient -v sock </dev/null
   [ "$stderr" = "unixclient: connected to pid $server uid $(id -u)" ]

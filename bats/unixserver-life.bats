@@ -21,7 +21,7 @@ deserted() {
   if unixclient "$1" </dev/null >/dev/null 2>&1; then false; fi
 }
 
-@test "--drain: the file is gone before the wait, and a successor's stays" {
+@test "--drain: the file is removed before the wait, and a successor's file stays" {
   start old unixserver --drain 1h sock cat
   mkfifo talk
   unixclient sock <talk >answer 3>&- &
@@ -48,7 +48,7 @@ deserted() {
   [ ! -e sock ]
 }
 
-@test "--max: the file is gone before the wait for the programs, and a successor's stays" {
+@test "--max: the file is removed before the wait for the programs, and a successor's file stays" {
   start old unixserver --max 1 sock cat
   mkfifo talk
   unixclient sock <talk >answer 3>&- &
@@ -89,9 +89,10 @@ has_one_fd() {
   answers owned/sock "still here"
 }
 
-@test "TERM ends one that waits for the directory's lock, and nothing is bound" {
+@test "TERM stops a server that waits for the lock on the directory, and nothing is bound" {
   mkdir locked
-  background holder bash -c 'exec 9<locked; flock 9; echo held >&2; exec sleep 1000'
+  # the holder lives: of a dead one's lock, and of those who wait for it, /proc/locks of a pid namespace says nothing
+  background holder flock --no-fork locked sh -c 'echo held >&2; exec sleep 1000'
   until_line holder.err held
   background server unixserver locked/sock cat
   until_true waits_for_lock "$server"
@@ -106,7 +107,7 @@ waits_for_lock() {
   grep -qE "^[0-9]+: -> FLOCK .* $1 " /proc/locks
 }
 
-@test "-p and -o where there is no file of ours are wrong calls, and nothing is bound" {
+@test "-p and -o without a socket file are usage errors, and nothing is bound" {
   local name
   name=@ipcbox-test-$BASHPID-$BATS_TEST_NUMBER
   wrong_call unixserver -p 0600 "$name" true

@@ -42,7 +42,7 @@ UNIXREMOTEPID=$client
 pid $pid" ]
 }
 
-@test "what another server has left in the environment is taken out" {
+@test "variables of another server are removed from the environment" {
   export PROTO=TCP TCPREMOTEIP=192.0.2.1 TCPLOCALPORT=7 TCPCONNNUM=9 UNIXREMOTEPATH=/other UNIXLOCALPATH=/old KEPT=yes
   start server unixserver sock sh -c 'env | grep -E "^(PROTO|TCP|UNIX.*PATH|KEPT)" | sort'
   run -0 unixclient sock </dev/null
@@ -51,7 +51,7 @@ PROTO=UNIX
 UNIXLOCALPATH=sock" ]
 }
 
-@test "a program starts clean: fds 0 to 2 alone, no signal ignored or blocked" {
+@test "a program starts clean: fds 0 to 2 only, no signal ignored or blocked" {
   printf '#!/bin/sh\nexec env --ignore-signal=PIPE,USR1 --block-signal=TERM,USR2 unixserver "$@" 9</dev/null' >dirty
   chmod +x dirty
   start server ./dirty sock sh -c 'grep -E "^Sig(Blk|Ign)" /proc/self/status; ls /proc/$$/fd'
@@ -63,7 +63,7 @@ SigIgn:	0000000000000000
 2" ]
 }
 
-@test "with no program it greets its client by the user's name" {
+@test "without a program it greets its client by the name of the user" {
   start server unixserver sock
   unixclient sock </dev/null >greeting
   run -0 grep -cE "^Hello there, $(id -un), it's now [A-Z][a-z]{2} [A-Z][a-z]{2} [ 0-9]{2} [0-9:]{8} [0-9]{4}"$'\r$' greeting
@@ -71,7 +71,7 @@ SigIgn:	0000000000000000
   [ "$(wc -l <greeting)" -eq 1 ]
 }
 
-@test "UNIXCONNNUM counts the connections that one user has open" {
+@test "UNIXCONNNUM counts the open connections of a user" {
   start server unixserver sock sh -c 'echo $UNIXCONNNUM; cat'
   background one unixclient sock sh -c 'exec cat <&6'
   until_line one.out 1
@@ -97,7 +97,7 @@ SigIgn:	0000000000000000
   answers sock "through mode 626"
 }
 
-@test "-p is the file's mode from the first moment on, before anybody can connect" {
+@test "-p is the file's mode from the start, before any client can connect" {
   need strace strace
   # killed at the door of listen(2), it leaves what bind(2) has made
   run -137 strace -qq -o trace -e trace=bind,listen,chmod,fchmod,fchmodat -e inject=listen:signal=KILL \
@@ -128,7 +128,7 @@ SigIgn:	0000000000000000
   [ "$(stat -c %U:%G three.sock)" = "$(id -un):daemon" ]
 }
 
-@test "an owner that is nobody's name is a wrong call, and nothing is made" {
+@test "an owner that doesn't exist is a usage error, and nothing is created" {
   wrong_call unixserver -o no-such-user sock cat
   wrong_call unixserver -o '' sock cat
   wrong_call unixserver -p 1777 sock cat
@@ -158,7 +158,7 @@ SigIgn:	0000000000000000
   answers "$name" "still here"
 }
 
-@test "a path of 107 bytes works, one of 108 is a wrong call" {
+@test "a path of 107 bytes works, one of 108 is a usage error" {
   local path
   path=$(printf 'x%.0s' {1..107})
   start server unixserver "$path" cat
@@ -178,7 +178,7 @@ SigIgn:	0000000000000000
 
 # ---- what is at the path already ----
 
-@test "the file of a killed server is taken over at once" {
+@test "the file of a killed server is replaced immediately" {
   start server unixserver -p 600 sock cat
   kill -KILL "$server"
   ends_with 137 "$server"
@@ -269,7 +269,7 @@ race() {
 }
 
 # bats test_tags=long
-@test "of two and of ten that start at once on a dead socket, one wins" {
+@test "of several servers that start at once on a dead socket, one wins" {
   start server unixserver sock cat
   kill -KILL "$server"
   ends_with 137 "$server"
@@ -280,7 +280,7 @@ race() {
   done
 }
 
-@test "one that is held up between its look at a dead socket and taking it over keeps the others waiting" {
+@test "a server delayed while it replaces a dead socket keeps the others waiting" {
   need strace strace
   start dead unixserver sock cat
   kill -KILL "$dead"
@@ -307,7 +307,7 @@ race() {
 
 # ---- the end ----
 
-@test "TERM ends it with status 0 and the file is gone" {
+@test "TERM stops it with status 0 and the file is removed" {
   start server unixserver sock cat
   finish "$server"
   [ "$status" -eq 0 ]
@@ -315,7 +315,7 @@ race() {
   [ ! -s server.err ]
 }
 
-@test "whichever signal ends it, short of KILL, the file is gone and the status says so" {
+@test "whichever signal kills it, except KILL, the file is removed and the status shows the signal" {
   local signal
   for signal in INT QUIT ALRM USR2 VTALRM XCPU IO RTMIN RTMAX; do
     start server unixserver sock cat
@@ -326,7 +326,7 @@ race() {
   done
 }
 
-@test "HUP and USR1 do not end it" {
+@test "HUP and USR1 do not stop it" {
   start server unixserver sock cat
   kill -HUP "$server"
   answers sock "after HUP"
@@ -335,7 +335,7 @@ race() {
   answers sock "after USR1"
 }
 
-@test "a program goes on when its server is told to end" {
+@test "a program continues when its server is stopped" {
   start server unixserver sock cat
   mkfifo talk
   unixclient sock <talk >answer 3>&- &
@@ -351,7 +351,7 @@ race() {
   wait "$client"
 }
 
-@test "a file that replaced ours is not deleted at the end" {
+@test "a file that replaced the socket is not removed on exit" {
   start server unixserver sock cat
   rm sock
   echo mine >sock
@@ -360,7 +360,7 @@ race() {
   [ "$(cat sock)" = mine ]
 }
 
-@test "another server's socket at our path is not deleted at the end" {
+@test "another server's socket at the same path is not removed on exit" {
   start one unixserver sock echo one
   rm sock
   start two unixserver sock echo two
@@ -369,7 +369,7 @@ race() {
   [ "$output" = two ]
 }
 
-@test "--max N ends it after N connections, with the file" {
+@test "--max N: it exits after N connections, and removes the file" {
   start server unixserver --max 2 sock cat
   answers sock first
   [ -S sock ]
@@ -378,7 +378,7 @@ race() {
   [ ! -e sock ]
 }
 
-@test "a failure after bind leaves no file" {
+@test "an error after bind leaves no file" {
   run -127 timeout 60 unixserver sock ./no-such-program
   [ "$output" = "unixserver: ./no-such-program: No such file or directory" ]
   [ ! -e sock ]
@@ -394,7 +394,7 @@ race() {
 
 # ---- without privileges ----
 
-@test "with -u the program is that user and the file still goes away at TERM and at KILL" {
+@test "with -u the program runs as that user and the file is still removed at TERM and at KILL" {
   need_root
   mkdir -m 755 owned
   for signal in TERM KILL; do
@@ -419,7 +419,7 @@ race() {
   [ ! -e owned/sock ]
 }
 
-@test "-U takes the ids from UID and GID, the file still goes away" {
+@test "-U uses the ids in UID and GID, and the file is still removed" {
   need_root
   mkdir -m 755 owned
   # bash keeps UID for itself
@@ -448,7 +448,7 @@ race() {
   [ "$output" = in ]
 }
 
-@test "-C counts each user apart" {
+@test "-C counts each user separately" {
   need_root
   local name
   name=$(abstract_name)
@@ -459,7 +459,7 @@ race() {
   [ "$output" = "in as 65534" ]
 }
 
-@test "--inherit serves a socket of systemd's and leaves its file" {
+@test "--inherit serves a socket passed by systemd and leaves its file" {
   need systemd-socket-activate systemd
   background server systemd-socket-activate --listen="$PWD/sock" --fdname=talk -E PATH \
     unixserver -1 --inherit=talk sh -c 'echo "$UNIXLOCALPATH"; env | grep LISTEN_; cat'

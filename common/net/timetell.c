@@ -8,6 +8,7 @@
 
 #include "base/date.h"
 #include "base/fd.h"
+#include "net/addr.h"
 
 enum { HOST_MAX = 255, LINE_SIZE = 4096 };
 
@@ -38,6 +39,8 @@ static void print(struct timetell *t, const struct buf *line)
 
 void timetell_check(const struct msg *m, char *const *hosts)
 {
+    for (char *const *host = hosts; *host; host++)
+        addr_refuse_port_in_host(m, *host);
     if (!*hosts)
         msg_usage(m, "missing HOST");
     for (; *hosts; hosts++)
