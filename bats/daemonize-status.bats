@@ -182,11 +182,13 @@ with_dev_log=(unshare --user --map-root-user --mount sh -c "mkdir -p dev && touc
   done
 }
 
-@test "--status of a crash loop: restarts are counted, and the pause has its end" {
-  crashing --backoff 10ms:1h -- 'exit 7'
+@test "--status of a crash loop: restarts are counted, the pause has its end, and the pidfile of PROG is empty in it" {
+  crashing --backoff 10ms:1h -p prog -- 'exit 7'
   until_true restarts 3 monitor
   until_true between_runs
   [[ $output =~ ^"restarting: monitor $(cat monitor), "[0-9]+" restarts, last exit status 7 at "[^,]*"Z, next start at "[^,]*Z$ ]]
+  # no process may get what was meant for one that has ended
+  [ -e prog ] && [ ! -s prog ]
 }
 
 between_runs() {

@@ -242,7 +242,10 @@ stopped TERM' ]
   ((SECONDS < 30))
   [ "$output" = "deadline: terminate sh: the deadline passed" ]
   kill -0 "$(pid_of log x)"
-  xargs kill -KILL <all 2>/dev/null || : # one that had too little time may have ended
+  local pid
+  while read -r pid; do
+    kill -KILL "$pid" 2>/dev/null || : # one that had too little time may have ended
+  done <all
 }
 
 @test "usage errors are reported, and nothing is run" {

@@ -161,7 +161,7 @@ static void start_again(struct monitor *m)
         return;
     }
     monitor_note_start(m, true);
-    if (m->prog_pid.path && pidfile_write(&m->prog_pid, m->job.progs->pid) < 0)
+    if (m->prog_pid.path && pidfile_write(&m->prog_pid, m->job.progs->last_pid) < 0)
         msg_error(m->msg, "write", m->prog_pid.path, errno);
 }
 
@@ -177,8 +177,10 @@ static bool tend_prog(struct monitor *m)
         m->reload = false;
         return true;
     }
-    if (!m->is_end_noted)
+    if (!m->is_end_noted) {
+        pidfile_clear(&m->prog_pid);
         monitor_note_end(m, again);
+    }
     if (again && m->start_at == CLOCK_NEVER)
         job_end(&m->job, SIGTERM, m->grace); /* who is left of the old one */
     if (!again || m->stop) {

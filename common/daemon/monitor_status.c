@@ -63,7 +63,7 @@ void monitor_note_start(struct monitor *m, bool again)
 {
     struct monitor_status *s = &m->status;
     s->phase = PHASE_RUNNING;
-    s->prog = m->job.progs->pid;
+    s->prog = m->job.progs->last_pid;
     s->restarts += again;
     s->next_start = 0;
     m->is_end_noted = false;

@@ -122,6 +122,13 @@ int pidfile_write(struct pidfile *p, pid_t pid)
     return 0;
 }
 
+void pidfile_clear(struct pidfile *p)
+{
+    if (p->fd >= 0 && ftruncate(p->fd, 0) < 0) {
+        /* then it names a dead process until the next start */
+    }
+}
+
 void pidfile_remove(struct pidfile *p)
 {
     abandon(p);

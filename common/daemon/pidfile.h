@@ -41,6 +41,9 @@ int pidfile_prepare(struct pidfile *p);
  */
 int pidfile_write(struct pidfile *p, pid_t pid);
 
+/* Leaves it empty, and ours: there is no such process any more. The next pidfile_write fills it again. */
+void pidfile_clear(struct pidfile *p);
+
 /* Removes it if it is still ours, and lets go. */
 void pidfile_remove(struct pidfile *p);
 

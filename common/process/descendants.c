@@ -172,37 +172,66 @@ static int list_ours(const struct descendants *d, struct kins *to)
     return 0;
 }
 
-/* Whether it is alive and still that parent's: its pid may be another's by now, unless it is our child. */
-static bool look(const struct kin *k, struct proc *p)
+/* Whether it is still that parent's: its pid may be another's by now, unless it is our child. */
+static bool is_kin(const struct kin *k, struct proc *p)
 {
-    return procs_look(k->pid, p) && p->parent == k->parent && procs_is_alive(p);
+    return procs_look(k->pid, p) && p->parent == k->parent;
 }
 
-/* All of them, as they are now: before any is signalled, as its children would be ours then. */
-static int list_all(const struct descendants *d, struct procs *all)
+static bool look(const struct kin *k, struct proc *p)
+{
+    return is_kin(k, p) && procs_is_alive(p);
+}
+
+/* All of them, as they are now. Whether anybody has ended meanwhile, whose children became ours unseen; -1
+ * with errno. */
+static int list_once(const struct descendants *d, struct procs *all)
 {
     struct kins kins = {0};
     struct proc p;
-    int done = list_ours(d, &kins);
+    int done = list_ours(d, &kins), changed = 0;
     for (size_t i = 0; done == 0 && i < kins.n; i++) {
-        if (look(&kins.list[i], &p))
+        if (!is_kin(&kins.list[i], &p))
+            changed = 1;
+        else if (procs_is_alive(&p))
             done = procs_add(all, &p);
         find_children(kins.list[i].pid, &kins);
     }
     free(kins.list);
-    return done;
+    return done < 0 ? -1 : changed;
 }
 
-long descendants_signal(const struct descendants *d, int sig)
+/* Before any is signalled, as its children would be ours then. */
+static int list_all(const struct descendants *d, struct procs *all)
+{
+    enum { TRIES = 5 };
+    int changed = 1;
+    for (int i = 0; i < TRIES && changed > 0; i++) {
+        all->n = 0;
+        changed = list_once(d, all);
+    }
+    return changed < 0 ? -1 : 0;
+}
+
+long descendants_ask(const struct descendants *d, int sig)
 {
     struct procs all = {0};
     long count = 0;
-    if (d->is_init)
-        return signal_namespace(sig);
+    if (d->is_init) {
+        count = signal_namespace(sig);
+        if (sig)
+            signal_namespace(SIGCONT);
+        return count;
+    }
     if (list_all(d, &all) < 0)
         count = -1;
-    for (size_t i = 0; count >= 0 && i < all.n; i++)
-        count += procs_signal(&all.list[i], sig) == 0;
+    for (size_t i = 0; count >= 0 && i < all.n; i++) {
+        if (procs_signal(&all.list[i], sig) != 0)
+            continue;
+        count++;
+        if (sig)
+            procs_signal(&all.list[i], SIGCONT);
+    }
     procs_free(&all);
     return count;
 }

@@ -32,10 +32,11 @@ struct descendants {
 void descendants_begin(struct descendants *d);
 
 /*
- * Signals every living descendant except earlier children and theirs. How many took it; -1 with errno when
- * they can't be found. One that is born meanwhile may be missed.
+ * Sends sig, and SIGCONT after it, as one that is stopped would not hear it, to every living descendant
+ * except earlier children and theirs; 0 sends nothing and counts. How many took it; -1 with errno when they
+ * can't be found. One that is born meanwhile may be missed.
  */
-long descendants_signal(const struct descendants *d, int sig);
+long descendants_ask(const struct descendants *d, int sig);
 
 /*
  * Kills those that are our children now; a session of their own at once, which no fork(2) can escape. How

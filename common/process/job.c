@@ -237,7 +237,7 @@ int job_start(struct job *j, size_t i, struct spawn *s)
     j->start_failed = j->start_failed && j->running;
     p->exec_errno = p->wait_status = 0;
     p->timed_out = false;
-    p->pid = pid;
+    p->pid = p->last_pid = pid;
     p->ended = false;
     p->own_group = s->place != SPAWN_HERE;
     j->running++;

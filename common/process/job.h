@@ -27,6 +27,7 @@ struct prog {
     char **argv;
     const char *path; /* what find_program found */
     pid_t pid;        /* while it runs; 0 before and after */
+    pid_t last_pid;   /* of its last start, also after its end */
     bool ended;
     bool own_group;
     bool timed_out; /* it had to be ended */

@@ -8,11 +8,16 @@
 #include "process/reap.h"
 #include "process/sigs.h"
 
-/* How many of ours are alive and took the signal. */
-static long signal_all(const struct job *j, int sig)
+/* Sends sig and SIGCONT, or 0 and nothing. How many of ours are alive and took it. */
+static long ask_all(const struct job *j, int sig)
 {
-    long took = j->with_family ? descendants_signal(&j->descendants, sig) : -1;
-    return took >= 0 ? took : job_signal(j, sig, false);
+    long took = j->with_family ? descendants_ask(&j->descendants, sig) : -1;
+    if (took >= 0)
+        return took;
+    took = job_signal(j, sig, false);
+    if (sig)
+        job_signal(j, SIGCONT, false);
+    return took;
 }
 
 /* The proof is ECHILD. */
@@ -44,9 +49,8 @@ enum { LOOK_MS = 2, QUIET_LOOKS = 5, PATIENCE_MS = 2000 /* after SIGKILL */ };
 
 static void ask(struct job *j, int sig, int64_t deadline)
 {
-    signal_all(j, sig);
-    signal_all(j, SIGCONT); /* one that is stopped would not hear it */
-    while (!nothing_left(j) && signal_all(j, 0) > 0 && clock_left(deadline))
+    ask_all(j, sig);
+    while (!nothing_left(j) && ask_all(j, 0) > 0 && clock_left(deadline))
         if (sleep_ending(j, clock_left(deadline)))
             return;
 }
