@@ -64,11 +64,16 @@ new_pid() {
   until_true lines 40 runs
 }
 
+# PROG has ended, and the file `prog`, its pidfile, is empty until the next start.
+no_prog() {
+  [ -e prog ] && [ ! -s prog ]
+}
+
 @test "--stop does not wait for a pause to end, and nothing is started after it" {
   daemonized --supervise --backoff 1h:1h -P monitor -p prog sh -c "echo run >>$here/runs"
-  local monitor prog
-  monitor=$(cat monitor) prog=$(cat prog)
-  until_true ended "$prog"
+  local monitor
+  monitor=$(cat monitor)
+  until_true no_prog
   refused 0 --stop -p prog -t 20
   ended "$monitor"
   [ "$(cat runs)" = run ]
@@ -79,10 +84,10 @@ new_pid() {
 @test "--restart and HUP end a pause" {
   daemonized --supervise --backoff 1h:1h -P monitor -p prog sh -c "echo run >>$here/runs"
   until_true lines 1 runs
-  until_true ended "$(cat prog)"
+  until_true no_prog
   refused 0 --restart -p prog
   until_true lines 2 runs
-  until_true ended "$(cat prog)"
+  until_true no_prog
   kill -HUP "$(cat monitor)"
   until_true lines 3 runs
 }

@@ -1,7 +1,7 @@
 #!/bin/sh
 # manpages.sh BUILD: the manual pages say what BUILD/ipcbox says of itself. For every applet: the page is there, its
-# summary, its SYNOPSIS and its OPTIONS are those of --help, both ways; and README.md, when it has a table row for
-# applets, has one for each. mandoc(1), where it is installed, reads all pages without a warning.
+# summary, its SYNOPSIS and its OPTIONS are those of --help, both ways; README.md has the tables of applets that ipcbox
+# lists. mandoc(1), where it is installed, reads all pages without a warning.
 set -eu
 box=$1/ipcbox
 bad=0
@@ -177,11 +177,18 @@ for file in man/*.1; do
   esac
 done
 
-# a row such as | `tcpserver` | its summary |
-for applet in $applets; do
-  summary=$("$box" "$applet" --help | awk '!/^(Usage:|      )/ { sub(/\.$/, ""); print; exit }')
-  grep -qxF "| \`$applet\` | $summary |" README.md || complain "README.md has no row: | \`$applet\` | $summary |"
-done
+# README's tables are what ipcbox lists: its themes, and a row such as | `tcpserver` | its summary | for each applet
+"$box" | awk '
+  /^[A-Z]/ { theme = $0 }
+  /^  [a-z]/ && theme {
+    if (theme != shown) print "### " theme
+    shown = theme
+    name = $1
+    sub(/^  [^ ]+ +/, "")
+    print "| `" name "` | " $0 " |"
+  }' >"$1/themes"
+sed -n '/^## The applets/,/^## Install/{/^###/p; /^| `/p}' README.md >"$1/themes.readme"
+diff "$1/themes.readme" "$1/themes" >&2 || complain "the applets of README.md (<) are not those of ipcbox (>)"
 
 if command -v mandoc >/dev/null; then
   lint=$(mandoc -T lint -W warning man/*.[1-8] 2>&1) || complain "mandoc -T lint -W warning:
