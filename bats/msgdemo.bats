@@ -124,7 +124,7 @@ stat_of() {
   new_queue
   queue "$key" rm
   run -111 msgdemo rm "$key"
-  [ "$output" = "msgdemo: remove $key: No such file or directory: no such queue; 'msgdemo create' or 'msgsend --create' creates one" ]
+  [ "$output" = "msgdemo: remove $key: no such queue; 'msgdemo create' or 'msgsend --create' creates one" ]
   run -111 msgdemo stat "$key"
   run -111 msgdemo rm id:2147483647
   [ "$output" = "msgdemo: remove id:2147483647: Invalid argument: it no longer exists" ]

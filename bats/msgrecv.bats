@@ -301,7 +301,7 @@ talks_with() {
 
 @test "no queue, and one of another: 111 and advice" {
   run -111 msgrecv "$key"
-  [ "$output" = "msgrecv: find $key: No such file or directory: no such queue; 'msgdemo create' or 'msgsend --create' creates one" ]
+  [ "$output" = "msgrecv: find $key: no such queue; 'msgdemo create' or 'msgsend --create' creates one" ]
   run -111 msgrecv id:2147483647
   [[ $output == "msgrecv: receive from id:2147483647: Invalid argument: it no longer exists" ]]
   need_other_user

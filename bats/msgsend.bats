@@ -156,7 +156,7 @@ full() {
 
 @test "no queue: 111 and advice" {
   run -111 msgsend "$key" one
-  [ "$output" = "msgsend: find $key: No such file or directory: no such queue; 'msgdemo create' or 'msgsend --create' creates one" ]
+  [ "$output" = "msgsend: find $key: no such queue; 'msgdemo create' or 'msgsend --create' creates one" ]
   run -111 msgsend id:2147483647 one
   [[ $output == "msgsend: send to id:2147483647: Invalid argument: it no longer exists" ]]
 }

@@ -179,6 +179,8 @@ stage=1 exec_errno=0 exit=4 signal=0 core=0 timed_out=0" ]
   wrong_call open2 --socketpair --pty=both cat ::: cat
   wrong_call open2 -x cat
   wrong_call open2 -l cat ::: cat
+  wrong_call open2 -t 5 cat ::: cat
+  [ "${stderr_lines[0]}" = "open2: --lock-step and its options take one program, without ':::' and CLIENT" ]
   wrong_call open2 --lines 2 cat
   wrong_call open2 --until x cat
   wrong_call open2 --greeting cat

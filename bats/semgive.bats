@@ -76,7 +76,7 @@ value() {
 @test "a set that is not there, or gone" {
   local id
   run -111 semgive "$key"
-  [ "$output" = "semgive: find $key: No such file or directory: no such set; 'semset create' or 'semtake --create' creates one" ]
+  [ "$output" = "semgive: find $key: no such set; 'semset create' or 'semtake --create' creates one" ]
   semset create "$key"
   id=$(semset stat "$key" | sed -n 's/^id //p')
   semset rm "$key"

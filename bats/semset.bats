@@ -220,7 +220,7 @@ exists() {
 }
 
 @test "what is not there: 111, with what would make it" {
-  local why="No such file or directory: no such set; 'semset create' or 'semtake --create' creates one"
+  local why="no such set; 'semset create' or 'semtake --create' creates one"
   run -111 semset stat "$key"
   [ "$output" = "semset: stat $key: $why" ]
   run -111 semset rm "$key"

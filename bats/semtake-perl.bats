@@ -164,7 +164,7 @@ ours_is_made() {
 @test "ENOENT, EFBIG, and a set that has gone" {
   local id
   run -111 semtake "$key"
-  [ "$output" = "semtake: find $key: No such file or directory: no such set; 'semset create' or 'semtake --create' creates one" ]
+  [ "$output" = "semtake: find $key: no such set; 'semset create' or 'semtake --create' creates one" ]
   semset create "$key" 3
   run -111 semtake -n 3 "$key"
   [[ $output == "semtake: take $key: "*"the set has no semaphore with that number" ]]

@@ -258,7 +258,7 @@ round_trips_with() {
   local call
   for call in stat read write rm; do
     run -111 shmdemo "$call" "$key" </dev/null
-    [[ $output == "shmdemo: "*" $key: No such file or directory: no such segment; 'shmdemo create' creates one" ]]
+    [[ $output == "shmdemo: "*" $key: no such segment; 'shmdemo create' creates one" ]]
     run -111 shmdemo "$call" id:2147483647 </dev/null
     [[ $output == "shmdemo: "*" id:2147483647: Invalid argument: it no longer exists" ]]
   done

@@ -187,6 +187,8 @@ PROTO=TCP" ]
     [[ ${stderr_lines[0]} == "$applet: port 'cat': "* ]]
     wrong_call "$applet" ::1:7000
     [ "${stderr_lines[0]}" = "$applet: missing PORT" ]
+    wrong_call "$applet" 8080 cat
+    [[ ${stderr_lines[0]} == "$applet: port 'cat': "*"; the host comes first, as in: 127.0.0.1 8080" ]]
   done
   wrong_call webget 127.0.0.1:7000 /
   [ "${stderr_lines[0]}" = "webget: '127.0.0.1:7000': write the port as an option: -p 7000 127.0.0.1" ]

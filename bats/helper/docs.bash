@@ -95,7 +95,7 @@ run_example() {
     masked "$base.printed" "$base.$kind" >"$base.got"
     diff -u "$base.want" "$base.got" >"$base.diff" || status='diff'
   fi
-  if [ "$status" = 0 ] && grep -qE "^Try '[a-z0-9-]+ --help'\.|command not found|: not found|No such file" "$base.printed" &&
+  if [ "$status" = 0 ] && grep -qE "^Try '[a-z0-9 -]+ --help'\.|command not found|: not found|No such file" "$base.printed" &&
     ! grep -qE "^Try '|not found|No such file" "$base.expected" 2>/dev/null; then
     status="a failed command"
   fi

@@ -220,7 +220,12 @@ void msg_usage(const struct msg *m, const char *format, ...)
     va_end(ap);
     buf_fmt(&line, "%s: ", m->applet);
     buf_escaped(&line, text, strlen(text));
-    buf_fmt(&line, "\nTry '%s --help'.\n", m->applet);
+    buf_text(&line, "\nTry '");
+    if (m->link)
+        buf_escaped(&line, m->link, strlen(m->link));
+    else
+        buf_fmt(&line, "ipcbox %s", m->applet);
+    buf_text(&line, " --help'.\n");
     speak(line.mem, line.len);
     exit(EXIT_USAGE);
 }

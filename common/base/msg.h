@@ -14,6 +14,7 @@
 
 struct msg {
     const char *applet;
+    const char *link; /* the name that it was called by, which may have a prefix; NULL: as `ipcbox APPLET` */
     enum { MSG_QUIET, MSG_NORMAL, MSG_VERBOSE } level;
     bool json;
 };

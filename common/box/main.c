@@ -10,13 +10,11 @@
 #include "box/toolbox.h"
 #endif
 
-#ifndef ONE_APPLET
 static const char *base_name(const char *path)
 {
     const char *slash = strrchr(path, '/');
     return slash ? slash + 1 : path;
 }
-#endif
 
 static int run(const struct applet *applet, struct msg *m, int argc, char **argv)
 {
@@ -26,20 +24,22 @@ static int run(const struct applet *applet, struct msg *m, int argc, char **argv
 
 int main(int argc, char **argv)
 {
-    struct msg m = {.applet = "ipcbox", .level = MSG_NORMAL};
     if (argc < 1)
         return EXIT_USAGE;
+    struct msg m = {.applet = "ipcbox", .link = base_name(argv[0]), .level = MSG_NORMAL};
     if (fd_fill_std() < 0)
         msg_die_sys(&m, "open", "/dev/null");
 #ifdef ONE_APPLET
     return run(applet_at(0), &m, argc, argv);
 #else
-    const struct applet *applet = applet_called(base_name(argv[0]));
+    const struct applet *applet = applet_called(m.link);
     if (applet)
         return run(applet, &m, argc, argv);
     if (argc < 2 || *argv[1] == '-' || strcmp(argv[1], "help") == 0)
         return toolbox_main(&m, argc, argv);
     applet = applet_find(argv[1]);
+    if (applet)
+        m.link = NULL;
     return applet ? run(applet, &m, argc - 1, argv + 1) : toolbox_unknown(&m, argv[1]);
 #endif
 }

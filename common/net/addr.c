@@ -102,8 +102,9 @@ uint16_t addr_port_operand(const struct msg *m, char *const *words, uint16_t min
     if (!words[0] || !words[1])
         msg_usage(m, words[0] ? "missing PORT" : "missing HOST");
     if (!addr_parse_port(words[1], &port) || port < min)
-        msg_usage(
-            m, "port '%s': expected a number from %u to 65535, or the name of a service", words[1], min);
+        msg_usage(m, "port '%s': expected a number from %u to 65535, or the name of a service%s", words[1],
+            min,
+            addr_parse_port(words[0], &port) && port ? "; the host comes first, as in: 127.0.0.1 8080" : "");
     return port;
 }
 

@@ -96,10 +96,12 @@ static void check(const struct coproc *c)
     bool one = c->job.n == 1;
     if (c->pty && c->socketpair)
         msg_usage(m, "--pty and --socketpair cannot be combined");
-    if (!c->lock_step && (c->until || c->has_lines || c->greeting || c->has_timeout))
+    bool for_answers = c->until || c->has_lines || c->greeting || c->has_timeout;
+    if (!one && (c->lock_step || for_answers))
+        msg_usage(
+            m, "--lock-step and its options take one program, without '%s' and CLIENT", c->job.separator);
+    if (!c->lock_step && for_answers)
         msg_usage(m, "--lines, --until, --greeting and --timeout need --lock-step");
-    if (!one && c->lock_step)
-        msg_usage(m, "--lock-step takes one program, without '%s' and CLIENT", c->job.separator);
     if (!one && c->tag)
         msg_usage(m, "--tag takes one program, without '%s' and CLIENT", c->job.separator);
     if (c->tag && c->lock_step)

@@ -158,7 +158,7 @@ int sysv_failed(const struct msg *m, enum sysv_kind kind, const char *what, cons
         msg_error_why(m, what, k->word, advice);
         return EXIT_NO;
     }
-    if (err != EFBIG || !advice) /* it has nothing to do with a file */
+    if ((err != EFBIG && err != ENOENT) || !advice) /* these have nothing to do with files */
         buf_fmt(&why, "%s%s", strerror(err), advice ? ": " : "");
     if (advice)
         buf_text(&why, advice);
