@@ -15,7 +15,9 @@ IPCBOX=$(readlink -f "$IPCBOX")
 HELPERS=${IPCBOX%/*}/helper # programs of helper/NAME.c
 export IPCBOX LC_ALL=C TZ=UTC
 
+# With IPCBOX_ONLY, a pattern, only tests run in whose text it is, or in that of functions that they call.
 common_setup() {
+  [ -z "${IPCBOX_ONLY:-}" ] || text_of setup "$BATS_TEST_NAME" | grep -qE -- "$IPCBOX_ONLY" || skip "is not in IPCBOX_ONLY"
   cd "$BATS_TEST_TMPDIR" || return
   mkdir bin
   "$IPCBOX" --install -s bin
