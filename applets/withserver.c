@@ -369,7 +369,7 @@ static void pass_log_while_ending(void *owner)
     w->log.can_read = true;
     pass_log(w);
     if (w->out < 0 || !w->log.can_write) /* to be passed on when all have ended */
-        w->job.watched = -1;
+        w->job.watched.fd = -1;
 }
 
 /* First SERVER alone, which may have children to look after; then all processes that are left. */
@@ -390,7 +390,7 @@ static void end_all(struct withserver *w)
             w->stop = stop;
     }
     if (w->out >= 0) {
-        w->job.watched = w->out;
+        w->job.watched = (struct pollfd){.fd = w->out, .events = POLLIN};
         w->job.on_watched = pass_log_while_ending;
     }
     job_end(&w->job, SIGTERM, clock_left(until));

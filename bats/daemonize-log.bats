@@ -323,6 +323,50 @@ full() {
   not_larger 20480 log*
 }
 
+# ---- a log that takes nothing ----
+
+# idle PID: it has used next to no processor time in the last half second.
+idle() {
+  local before after
+  before=$(ticks_of "$1")
+  sleep 0.5
+  after=$(ticks_of "$1")
+  [ $((after - before)) -le 10 ]
+}
+
+@test "RLIMIT_FSIZE: PROG and the monitor live on, without a busy loop, --stop works, and the loss is reported" {
+  (
+    ulimit -f 8
+    daemonized -P monitor -p prog --log log "$HELPERS/number-lines" 20000 "$here/waits"
+  )
+  until_true [ -e waits ]
+  alive "$(cat prog)"
+  idle "$(cat monitor)"
+  refused 0 --stop -P monitor
+  [ ! -e prog ]
+  run -0 tail -n 1 log
+  [[ $output =~ ^daemonize:\ [0-9]+\ bytes\ of\ output\ were\ lost:\ File\ too\ large$ ]]
+}
+
+@test "a FIFO whose reader has stopped reading: the commands work, and PROG goes on when it reads again" {
+  local reader
+  mkfifo log
+  exec {reader}<>log
+  daemonized -P monitor -p prog --log log "$HELPERS/number-lines" 30000 "$here/waits"
+  until_true [ -e waits ]
+  alive "$(cat prog)"
+  idle "$(cat monitor)"
+  says 0 prog
+  head -n 30000 <&"$reader" >got
+  until_true [ ! -e monitor ]
+  cmp got <(numbered 30000)
+  rm waits
+  daemonized -P monitor --log log "$HELPERS/number-lines" 30000 "$here/waits"
+  until_true [ -e waits ]
+  refused 0 --stop -t 20 -P monitor
+  exec {reader}<&-
+}
+
 # ---- what the monitor says ----
 
 @test "what the monitor has to say later goes to the log, between PROG's lines" {

@@ -92,6 +92,27 @@ no_prog() {
   until_true lines 3 runs
 }
 
+terms() {
+  [ "$(grep -c ' TERM$' noted)" -eq "$1" ]
+}
+
+@test "a stop that overtakes a --restart waits for PROG without a busy loop" {
+  how=-k # it ignores TERM
+  noting -P monitor -p prog --supervise
+  local monitor before
+  monitor=$(cat monitor)
+  refused 0 --restart -P monitor
+  until_line noted ' TERM$'
+  kill -TERM "$monitor"
+  until_true terms 2
+  sleep 2.5 # the restart would have killed PROG by now
+  alive "$(cat prog)"
+  before=$(ticks_of "$monitor")
+  sleep 0.5
+  [ $(($(ticks_of "$monitor") - before)) -le 10 ]
+  refused 124 --stop -t 0.1 -P monitor
+}
+
 @test "HUP restarts PROG every time, not only once" {
   local pid round monitor expected
   noting --supervise -p prog -P monitor
@@ -303,19 +324,19 @@ $pid HUP" ]
   manager "$here/notify"
   mkfifo go
   background service env NOTIFY_SOCKET="$here/notify" daemonize --foreground --ready notify sh -c "
-    echo \$NOTIFY_SOCKET; '$HELPERS/tell' READY=1; read -r line <$here/go
+    echo \$NOTIFY_SOCKET; '$HELPERS/tell' STATUS=starting READY=1 'STATUS=at once'; read -r line <$here/go
     '$HELPERS/tell' 'STATUS=at work
 WATCHDOG=1' RELOADING=1 STATUS=again; exec sleep 6055s"
-  until_line manager.out '^READY=1$'
-  heard READY=1
+  until_line manager.out '^STATUS=at once$'
+  heard STATUS=starting READY=1 'STATUS=at once'
   # a socket of its own, not the manager's
   [ "$(cat service.out)" != "$here/notify" ]
   echo now >go
   until_line manager.out again
-  heard READY=1 'STATUS=at work/WATCHDOG=1' RELOADING=1 STATUS=again
+  heard STATUS=starting READY=1 'STATUS=at once' 'STATUS=at work/WATCHDOG=1' RELOADING=1 STATUS=again
   finish "$service"
   until_line manager.out '^STOPPING=1$'
-  heard READY=1 'STATUS=at work/WATCHDOG=1' RELOADING=1 STATUS=again STOPPING=1
+  heard STATUS=starting READY=1 'STATUS=at once' 'STATUS=at work/WATCHDOG=1' RELOADING=1 STATUS=again STOPPING=1
 }
 
 @test "--ready notify: a stranger's messages do not reach the manager" {

@@ -6,7 +6,7 @@
 #define MONITOR_H
 
 #include "process/job.h"
-#include "io/logfile.h"
+#include "daemon/logpump.h"
 #include "daemon/monitor_status.h"
 #include "process/notify.h"
 #include "daemon/pidfile.h"
@@ -42,8 +42,7 @@ struct monitor {
     int notify;     /* --ready notify: its messages come here */
     char notify_text[64], ready_text[16], ready_message[1024];
     struct notify readiness; /* what is reported of PROG to our own manager */
-    struct logfile log;
-    int log_pipe; /* what PROG writes */
+    struct logpump log;      /* of what PROG writes */
     bool is_ready, is_up, restart, reopen, reload;
     int stop; /* the signal that ends us, 0: none yet */
     int64_t started, kill_at, start_at, backoff;
@@ -53,9 +52,6 @@ struct monitor {
 };
 
 void monitor_init(struct monitor *m, struct msg *msg);
-
-/* Takes all that is in the log's pipe now, but not what comes meanwhile. */
-void monitor_empty_log_pipe(struct monitor *m);
 
 /* All of it. The exit status, which has been reported, too, when PROG is up or could not be brought up. */
 int monitor_run(struct monitor *m);

@@ -19,12 +19,13 @@
 #include "base/clock.h"
 #include "base/fd.h"
 #include "process/lock.h"
+#include "daemon/monitor_prog.h"
 #include "process/notify.h"
 #include "process/reap.h"
 #include "process/sigs.h"
 #include "process/status_page.h"
 
-enum { READY_FD_NUMBER = 3, PROG_FDS, ENDING_MS = 200, MESSAGES_MAX = 64 };
+enum { ENDING_MS = 200 };
 
 static int fail(const struct monitor *m, const char *action, const char *object)
 {
@@ -116,25 +117,12 @@ static int open_output(const struct monitor *m, const char *path)
     return fd;
 }
 
-/* A pipe that the monitor empties into the log. */
+/* A pipe that is emptied into the log. */
 static int open_log(struct monitor *m)
 {
-    int fds[2];
-    if (logfile_open(&m->log, m->log_path, m->log_size, m->log_keep) < 0)
-        return msg_fatal_file(m->msg, "open", m->log_path, errno);
-    if (pipe2(fds, O_CLOEXEC) < 0)
-        return fail(m, "pipe", NULL);
-    m->out = fds[1];
-    if (fd_set_nonblock(fds[0], true) < 0 || fd_raise(&m->out, PROG_FDS) < 0) {
-        int err = errno;
-        close(fds[0]);
-        errno = err;
-        return fail(m, "pipe", NULL);
-    }
-    m->log_pipe = fds[0];
-    m->job.watched = m->log_pipe;
-    m->job.on_watched = monitor_take_log;
-    return 0;
+    if (logpump_open(&m->log, m->log_path, m->log_size, m->log_keep, PROG_FDS, &m->out) == 0)
+        return 0;
+    return m->log.file.fd < 0 ? msg_fatal_file(m->msg, "open", m->log_path, errno) : fail(m, "pipe", NULL);
 }
 
 static int open_outputs(struct monitor *m)
@@ -161,39 +149,6 @@ static int open_notify(struct monitor *m)
     if (notify_listen(&m->notify, m->notify_text) < 0)
         return fail(m, "socket", "NOTIFY_SOCKET");
     return env_put(job_env(&m->job), m->notify_text) < 0 ? fail(m, "malloc", NULL) : 0;
-}
-
-void monitor_take_newline(struct monitor *m)
-{
-    char bytes[64];
-    ssize_t n = fd_read(m->ready_pipe, bytes, sizeof bytes);
-    if (n > 0 && memchr(bytes, '\n', (size_t)n))
-        m->is_ready = true;
-    if (n <= 0 || m->is_ready)
-        fd_close(&m->ready_pipe);
-}
-
-/* To be passed on, with all that it says, once we are up. */
-static void keep_ready_message(struct monitor *m, const char *text)
-{
-    struct buf b = BUF(m->ready_message);
-    m->is_ready = true;
-    buf_text(&b, text);
-    buf_str(&b);
-    if (b.cut)
-        *m->ready_message = '\0';
-}
-
-void monitor_take_message(struct monitor *m)
-{
-    char text[4096];
-    uid_t user = m->user.has_uid ? m->user.uid : getuid();
-    for (int n = 0; n < MESSAGES_MAX && notify_receive(m->notify, user, 0, text, sizeof text) >= 0; n++) {
-        if (m->is_up)
-            notify_pass(text);
-        else if (notify_has(text, "READY=1"))
-            keep_ready_message(m, text);
-    }
 }
 
 /* PROG has ended before its time. */
@@ -244,48 +199,13 @@ static int wait_until_up(struct monitor *m)
     return say_early_end(m);
 }
 
-/* ---- PROG ---- */
-
-int monitor_start_prog(struct monitor *m)
-{
-    int ready[2] = {-1, -1}, null = open("/dev/null", O_RDWR | O_CLOEXEC);
-    int failed = 0;
-    if (null < 0 || fd_raise(&null, PROG_FDS) < 0)
-        return fail(m, "open", "/dev/null");
-    int done = m->ready == READY_FD && !m->is_up ? pipe2(ready, O_CLOEXEC) : 0;
-    if (done == 0 && ready[1] >= 0)
-        done = fd_raise(&ready[1], PROG_FDS);
-    if (done == 0) {
-        int silent = m->foreground ? -1 : null;
-        const int fds[PROG_FDS] = {null, m->out >= 0 ? m->out : silent,
-            m->log_path   ? m->out
-            : m->err >= 0 ? m->err
-                          : silent,
-            ready[1] >= 0 || m->ready != READY_FD ? ready[1] : null};
-        struct spawn spawn = {.fds = fds,
-            .nfds = PROG_FDS,
-            .signals = SIGS_CLEAN,
-            .place = m->foreground ? SPAWN_HERE : SPAWN_GROUP,
-            .user = &m->user,
-            .death_signal = m->leave ? 0 : SIGKILL};
-        m->started = clock_now();
-        failed = job_execute(&m->job, 0, &spawn);
-    } else {
-        failed = fail(m, "pipe", NULL);
-    }
-    m->ready_pipe = ready[0];
-    fd_close(&ready[1]);
-    fd_close(&null);
-    return failed;
-}
-
 static int start_and_write_pidfiles(struct monitor *m)
 {
     if (pidfile_prepare(&m->prog_pid) < 0)
         return fail(m, "write", m->prog_pid.path);
     if (pidfile_prepare(&m->own_pid) < 0)
         return fail(m, "write", m->own_pid.path);
-    int failed = monitor_start_prog(m);
+    int failed = monitor_prog_start(m);
     if (failed)
         return failed;
     monitor_note_start(m, false);
@@ -388,8 +308,7 @@ int monitor_start(struct monitor *m)
         m->job_msg.level = MSG_NORMAL;
     m->job.msg = &m->job_msg;
     m->status_page = m->leave ? -1 : status_page_open();
-    m->job.on_signal = monitor_signal;
-    m->job.owner = m;
+    monitor_prog_begin(m);
     sigs_learn_ignored();
     job_begin(&m->job, true);
     sigs_catch_also(SIGWINCH);

@@ -142,8 +142,7 @@ static void tell(struct monitor *m, const char *text)
         msg_error(m->msg, NULL, text, 0);
     } else {
         buf_fmt(&line, "%s: %s\n", m->msg->applet, text);
-        monitor_empty_log_pipe(m); /* what PROG wrote comes before its end */
-        logfile_say(&m->log, line.mem, line.len);
+        logpump_say(&m->log, line.mem, line.len);
     }
 }
 

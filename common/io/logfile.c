@@ -13,7 +13,11 @@
 #include <unistd.h>
 
 #include "base/buf.h"
+#include "base/clock.h"
 #include "base/fd.h"
+#include "base/speak.h"
+
+enum { RETRY_MS = 500 };
 
 static int open_for_appending(const char *path, int flags)
 {
@@ -32,7 +36,8 @@ static int open_path(struct logfile *l)
         return -1;
     fd_close(&l->fd);
     l->fd = fd;
-    l->size = fstat(fd, &st) == 0 ? (uint64_t)st.st_size : 0;
+    l->is_file = fstat(fd, &st) == 0 && S_ISREG(st.st_mode);
+    l->size = l->is_file ? (uint64_t)st.st_size : 0;
     return 0;
 }
 
@@ -118,7 +123,7 @@ static size_t before_rotation(const struct logfile *l, size_t n)
 
 static bool must_rotate(const struct logfile *l, size_t n)
 {
-    return l->limit && l->size && !l->in_line && l->size + n > l->limit;
+    return l->is_file && l->limit && l->size && !l->in_line && l->size + n > l->limit;
 }
 
 int logfile_flush(struct logfile *l, bool all)
@@ -132,9 +137,11 @@ int logfile_flush(struct logfile *l, bool all)
                 l->rotate_error = errno;
             n = before_rotation(l, left);
         }
-        ssize_t done = fd_write(l->fd, l->buffer + l->start, n);
+        ssize_t done =
+            l->is_file ? fd_write(l->fd, l->buffer + l->start, n) : speak_now(l->fd, l->buffer + l->start, n);
         if (done < 0) {
             l->error = errno;
+            l->retry_at = clock_in(RETRY_MS * CLOCK_MS);
             return -1;
         }
         l->in_line = done && l->buffer[l->start + (size_t)done - 1] != '\n';

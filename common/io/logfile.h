@@ -2,7 +2,8 @@
  * logfile.h - a log that is written by line, and rotated by size between two lines.
  *
  * FILE becomes FILE.1, that FILE.2 and so on, before a line that would make it too large. What can't be
- * written, on a full disk, is kept, and nothing more is taken meanwhile: who writes to us waits.
+ * written, on a full disk, or to a FIFO or a terminal whose reader has stopped, is kept, and nothing more is
+ * taken meanwhile: the processes that write to us wait, and we never do.
  */
 #ifndef LOGFILE_H
 #define LOGFILE_H
@@ -18,11 +19,13 @@ struct logfile {
     uint64_t limit; /* bytes; 0: never rotated */
     unsigned keep;  /* how many rotated ones */
     int fd;         /* -1: not open */
+    bool is_file;   /* a regular one: a write(2) to it waits for nobody */
     uint64_t size;
     char *buffer;
     size_t start, len;
     bool in_line;     /* what was written last ends inside a line */
-    int error;        /* why nothing can be written now; 0: nothing is wrong */
+    int error;        /* why nothing can be written now (EAGAIN: no reader makes room); 0: nothing is wrong */
+    int64_t retry_at; /* then: when to try again (clock.h) */
     int rotate_error; /* why it could not be rotated, until somebody has said it */
 };
 

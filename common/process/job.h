@@ -7,6 +7,8 @@
 #ifndef JOB_H
 #define JOB_H
 
+#include <poll.h>
+
 #include "base/env.h"
 #include "process/descendants.h"
 #include "cli/opts.h"
@@ -56,8 +58,8 @@ struct job {
     bool (*on_other)(void *owner, pid_t pid, int status);
     /* A program has been stopped by a signal; NULL: nobody wants to know. */
     void (*on_stop)(void *owner);
-    /* While job_end waits: what is called when `watched` can be read; -1: nothing is. */
-    int watched;
+    /* While job_end waits: what is called when `watched` is ready, and may change it; fd -1: nothing is. */
+    struct pollfd watched;
     void (*on_watched)(void *owner);
     void *owner;
     bool hurry;           /* set by on_signal: job_end is to wait for nobody */

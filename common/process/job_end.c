@@ -30,7 +30,7 @@ static bool nothing_left(struct job *j)
 /* Sleeps in job_end. Whether a signal says that we are in a hurry. */
 static bool sleep_ending(struct job *j, int64_t ns)
 {
-    struct pollfd p = {.fd = j->watched, .events = POLLIN};
+    struct pollfd p = j->watched;
     bool hurry = false, sent = false;
     int sig;
     if (sigs_sleep(&p, 1, ns) > 0 && p.revents)

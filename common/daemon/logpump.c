@@ -1,0 +1,118 @@
+/*
+ * logpump.c - see logpump.h.
+ */
+#include "daemon/logpump.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/fd.h"
+#include "base/speak.h"
+
+static int make_pipe(struct logpump *p, int lowest, int *writer)
+{
+    int fds[2];
+    if (pipe2(fds, O_CLOEXEC) < 0)
+        return -1;
+    p->pipe = fds[0];
+    *writer = fds[1];
+    return fd_set_nonblock(p->pipe, true) < 0 ? -1 : fd_raise(writer, lowest);
+}
+
+int logpump_open(struct logpump *p, const char *path, uint64_t limit, unsigned keep, int lowest, int *writer)
+{
+    if (logfile_open(&p->file, path, limit, keep) < 0 || make_pipe(p, lowest, writer) < 0)
+        return -1;
+    return 0;
+}
+
+struct pollfd logpump_poll(const struct logpump *p)
+{
+    if (!p->file.error)
+        return (struct pollfd){.fd = p->pipe, .events = POLLIN};
+    return (struct pollfd){.fd = p->file.error == EAGAIN ? p->file.fd : -1, .events = POLLOUT};
+}
+
+int64_t logpump_wait(const struct logpump *p)
+{
+    return p->file.error ? clock_left(p->file.retry_at) : CLOCK_NEVER;
+}
+
+static void report_rotation(struct logpump *p)
+{
+    if (p->file.rotate_error)
+        msg_error(p->msg, "rotate", p->file.path, p->file.rotate_error);
+    p->file.rotate_error = 0;
+}
+
+void logpump_tend(struct logpump *p, bool ready)
+{
+    if (p->file.error && (ready || !logpump_wait(p)))
+        logfile_flush(&p->file, false);
+    else if (!p->file.error && ready)
+        logfile_take(&p->file, p->pipe);
+    report_rotation(p);
+}
+
+void logpump_empty(struct logpump *p)
+{
+    enum { PIPE_MAX = 1 << 20 };
+    if (p->file.error)
+        logfile_flush(&p->file, false);
+    for (size_t n = 0; n < PIPE_MAX && !p->file.error && logfile_take(&p->file, p->pipe) > 0;)
+        n += LOGFILE_BUFFER / 2;
+    report_rotation(p);
+}
+
+void logpump_say(struct logpump *p, const char *line, size_t n)
+{
+    logpump_empty(p);
+    logfile_say(&p->file, line, n);
+}
+
+void logpump_reopen(struct logpump *p)
+{
+    logpump_empty(p); /* what was written before belongs to the old one */
+    logfile_flush(&p->file, false);
+    if (logfile_reopen(&p->file) < 0)
+        msg_error(p->msg, "open", p->file.path, errno);
+}
+
+/* Until a reader that takes what there is has taken all. */
+static void wait_for_reader(struct logpump *p)
+{
+    struct pollfd room = logpump_poll(p);
+    while (p->file.error == EAGAIN && poll(&room, 1, 1000) > 0) {
+        logpump_empty(p);
+        logfile_flush(&p->file, true);
+    }
+}
+
+void logpump_end(struct logpump *p, bool stderr_is_log)
+{
+    int in_pipe = 0;
+    if (p->pipe < 0)
+        return;
+    logpump_empty(p);
+    logfile_flush(&p->file, true);
+    wait_for_reader(p);
+    ioctl(p->pipe, FIONREAD, &in_pipe);
+    if (!p->file.len && !in_pipe)
+        return;
+    char mem[160];
+    struct buf lost = BUF(mem);
+    size_t bytes = p->file.len + (size_t)in_pipe;
+    if (stderr_is_log) { /* it gives up some lines for this one */
+        bytes += logfile_make_room(&p->file, sizeof mem);
+        buf_fmt(&lost, "%s: %zu bytes of output were lost: %s\n", p->msg->applet, bytes,
+            p->file.error == EAGAIN ? "nobody reads it" : strerror(p->file.error));
+        speak_to(p->file.fd, lost.mem, lost.len);
+    } else {
+        buf_fmt(&lost, "%zu bytes of output were lost", bytes);
+        msg_error(p->msg, buf_str(&lost), p->file.path, p->file.error);
+    }
+}

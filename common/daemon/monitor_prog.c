@@ -1,0 +1,176 @@
+/*
+ * monitor_prog.c - see monitor_prog.h.
+ */
+#include "daemon/monitor_prog.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/fd.h"
+#include "process/notify.h"
+
+enum { MESSAGES_MAX = 64 };
+
+/* ---- its start ---- */
+
+static int fail(const struct monitor *m, const char *action, const char *object)
+{
+    return msg_fatal(m->msg, EXIT_SYSTEM, action, object, errno);
+}
+
+int monitor_prog_start(struct monitor *m)
+{
+    int ready[2] = {-1, -1}, null = open("/dev/null", O_RDWR | O_CLOEXEC);
+    int failed = 0;
+    if (null < 0 || fd_raise(&null, PROG_FDS) < 0)
+        return fail(m, "open", "/dev/null");
+    int done = m->ready == READY_FD && !m->is_up ? pipe2(ready, O_CLOEXEC) : 0;
+    if (done == 0 && ready[1] >= 0)
+        done = fd_raise(&ready[1], PROG_FDS);
+    if (done == 0) {
+        int silent = m->foreground ? -1 : null;
+        const int fds[PROG_FDS] = {null, m->out >= 0 ? m->out : silent,
+            m->log_path   ? m->out
+            : m->err >= 0 ? m->err
+                          : silent,
+            ready[1] >= 0 || m->ready != READY_FD ? ready[1] : null};
+        struct spawn spawn = {.fds = fds,
+            .nfds = PROG_FDS,
+            .signals = SIGS_CLEAN,
+            .place = m->foreground ? SPAWN_HERE : SPAWN_GROUP,
+            .user = &m->user,
+            .death_signal = m->leave ? 0 : SIGKILL};
+        m->started = clock_now();
+        failed = job_execute(&m->job, 0, &spawn);
+    } else {
+        failed = fail(m, "pipe", NULL);
+    }
+    m->ready_pipe = ready[0];
+    fd_close(&ready[1]);
+    fd_close(&null);
+    return failed;
+}
+
+/* ---- signals ---- */
+
+static void take_hup(struct monitor *m)
+{
+    bool by_default = m->hup == HUP_DEFAULT;
+    m->reopen = m->log_path && m->hup != HUP_FORWARD;
+    if (m->hup == HUP_RESTART || (by_default && m->supervise))
+        m->restart = true;
+    else if (m->hup == HUP_FORWARD || (by_default && !m->log_path))
+        m->reload = true;
+}
+
+/* A struct job's on_signal. */
+static void take_signal(void *owner, int sig, bool sent)
+{
+    struct monitor *m = owner;
+    if (sig == SIGHUP) {
+        take_hup(m);
+    } else if (sig == MONITOR_RESTART) {
+        m->restart = true;
+    } else if (sig == MONITOR_RELOAD) {
+        m->reload = true;
+    } else if (sig == MONITOR_KILL) {
+        m->stop = SIGTERM;
+        m->has_grace = true;
+        m->grace = m->kill_at = 0;
+        m->job.hurry = true;
+    } else {
+        bool stops = sig == SIGTERM || sig == SIGINT || sig == SIGQUIT;
+        if (stops)
+            m->stop = sig;
+        if (sent || !m->foreground) /* the terminal has told PROG, too */
+            job_signal(&m->job, sig, false);
+        if (stops)
+            job_signal(&m->job, SIGCONT, false); /* one that is stopped would not hear it */
+    }
+}
+
+/* ---- its readiness ---- */
+
+static void take_newline(struct monitor *m)
+{
+    char bytes[64];
+    ssize_t n = fd_read(m->ready_pipe, bytes, sizeof bytes);
+    if (n > 0 && memchr(bytes, '\n', (size_t)n))
+        m->is_ready = true;
+    if (n <= 0 || m->is_ready)
+        fd_close(&m->ready_pipe);
+}
+
+/* To be passed on, with all that it says, once we are up. */
+static void keep_ready_message(struct monitor *m, const char *text)
+{
+    struct buf b = BUF(m->ready_message);
+    m->is_ready = true;
+    buf_text(&b, text);
+    buf_str(&b);
+    if (b.cut)
+        *m->ready_message = '\0';
+}
+
+/* Passed on; but what says READY=1 waits, and all that comes after it, until we are up. */
+static bool may_take_messages(const struct monitor *m)
+{
+    return m->is_up || !m->is_ready;
+}
+
+static void take_messages(struct monitor *m)
+{
+    char text[4096];
+    uid_t user = m->user.has_uid ? m->user.uid : getuid();
+    for (int n = 0; n < MESSAGES_MAX && may_take_messages(m) &&
+                    notify_receive(m->notify, user, 0, text, sizeof text) >= 0;
+         n++) {
+        if (!m->is_up && notify_has(text, "READY=1"))
+            keep_ready_message(m, text);
+        else
+            notify_pass(text);
+    }
+}
+
+/* ---- and its log ---- */
+
+void monitor_sleep(struct monitor *m, int64_t ns)
+{
+    struct pollfd polls[] = {
+        logpump_poll(&m->log),
+        {.fd = m->ready_pipe, .events = POLLIN},
+        {.fd = may_take_messages(m) ? m->notify : -1, .events = POLLIN},
+    };
+    ns = clock_first(ns, logpump_wait(&m->log));
+    job_sleep(&m->job, polls, 3, clock_first(ns, notify_tend(&m->readiness, m->msg)));
+    logpump_tend(&m->log, polls[0].revents);
+    if (polls[1].revents)
+        take_newline(m);
+    if (polls[2].revents)
+        take_messages(m);
+}
+
+/* A struct job's on_watched. */
+static void take_log(void *owner)
+{
+    struct monitor *m = owner;
+    logpump_tend(&m->log, true);
+    m->job.watched = logpump_poll(&m->log);
+}
+
+void monitor_prog_begin(struct monitor *m)
+{
+    m->job.on_signal = take_signal;
+    m->job.on_watched = take_log;
+    m->job.owner = m;
+}
+
+int monitor_prog_end(struct monitor *m)
+{
+    m->job.watched = logpump_poll(&m->log);
+    return job_end(&m->job, SIGTERM, m->grace);
+}
