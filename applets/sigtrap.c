@@ -47,18 +47,28 @@ struct sigtrap {
 
 /* ---- actions ---- */
 
+/* PROG gets the signal. One that asks it to end overtakes a restart. */
+static void pass_on(struct sigtrap *s, int sig, bool only_groups)
+{
+    if (sig == SIGTERM || sig == SIGINT || sig == SIGQUIT || sig == SIGHUP) {
+        s->restart = false;
+        s->kill_at = CLOCK_NEVER;
+    }
+    job_signal(&s->job, sig, only_groups);
+}
+
 static void act(void *owner, int sig, bool sent)
 {
     struct sigtrap *s = owner;
     struct action *a = &s->actions[sig];
     switch (a->kind) {
     case FORWARD:
-        job_signal(&s->job, sig, !sent);
+        pass_on(s, sig, !sent);
         break;
     case IGNORE:
         break;
     case REWRITE:
-        job_signal(&s->job, a->to, false);
+        pass_on(s, a->to, false);
         break;
     case RUN:
         a->pending = true;

@@ -325,15 +325,6 @@ full() {
 
 # ---- a log that takes nothing ----
 
-# idle PID: it has used next to no processor time in the last half second.
-idle() {
-  local before after
-  before=$(ticks_of "$1")
-  sleep 0.5
-  after=$(ticks_of "$1")
-  [ $((after - before)) -le 10 ]
-}
-
 @test "RLIMIT_FSIZE: PROG and the monitor live on, without a busy loop, --stop works, and the loss is reported" {
   (
     ulimit -f 8

@@ -257,6 +257,25 @@ no_children_but() {
   ends_with 143 "$trap"
 }
 
+@test "restart: TERM or INT that comes meanwhile is the end, and not lost" {
+  local sig
+  for sig in TERM INT; do
+    rm -f pids asked
+    script slow 'echo $$ >>pids
+trap "echo >asked" TERM
+trap "exit 7" '$sig'
+while :; do read -rt 0.05 <> <(:); done'
+    background trap sigtrap -k 1h HUP=restart ./slow
+    until_true [ -s pids ]
+    kill -STOP "$trap"
+    kill -HUP "$trap"
+    kill "-$sig" "$trap"
+    kill -CONT "$trap"
+    ends_with 7 "$trap"
+    [ "$(wc -l <pids)" -eq 1 ]
+  done
+}
+
 @test "restart: a PROG that no longer exists is reported, and the status is 127" {
   # shellcheck disable=SC2016
   program vanishing '#!/bin/sh

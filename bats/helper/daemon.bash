@@ -66,14 +66,6 @@ field_of() {
   esac
 }
 
-# ticks_of PID: the processor time that it has used, in clock ticks.
-ticks_of() {
-  local stat fields
-  stat=$(<"/proc/$1/stat")
-  read -ra fields <<<"${stat##*) }"
-  echo $((fields[11] + fields[12]))
-}
-
 # ended PID: it has, whether its new parent has waited for it or not.
 ended() {
   if alive "$1"; then false; fi
