@@ -201,6 +201,8 @@ static int alive_main(struct msg *m, int argc, char **argv)
     if (!a.wait && (a.any || a.timeout != CLOCK_NEVER))
         msg_usage(m, "--any and --timeout need --wait");
     take_pids(&a, argv + o.first);
+    if (a.wait)
+        sigs_end_at_term();
     raise_fd_limit();
     for (size_t i = 0; i < a.n; i++)
         look_at(&a, i);

@@ -379,6 +379,7 @@ static int cmdserver_main(struct msg *m, int argc, char **argv)
     job_init(&c.job, m);
     sigs_learn_ignored();
     job_begin(&c.job, true);
+    sigs_claim_term();
     if (pump_init_half(&c.out, -1, STDOUT_FILENO) < 0)
         msg_die_sys(m, "malloc", NULL);
     int status = serve(&c);

@@ -466,6 +466,7 @@ static int mkfifo_sig_main(struct msg *m, int argc, char **argv)
     fd_cloexec_from(STDIO);
     sigs_learn_ignored();
     job_begin(&s.job, s.has_timeout);
+    sigs_claim_term();
     env_drop(job_env(&s.job), "NOTIFY_SOCKET");
     env_drop(&s.job.env, "LISTEN_*");
     return run(&s);

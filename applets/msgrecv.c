@@ -335,6 +335,7 @@ static int run(struct msgrecv *r)
 {
     int status = EXIT_DONE;
     job_begin(&r->job, false);
+    sigs_claim_term();
     if (r->has_prog)
         job_env(&r->job); /* before there is a message to lose */
     if (make_room(r, FIRST_ROOM) < 0)

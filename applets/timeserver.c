@@ -334,6 +334,7 @@ static int run(struct timeserver *t)
     const char *object;
     sigs_catch(SIGPIPE);
     sigs_catch_ending();
+    sigs_claim_term();
     if (!sigs_work())
         msg_die_sys(t->msg, "sigaction", NULL);
     if (user_become(&t->user) < 0)

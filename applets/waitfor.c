@@ -222,6 +222,7 @@ static int waitfor_main(struct msg *m, int argc, char **argv)
     }
     w.command = (enum command)opts_command(&o);
     take_operands(&w, argv + o.first);
+    sigs_end_at_term();
     return wait_until_so(&w);
 }
 

@@ -317,7 +317,7 @@ int monitor_start(struct monitor *m)
     sigs_catch_also(SIGHUP);
     sigs_catch_also(SIGINT);
     sigs_catch_also(SIGQUIT);
-    sigs_catch_also(SIGTERM);
+    sigs_claim_term();
     if (m->has_umask)
         umask(m->umask);
     if (m->directory && chdir(m->directory) < 0)

@@ -26,10 +26,15 @@ static int check_file(const char *path)
     return -1;
 }
 
-/* The first file of that name that can be run in the directories of $PATH. 0, or -1 with errno. */
+/*
+ * The first file of that name that can be run in the directories of $PATH. 0, or -1 with errno: EACCES if
+ * there is one that can't be run. A directory that can't be searched counts as one without it, as for a
+ * shell.
+ */
 static int search(const char *name, struct buf *path)
 {
     const char *dir = getenv("PATH");
+    struct stat st;
     int err = ENOENT;
     for (dir = dir ? dir : "/usr/local/bin:/bin:/usr/bin"; dir; dir = *dir ? dir + 1 : NULL) {
         size_t len = strcspn(dir, ":");
@@ -40,7 +45,8 @@ static int search(const char *name, struct buf *path)
         buf_text(path, name);
         if (!path->cut && check_file(buf_str(path)) == 0)
             return 0;
-        if (errno == EACCES)
+        if (errno == EACCES &&
+            stat(path->mem, &st) == 0) /* it is there; else it is the directory that can't be searched */
             err = EACCES;
         dir += len;
     }

@@ -40,6 +40,7 @@ static struct {
     set found_ignored;    /* of those whose disposition was changed and, after sigs_learn_ignored, of all */
     set ending;           /* of `caught`: those that sigs_take_ending takes */
     set lazy;             /* of these: dropped if it turns out that they were found ignored */
+    bool term_ends;       /* whoever takes SIGTERM ends with it */
     bool left_over;       /* one was taken by a sleep that reported ready fds: the next sleep reports it */
     sigset_t held_mask;   /* what sigs_release goes back to */
     struct pollfd *polls; /* of room_for */
@@ -145,6 +146,17 @@ void sigs_catch_also(int sig)
     state.ending |= bit(sig);
 }
 
+void sigs_claim_term(void)
+{
+    sigs_catch_also(SIGTERM);
+}
+
+void sigs_end_at_term(void)
+{
+    sigs_catch(SIGTERM);
+    state.term_ends = true;
+}
+
 bool sigs_work(void)
 {
     errno = state.error;
@@ -172,6 +184,8 @@ static void note(const siginfo_t *info)
         return;
     if ((sig == SIGXFSZ || sig == SIGPIPE) && info->si_code <= 0 && info->si_pid == getpid())
         return; /* of our own write(2), which says so itself */
+    if (sig == SIGTERM && state.term_ends)
+        sigs_die(sig);
     taken[sig].count++;
     taken[sig].sent = was_sent(info);
 }

@@ -27,6 +27,18 @@ void sigs_catch_ending(void);
 /* One more that is taken as those are, whatever it does by default. */
 void sigs_catch_also(int sig);
 
+/*
+ * For what serves, or works until it is told to stop, after sigs_catch_ending: SIGTERM is its own, and taken
+ * even if it was inherited as ignored.
+ */
+void sigs_claim_term(void);
+
+/*
+ * The same for a process that only waits, in sigs_sleep, and has nothing to take away: there SIGTERM ends it,
+ * as process 1, too.
+ */
+void sigs_end_at_term(void);
+
 /* Whether all of that could be done; else errno says why not. */
 bool sigs_work(void);
 

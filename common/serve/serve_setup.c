@@ -226,6 +226,7 @@ void serve_catch_signals(void)
     sigs_catch(SIGPIPE); /* noted and never looked at: as good as ignored, but programs don't inherit it */
     sigs_learn_ignored();
     sigs_catch_ending();
+    sigs_claim_term();
 }
 
 /* Programs get fds 0 to 2, also where we were started without fd 2 (fd_fill_std). */

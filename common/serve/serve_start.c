@@ -67,14 +67,21 @@ static int greet(void *arg)
 
 /* ---- its program ---- */
 
-/* A record that no start needs any more, or a new one. NULL with ENOMEM. */
+static bool is_needed(const struct serve_start *start)
+{
+    return start->pid && (spawn_is_on_its_way(start->record) || spawn_has_failed(start->record));
+}
+
+/* A record that no start needs any more, or a new one. NULL with ENOMEM. What a rush has left is freed, a few
+ * remain. */
 static struct serve_start *idle_start(struct serve *s)
 {
-    for (size_t i = 0; i < s->starts_n; i++) {
-        struct serve_start *start = &s->starts[i];
-        if (!start->pid || !(spawn_is_on_its_way(start->record) || spawn_has_failed(start->record)))
-            return start;
-    }
+    enum { FEW = 16 };
+    while (s->starts_n > FEW && !is_needed(&s->starts[s->starts_n - 1]))
+        spawn_free(s->starts[--s->starts_n].record);
+    for (size_t i = 0; i < s->starts_n; i++)
+        if (!is_needed(&s->starts[i]))
+            return &s->starts[i];
     if (s->starts_n == s->starts_room) {
         size_t room = s->starts_room ? s->starts_room * 2 : 8;
         struct serve_start *more = realloc(s->starts, room * sizeof *more);
