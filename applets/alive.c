@@ -11,13 +11,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "base/fd.h"
 #include "base/num.h"
-#include "process/procs.h"
+#include "process/watch.h"
 #include "process/sigs.h"
 
 #define ALIVE_OPTIONS(X)                                                            \
@@ -34,22 +33,16 @@ struct alive {
     bool wait, any;
     int64_t timeout;
     pid_t *pids;
-    struct pollfd *fds; /* pidfds; -1: that one has ended, or is looked at by its number */
+    struct watch *watches;
+    struct pollfd *fds; /* of the watches; -1: that one has ended, or has no pidfd */
     bool *gone;
     size_t n, left;
-    bool by_number; /* a kernel without pidfds: looked at every 50 ms */
 };
-
-/* Whether the process behind an open pidfd has ended: a zombie has, even if nobody has waited for it. */
-static bool has_ended(int fd)
-{
-    struct pollfd p = {.fd = fd, .events = POLLIN};
-    return poll(&p, 1, 0) > 0;
-}
 
 static void note_gone(struct alive *a, size_t i)
 {
-    fd_close(&a->fds[i].fd);
+    watch_end(&a->watches[i]);
+    a->fds[i].fd = -1;
     a->gone[i] = true;
     a->left--;
 }
@@ -57,31 +50,28 @@ static void note_gone(struct alive *a, size_t i)
 /* A first look at process i. */
 static void look_at(struct alive *a, size_t i)
 {
-    struct proc p;
-    a->fds[i] = (struct pollfd){.fd = (int)syscall(SYS_pidfd_open, a->pids[i], 0), .events = POLLIN};
-    if (a->fds[i].fd >= 0) {
-        if (has_ended(a->fds[i].fd))
-            note_gone(a, i);
-        return;
-    }
-    if (errno == EMFILE || errno == ENFILE || errno == ENOMEM)
-        msg_die_sys(a->msg, "pidfd_open", NULL);
-    /* ESRCH, or EINVAL and ENOENT: the number of a thread; all else is of a kernel that lets us have none */
-    bool none = errno == ESRCH || errno == EINVAL || errno == ENOENT;
-    a->by_number = a->by_number || !none;
-    if (none || !procs_look(a->pids[i], &p) || !procs_is_alive(&p))
+    bool is_there = watch_begin(&a->watches[i], a->pids[i]) == 0;
+    a->fds[i] = watch_poll(&a->watches[i]);
+    if (!is_there)
         note_gone(a, i);
 }
 
+/* Looks at those that the poll has named, or that have to be looked at. */
 static void look_again(struct alive *a)
 {
-    struct proc p;
-    for (size_t i = 0; i < a->n; i++) {
-        if (a->gone[i])
-            continue;
-        if (a->fds[i].fd >= 0 ? a->fds[i].revents != 0 : !procs_look(a->pids[i], &p) || !procs_is_alive(&p))
+    for (size_t i = 0; i < a->n; i++)
+        if (!a->gone[i] && (a->fds[i].fd < 0 || a->fds[i].revents) && watch_is_over(&a->watches[i]))
             note_gone(a, i);
-    }
+}
+
+/* How long to sleep at most before the next look. */
+static int64_t pause_of(const struct alive *a)
+{
+    int64_t ns = CLOCK_NEVER;
+    for (size_t i = 0; i < a->n; i++)
+        if (!a->gone[i])
+            ns = clock_first(ns, watch_pause(&a->watches[i]));
+    return ns;
 }
 
 static void say(const struct alive *a, pid_t pid, const char *why)
@@ -129,8 +119,7 @@ static int wait_for_them(struct alive *a)
         int64_t ns = clock_left(deadline);
         if (!ns)
             return say_late(a);
-        if (sigs_sleep(a->fds, a->n, a->by_number ? clock_first(ns, 50 * CLOCK_MS) : ns) < 0 &&
-            errno != EINTR)
+        if (sigs_sleep(a->fds, a->n, clock_first(ns, pause_of(a))) < 0 && errno != EINTR)
             msg_die_sys(a->msg, "poll", NULL);
         look_again(a);
     }
@@ -155,9 +144,10 @@ static void take_pids(struct alive *a, char **words)
     if (!a->n)
         msg_usage(a->msg, "missing PID");
     a->pids = calloc(a->n, sizeof *a->pids);
+    a->watches = calloc(a->n, sizeof *a->watches);
     a->fds = calloc(a->n, sizeof *a->fds);
     a->gone = calloc(a->n, sizeof *a->gone);
-    if (!a->pids || !a->fds || !a->gone)
+    if (!a->pids || !a->watches || !a->fds || !a->gone)
         msg_die_sys(a->msg, "malloc", NULL);
     for (size_t i = 0; i < a->n; i++) {
         if (!num_u64(words[i], 1, INT32_MAX, &pid))
@@ -208,6 +198,7 @@ static int alive_main(struct msg *m, int argc, char **argv)
         look_at(&a, i);
     int status = a.wait ? wait_for_them(&a) : answer(&a);
     free(a.pids);
+    free(a.watches);
     free(a.fds);
     free(a.gone);
     return status;

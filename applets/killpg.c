@@ -115,7 +115,7 @@ static void wait_for_an_end(const struct members *m, int64_t ns)
     for (size_t i = 0; polls && i < m->all.n && n < m->living; i++) {
         if (!m->all.list[i].ours)
             continue;
-        int fd = procs_open(&m->all.list[i]);
+        int fd = procs_pidfd(&m->all.list[i]);
         if (fd >= 0)
             polls[n++] = (struct pollfd){.fd = fd, .events = POLLIN};
         else if (errno == ESRCH)

@@ -15,9 +15,9 @@
 #include "base/clock.h"
 #include "base/fd.h"
 #include "process/find.h"
-#include "process/procs.h"
 #include "sysv/sem.h"
 #include "process/spawn.h"
+#include "process/watch.h"
 #include "process/worker.h"
 
 #define SEMTAKE_OPTIONS(X)                                                                  \
@@ -40,36 +40,38 @@ struct semtake {
     bool count, create, has_value, has_mode, try_once;
     int64_t timeout;
     struct sem_making making;
-    pid_t pid; /* --for */
-    int pidfd; /* that very process */
+    pid_t pid;          /* --for */
+    struct watch watch; /* that very process */
 };
 
-/* Opens a pidfd of PID; exits if there is no such process. */
+/* Exits if there is no such process. */
 static void watch_pid(struct semtake *s)
 {
     char mem[32];
     struct buf pid = BUF(mem);
     buf_num(&pid, (unsigned long long)s->pid);
-    s->pidfd = procs_open_pid(s->pid);
-    if (s->pidfd < 0)
-        msg_die_sys(s->msg, "pidfd_open", buf_str(&pid));
+    if (watch_begin(&s->watch, s->pid) < 0)
+        msg_die_sys(s->msg, "watch", buf_str(&pid));
 }
 
 /* The keeper: it holds the semaphore, and nothing else of ours, until PID exits. */
 static int keep(void *arg)
 {
-    const struct semtake *s = arg;
-    struct pollfd end = {.fd = STDERR_FILENO + 1, .events = POLLIN};
+    enum { PIDFD = STDERR_FILENO + 1 };
+    struct watch w = ((const struct semtake *)arg)->watch;
     for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
         if (fd_to_null(fd) < 0)
             close(fd);
-    if (dup2(s->pidfd, end.fd) < 0)
-        end.fd = s->pidfd;
-    fd_close_from(end.fd + 1);
+    if (w.fd >= 0 && dup2(w.fd, PIDFD) >= 0)
+        w.fd = PIDFD;
+    fd_close_from(w.fd >= 0 ? w.fd + 1 : PIDFD);
     if (chdir("/") < 0) /* then a file system can't be unmounted for a while */
         errno = 0;
-    while (poll(&end, 1, -1) < 1)
-        ;
+    while (!watch_is_over(&w)) {
+        struct pollfd end = watch_poll(&w);
+        int64_t ns = watch_pause(&w);
+        poll(&end, 1, ns == CLOCK_NEVER ? -1 : (int)(ns / CLOCK_MS));
+    }
     return EXIT_DONE;
 }
 
@@ -175,7 +177,7 @@ static const struct cli cli = {
 
 static int semtake_main(struct msg *m, int argc, char **argv)
 {
-    struct semtake s = {.msg = m, .timeout = CLOCK_NEVER, .making = {.mode = 0600}, .pidfd = -1};
+    struct semtake s = {.msg = m, .timeout = CLOCK_NEVER, .making = {.mode = 0600}, .watch.fd = -1};
     struct opts o;
     int row;
     opts_start(&o, m, &cli, argc, argv);

@@ -18,7 +18,7 @@
 #include "base/fd.h"
 #include "base/num.h"
 #include "net/probe.h"
-#include "process/procs.h"
+#include "process/watch.h"
 #include "process/sigs.h"
 
 #define WAITFOR_OPTIONS(X) \
@@ -43,8 +43,8 @@ struct waitfor {
     struct dial dial;
     struct addr address;
     pid_t pid;
-    int pidfd;     /* -1: none */
-    char why[256]; /* the condition does not hold */
+    struct watch watch; /* of pid */
+    char why[256];      /* the condition does not hold */
 };
 
 static void note(struct waitfor *w, const char *why)
@@ -83,18 +83,6 @@ static bool is_there(struct waitfor *w)
     return false;
 }
 
-/* By its pidfd; on a kernel without pidfds by its number, where /proc shows a zombie. */
-static bool has_exited(const struct waitfor *w)
-{
-    struct pollfd end = {.fd = w->pidfd, .events = POLLIN};
-    struct proc p;
-    if (w->pidfd >= 0)
-        return poll(&end, 1, 0) > 0;
-    if (kill(w->pid, 0) < 0 && errno == ESRCH)
-        return true;
-    return procs_look(w->pid, &p) && !procs_is_alive(&p);
-}
-
 static bool is_so(struct waitfor *w)
 {
     switch (w->command) {
@@ -108,15 +96,17 @@ static bool is_so(struct waitfor *w)
         break;
     }
     note(w, "still running");
-    return has_exited(w);
+    return watch_is_over(&w->watch);
 }
 
-/* Sleeps until the condition may hold. */
+/* Sleeps until the condition may hold; ns at most, unless its event will tell. */
 static void pause_until(const struct waitfor *w, int64_t ns)
 {
-    struct pollfd end = {.fd = w->pidfd, .events = POLLIN};
-    int64_t left = clock_left(w->deadline);
-    if (sigs_sleep(&end, 1, w->pidfd >= 0 ? left : clock_first(ns, left)) < 0 && errno != EINTR)
+    bool waits = w->command == EXIT;
+    struct pollfd end = watch_poll(&w->watch);
+    if (sigs_sleep(&end, waits, clock_first(waits ? watch_pause(&w->watch) : ns, clock_left(w->deadline))) <
+            0 &&
+        errno != EINTR)
         msg_die_sys(w->msg, "poll", NULL);
 }
 
@@ -124,12 +114,8 @@ static int wait_until_so(struct waitfor *w)
 {
     int64_t pause = PAUSE_MIN_MS * CLOCK_MS;
     w->deadline = clock_in(w->timeout);
-    if (w->command == EXIT && (w->pidfd = procs_open_pid(w->pid)) < 0) {
-        if (errno == ESRCH)
-            return EXIT_DONE;
-        if (errno == EMFILE || errno == ENFILE || errno == ENOMEM)
-            return msg_fatal(w->msg, EXIT_SYSTEM, "pidfd_open", w->object, errno);
-    }
+    if (w->command == EXIT && watch_begin(&w->watch, w->pid) < 0)
+        return EXIT_DONE;
     while (!is_so(w)) {
         if (!w->timeout) {
             msg_error_why(w->msg, commands[w->command], w->object, w->why);
@@ -144,7 +130,7 @@ static int wait_until_so(struct waitfor *w)
         pause_until(w, pause);
         pause = clock_first(pause * 2, PAUSE_MAX_MS * CLOCK_MS);
     }
-    fd_close(&w->pidfd);
+    watch_end(&w->watch);
     return EXIT_DONE;
 }
 
@@ -206,7 +192,7 @@ static const struct cli cli = {
 
 static int waitfor_main(struct msg *m, int argc, char **argv)
 {
-    struct waitfor w = {.msg = m, .timeout = CLOCK_NEVER, .pidfd = -1};
+    struct waitfor w = {.msg = m, .timeout = CLOCK_NEVER, .watch.fd = -1};
     struct opts o;
     int row;
     opts_start(&o, m, &cli, argc, argv);

@@ -149,7 +149,7 @@ keeper_is_alone() {
   gone=$!
   wait "$gone"
   run -111 semtake --for "$gone" "$key"
-  [ "$output" = "semtake: pidfd_open $gone: No such process" ]
+  [ "$output" = "semtake: watch $gone: No such process" ]
   # one that has, and that nobody has waited for
   mkfifo gate
   # shellcheck disable=SC2016
@@ -159,7 +159,7 @@ keeper_is_alone() {
   echo >gate
   until_true grep -q ') Z ' "/proc/$(cat parent.out)/stat"
   run -111 semtake --for "$(cat parent.out)" "$key"
-  [ "$output" = "semtake: pidfd_open $(cat parent.out): No such process" ]
+  [ "$output" = "semtake: watch $(cat parent.out): No such process" ]
   value_is 0
   [ "$(semset stat "$key" | grep -c 'waiting_for_zero 0')" -eq 1 ]
 }

@@ -8,7 +8,6 @@
 #include <poll.h>
 #include <signal.h>
 #include <string.h>
-#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -18,27 +17,27 @@
 #include "base/num.h"
 #include "process/procs.h"
 #include "process/sigs.h"
+#include "process/watch.h"
 
 enum { LSB_RUNNING = 0, LSB_DEAD = 1, LSB_STOPPED = 3, LSB_UNKNOWN = 4 }; /* status codes of init scripts */
 enum { KILL_SECONDS = 5 };
 
 /*
- * A pidfd of the process that holds the lock on that pidfile. A later process with the same pid does not hold
- * it. -1 with errno: ESRCH when nobody does.
+ * Watches the process that holds the lock on that pidfile. A later process with the same pid does not hold
+ * it. 0, or -1 with errno: ESRCH when nobody does.
  */
-static int open_holder(const char *path, pid_t *pid)
+static int watch_holder(struct watch *w, const char *path)
 {
-    *pid = pidfile_holder(path);
-    if (*pid <= 0) {
-        errno = *pid == 0 ? ESRCH : errno;
+    pid_t pid = pidfile_holder(path);
+    if (pid == 0)
+        errno = ESRCH;
+    if (pid <= 0 || watch_begin(w, pid) < 0)
         return -1;
-    }
-    int fd = (int)syscall(SYS_pidfd_open, *pid, 0);
-    pid_t again = fd < 0 ? -1 : pidfile_holder(path);
-    if (fd >= 0 && again == *pid)
-        return fd;
+    pid_t again = pidfile_holder(path);
+    if (again == pid)
+        return 0;
     int err = again == 0 ? ESRCH : again > 0 ? EAGAIN : errno;
-    fd_close(&fd);
+    watch_end(w);
     errno = err;
     return -1;
 }
@@ -133,24 +132,26 @@ static int status(const struct monitor_control *c)
 /* ---- the others ---- */
 
 /* Until the process has exited; false at the deadline. */
-static bool wait_for_end(int fd, int64_t deadline)
+static bool wait_for_end(const struct watch *w, int64_t deadline)
 {
-    struct pollfd p = {.fd = fd, .events = POLLIN};
-    while (sigs_sleep(&p, 1, clock_left(deadline)) <= 0)
+    while (!watch_is_over(w)) {
+        struct pollfd end = watch_poll(w);
         if (!clock_left(deadline))
             return false;
+        sigs_sleep(&end, 1, clock_first(watch_pause(w), clock_left(deadline)));
+    }
     return true;
 }
 
 /* The monitor stops PROG; when it can't, we kill the monitor, and the kernel kills PROG with it. */
-static int wait_until_stopped(const struct monitor_control *c, int fd)
+static int wait_until_stopped(const struct monitor_control *c, const struct watch *w)
 {
-    if (wait_for_end(fd, clock_in(c->timeout)))
+    if (wait_for_end(w, clock_in(c->timeout)))
         return EXIT_DONE;
-    syscall(SYS_pidfd_send_signal, fd, MONITOR_KILL, NULL, 0);
-    if (!wait_for_end(fd, clock_in(KILL_SECONDS * CLOCK_SECOND))) {
-        syscall(SYS_pidfd_send_signal, fd, SIGKILL, NULL, 0);
-        wait_for_end(fd, CLOCK_NEVER);
+    watch_signal(w, MONITOR_KILL);
+    if (!wait_for_end(w, clock_in(KILL_SECONDS * CLOCK_SECOND))) {
+        watch_signal(w, SIGKILL);
+        wait_for_end(w, CLOCK_NEVER);
     }
     pidfile_remove_dead(c->path);
     return msg_fatal_why(c->msg, EXIT_DEADLINE, "stop", c->path, "it did not stop in time and was killed");
@@ -164,22 +165,21 @@ static int say_not_running(const struct monitor_control *c)
 
 static int send_command(const struct monitor_control *c)
 {
-    pid_t pid;
+    struct watch w;
     bool stops = c->command == MONITOR_CMD_STOP;
     int sig = stops ? SIGTERM : c->command == MONITOR_CMD_RESTART ? MONITOR_RESTART : MONITOR_RELOAD;
-    int fd = open_holder(c->path, &pid);
-    if (fd < 0 && (errno == ESRCH || errno == ENOENT))
+    if (watch_holder(&w, c->path) < 0) {
+        if (errno != ESRCH && errno != ENOENT)
+            return msg_fatal(c->msg, EXIT_SYSTEM, "look at", c->path, errno);
         return stops ? EXIT_DONE /* as init scripts have it: it is stopped */
                      : say_not_running(c);
-    if (fd < 0)
-        return msg_fatal(c->msg, EXIT_SYSTEM, "look at", c->path, errno);
-    int done = (int)syscall(SYS_pidfd_send_signal, fd, sig, NULL, 0), err = errno;
-    int failed = 0;
+    }
+    int done = watch_signal(&w, sig), err = errno, failed = 0;
     if (done < 0 && err != ESRCH)
         failed = msg_fatal(c->msg, EXIT_SYSTEM, "signal the holder of", c->path, err);
     else if (stops)
-        failed = wait_until_stopped(c, fd);
-    fd_close(&fd);
+        failed = wait_until_stopped(c, &w);
+    watch_end(&w);
     return failed;
 }
 

@@ -159,7 +159,7 @@ static bool is_still(const struct proc *p)
     return procs_look(p->pid, &now) && now.start == p->start;
 }
 
-int procs_open(const struct proc *p)
+int procs_pidfd(const struct proc *p)
 {
     int fd = (int)syscall(SYS_pidfd_open, p->pid, 0);
     if (fd < 0)
@@ -171,22 +171,11 @@ int procs_open(const struct proc *p)
     return -1;
 }
 
-int procs_open_pid(pid_t pid)
-{
-    int fd = (int)syscall(SYS_pidfd_open, pid, 0);
-    struct pollfd end = {.fd = fd, .events = POLLIN};
-    if (fd >= 0 && poll(&end, 1, 0) > 0) {
-        fd_close(&fd);
-        errno = ESRCH;
-    }
-    return fd;
-}
-
 /* Where no pidfd can be had (ENOSYS; EPERM of a seccomp filter; EMFILE, ENFILE), the moment of its birth must
  * do. */
 int procs_signal(const struct proc *p, int sig)
 {
-    int fd = procs_open(p);
+    int fd = procs_pidfd(p);
     if (fd >= 0) {
         int done = (int)syscall(SYS_pidfd_send_signal, fd, sig, NULL, 0);
         int err = errno;

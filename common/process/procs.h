@@ -45,10 +45,7 @@ bool procs_is_alive(const struct proc *p);
  * A pidfd (pidfd_open(2)) of that very process, close-on-exec, the caller's to close; it is ready to read
  * once the process has ended. -1 with errno: ESRCH when it has gone, ENOSYS on a kernel before 5.3.
  */
-int procs_open(const struct proc *p);
-
-/* The same for whoever has that pid now; ESRCH also for one that has ended and was not waited for. */
-int procs_open_pid(pid_t pid);
+int procs_pidfd(const struct proc *p);
 
 /* Signals that very process. 0, or -1 with errno. */
 int procs_signal(const struct proc *p, int sig);

@@ -1,0 +1,76 @@
+/*
+ * watch.c - see watch.h.
+ */
+#include "process/watch.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/fd.h"
+
+enum { LOOK_MS = 50 };
+
+static bool is_ready(int fd)
+{
+    struct pollfd end = {.fd = fd, .events = POLLIN};
+    return poll(&end, 1, 0) > 0;
+}
+
+/* Without a pidfd: whether the process is there. */
+static bool is_seen(const struct watch *w)
+{
+    struct proc now;
+    if (!w->proc.start)
+        return kill(w->proc.pid, 0) == 0 || errno != ESRCH;
+    return procs_look(w->proc.pid, &now) && now.start == w->proc.start && procs_is_alive(&now);
+}
+
+int watch_begin(struct watch *w, pid_t pid)
+{
+    *w = (struct watch){.fd = (int)syscall(SYS_pidfd_open, pid, 0)};
+    bool none =
+        w->fd < 0 && (errno == ESRCH || errno == EINVAL || errno == ENOENT); /* the latter of threads */
+    if (w->fd < 0 && !none && !procs_look(pid, &w->proc))
+        w->proc.start = 0;
+    w->proc.pid = pid;
+    if (!none && !watch_is_over(w))
+        return 0;
+    watch_end(w);
+    errno = ESRCH;
+    return -1;
+}
+
+void watch_end(struct watch *w)
+{
+    fd_close(&w->fd);
+}
+
+bool watch_is_over(const struct watch *w)
+{
+    return w->fd >= 0 ? is_ready(w->fd) : !is_seen(w);
+}
+
+struct pollfd watch_poll(const struct watch *w)
+{
+    return (struct pollfd){.fd = w->fd, .events = POLLIN};
+}
+
+int64_t watch_pause(const struct watch *w)
+{
+    return w->fd >= 0 ? CLOCK_NEVER : LOOK_MS * CLOCK_MS;
+}
+
+int watch_signal(const struct watch *w, int sig)
+{
+    if (w->fd >= 0) {
+        int done = (int)syscall(SYS_pidfd_send_signal, w->fd, sig, NULL, 0);
+        if (done == 0 || (errno != ENOSYS && errno != EPERM)) /* EPERM may be a seccomp filter's */
+            return done;
+    }
+    bool over = watch_is_over(w);
+    errno = ESRCH;
+    return over ? -1 : kill(w->proc.pid, sig);
+}
