@@ -48,7 +48,7 @@ static void look(const struct killpg *k, struct members *m)
         msg_die_sys(k->msg, "look at", "/proc");
     m->living = 0;
     for (size_t i = 0; i < m->all.n; i++) {
-        struct proc *p = &m->all.list[i];
+        struct process *p = &m->all.list[i];
         p->ours = p->group == k->group && p->pid != getpid() && procs_is_alive(p);
         m->living += p->ours;
     }

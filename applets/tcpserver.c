@@ -99,7 +99,7 @@ static void refresh(void *owner, bool asked)
     struct tcpserver *t = owner;
     if (!t->rules_path)
         return;
-    if (rules_is_new(t->rules_path, &t->rules_seen) || asked)
+    if (rules_update_seen(t->rules_path, &t->rules_seen) || asked)
         read_rules(t, false);
 }
 
@@ -216,7 +216,7 @@ static int tell(void *owner, const struct serve_conn *c, struct env *e, char **p
     (void)pid_text;
     if (ucspi_tcp(&t->ucspi, e, &c->local, &c->remote, t->ucspi_options.ipv6_env) < 0 ||
         ucspi_hosts(&t->ucspi, e, t->ucspi_options.local_name, NULL) < 0 ||
-        ucspi_count(&t->ucspi, e, "TCP", c->same) < 0)
+        ucspi_count(&t->ucspi, e, "TCP", c->client_connections) < 0)
         return -1;
     const struct rule *rule = find_rule(t, &c->remote);
     for (char *var = rule ? rule->vars : NULL; var && *var; var += strlen(var) + 1)
@@ -235,7 +235,7 @@ static void describe(void *owner, const struct serve_conn *c, pid_t pid, struct 
     event_num(e, "local_port", addr_port(&c->local));
     event_str(e, "remote_ip", remote_ip);
     event_num(e, "remote_port", addr_port(&c->remote));
-    event_num(e, "connections", (long long)c->same);
+    event_num(e, "connections", (long long)c->client_connections);
     event_text(e, "ok %d %s:%s:%u :%s::%u", (int)pid,
         t->ucspi_options.local_name ? t->ucspi_options.local_name : "", local_ip, addr_port(&c->local),
         remote_ip, addr_port(&c->remote));
@@ -313,7 +313,7 @@ static void check(struct tcpserver *t, char **prog)
     serve_check(&t->serve, prog);
     if (!t->rules_path)
         return;
-    rules_is_new(t->rules_path, &t->rules_seen);
+    rules_update_seen(t->rules_path, &t->rules_seen);
     read_rules(t, true);
 }
 

@@ -47,10 +47,10 @@ enum { FIRST_WAIT_MS = 250, LAST_WAIT_MS = 2000 };
 
 struct host {
     const char *name;
-    struct addr to[2]; /* the second, of the other family, for every second query; length 0: none */
-    size_t same[2];    /* another host of that address, as a link; NO_LINK: none */
-    bool is_asked[2];  /* it is in the table */
-    int64_t sent;      /* on the real clock, for SNTP */
+    struct addr to[2];   /* the second, of the other family, for every second query; length 0: none */
+    size_t next_same[2]; /* another host of that address, as a link; NO_LINK: none */
+    bool is_asked[2];    /* it is in the table */
+    int64_t sent;        /* on the real clock, for SNTP */
     unsigned char cookie[SNTP_COOKIE_SIZE];
     unsigned tries;
     bool done, is_silent;
@@ -152,7 +152,7 @@ static struct host *whose(struct udptime *u, const struct addr *from, const unsi
         return NULL;
     }
     struct host *open = NULL;
-    for (size_t link = a->first; link != NO_LINK; link = u->hosts[link / 2].same[link % 2]) {
+    for (size_t link = a->first; link != NO_LINK; link = u->hosts[link / 2].next_same[link % 2]) {
         struct host *h = &u->hosts[link / 2];
         if (h->done)
             continue;
@@ -215,7 +215,7 @@ static int note_asked(struct udptime *u, size_t i, int which)
     struct asked *a = table_add(&u->asked, key);
     if (!a)
         return -1;
-    h->same[which] = is_new ? NO_LINK : a->first;
+    h->next_same[which] = is_new ? NO_LINK : a->first;
     h->is_asked[which] = true;
     a->first = 2 * i + (size_t)which;
     return 0;

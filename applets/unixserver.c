@@ -239,7 +239,7 @@ static int tell(void *owner, const struct serve_conn *c, struct env *e, char **p
     *pid_text = ucspi_pid_text(&u->ucspi);
     if (ucspi_unix(&u->ucspi, e, "UNIXLOCALPATH=", &c->local, &c->peer, 0) < 0)
         return -1;
-    return ucspi_count(&u->ucspi, e, "UNIX", c->same);
+    return ucspi_count(&u->ucspi, e, "UNIX", c->client_connections);
 }
 
 static void describe(void *owner, const struct serve_conn *c, pid_t pid, struct event *e)
@@ -253,7 +253,7 @@ static void describe(void *owner, const struct serve_conn *c, pid_t pid, struct 
     event_num(e, "remote_pid", c->peer.pid);
     event_num(e, "remote_uid", c->peer.uid);
     event_num(e, "remote_gid", c->peer.gid);
-    event_num(e, "connections", (long long)c->same);
+    event_num(e, "connections", (long long)c->client_connections);
     event_text(e, "ok %d %s %ld:%lu:%lu", (int)pid, buf_str(&b), (long)c->peer.pid,
         (unsigned long)c->peer.uid, (unsigned long)c->peer.gid);
 }

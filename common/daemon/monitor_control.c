@@ -79,7 +79,7 @@ static pid_t prog_in_file(const char *path, pid_t monitor)
 {
     char text[32];
     uint64_t pid;
-    struct proc prog;
+    struct process prog;
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK | O_NOFOLLOW);
     ssize_t n = fd < 0 ? -1 : fd_read(fd, text, sizeof text);
     fd_close(&fd);

@@ -299,7 +299,7 @@ void pump_polls(const struct pump *p, struct pollfd polls[static 2])
     bool copy = p->way == PUMP_COPY;
     bool read = copy ? !p->len : !p->can_read;
     if (p->to < 0)
-        read = !p->held;
+        read = !p->paused;
     bool write = copy ? p->len > 0 : !p->can_write;
     polls[0] = (struct pollfd){.fd = read ? p->from : -1, .events = POLLIN};
     polls[1] = (struct pollfd){.fd = write ? p->to : -1, .events = POLLOUT};

@@ -34,7 +34,7 @@ struct pump {
     bool has_pipe;
     int pipe[2];   /* of PUMP_PIPED, ours */
     size_t inside; /* it */
-    bool held;     /* half a pump: nothing is to be read now */
+    bool paused;   /* half a pump: nothing is to be read now */
     bool limited;  /* the source ends for us after `left` bytes more */
     uint64_t left;
     uint64_t moved; /* bytes that have reached the target */

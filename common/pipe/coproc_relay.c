@@ -23,15 +23,15 @@ static bool is_one_program(const struct talk *t)
 
 static enum pump_state step_filtered(struct talk *t, struct lane *l)
 {
-    l->pump.held = false;
+    l->pump.paused = false;
     if (l->sink->len) {
-        l->pump.held = true;
+        l->pump.paused = true;
         return pump_drain(l->sink);
     }
     l->sink->start = 0;
     if (l->filter(t, l, l->source_ended))
         return PUMP_AGAIN;
-    if (l->pump.held)
+    if (l->pump.paused)
         return PUMP_WAIT;
     if (l->source_ended)
         return l->sink->len ? PUMP_AGAIN : PUMP_END;

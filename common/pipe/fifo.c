@@ -30,7 +30,7 @@ int fifo_init(struct fifo *f, const char *path, const mode_t *mode)
     char copy[PATH_MAX];
     const char *slash = strrchr(path, '/');
     *f = (struct fifo){.path = path, .name = slash ? slash + 1 : path, .mode = mode, .writer = -1};
-    f->events = f->claim = f->inode = f->watch = -1;
+    f->events = f->claim = f->path_fd = f->watch = -1;
     errno = strlen(path) < sizeof copy ? ENOENT : ENAMETOOLONG;
     if (!*f->name || errno == ENAMETOOLONG)
         return -1;
@@ -80,11 +80,11 @@ static int make(const struct fifo *f)
     return done;
 }
 
-/* Takes the FIFO that is open as *inode: 1, 0 if it is ours already, or -1 with errno. */
-static int take(struct fifo *f, int *inode)
+/* Takes the FIFO that is open as *path_fd: 1, 0 if it is ours already, or -1 with errno. */
+static int take(struct fifo *f, int *path_fd)
 {
     struct stat now;
-    if (fstat(*inode, &now) < 0)
+    if (fstat(*path_fd, &now) < 0)
         return -1;
     errno = EEXIST;
     if (!S_ISFIFO(now.st_mode))
@@ -93,9 +93,9 @@ static int take(struct fifo *f, int *inode)
         return 0;
     if (claim(f, &now) < 0)
         return -1;
-    fd_close(&f->inode);
-    f->inode = *inode;
-    *inode = -1;
+    fd_close(&f->path_fd);
+    f->path_fd = *path_fd;
+    *path_fd = -1;
     f->id = now;
     return 1;
 }
@@ -107,9 +107,9 @@ static int ensure(struct fifo *f)
     bool made = lstat(f->path, &now) < 0 && errno == ENOENT;
     if (made && make(f) < 0)
         return -1;
-    int inode = open(f->path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
-    int taken = inode < 0 ? -1 : take(f, &inode);
-    fd_close(&inode);
+    int path_fd = open(f->path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+    int taken = path_fd < 0 ? -1 : take(f, &path_fd);
+    fd_close(&path_fd);
     if (taken > 0)
         f->made = made;
     if (taken < 0 && made && errno != EEXIST) {
@@ -251,7 +251,7 @@ int fifo_end(struct fifo *f)
         errno != ENOENT)
         done = -1;
     fd_close(&f->claim);
-    fd_close(&f->inode);
+    fd_close(&f->path_fd);
     fd_close(&f->writer);
     fd_close(&f->events);
     return done;

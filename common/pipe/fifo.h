@@ -18,7 +18,7 @@ struct fifo {
     int writer;         /* never blocks; -1: none, readers wait in open(2) */
     int events;         /* inotify's, to be polled */
     int claim;          /* keeps others from serving the same FIFO */
-    int inode;          /* keeps a new FIFO from getting its number while there is the claim */
+    int path_fd;        /* keeps a new FIFO from getting its number while there is the claim */
     int watch;          /* of the FIFO; that of the directory is constant */
     int directory_watch;
     struct stat id;  /* which FIFO it is */

@@ -153,8 +153,8 @@ bool talk_request(struct talk *t, struct lane *l, bool ended)
         }
         return false;
     }
-    l->pump.held = t->request_whole && !t->answer_whole && !t->free_running;
-    if (l->pump.held)
+    l->pump.paused = t->request_whole && !t->answer_whole && !t->free_running;
+    if (l->pump.paused)
         return false;
     if (t->request_whole)
         expect_answer(t);
@@ -222,8 +222,8 @@ void talk_describe_late(const struct talk *t, struct buf *text)
 
 bool talk_answer(struct talk *t, struct lane *l, bool ended)
 {
-    l->pump.held = t->answer_whole && !t->free_running && !ended && t->c->job.running;
-    if (!l->pump.len || l->pump.held)
+    l->pump.paused = t->answer_whole && !t->free_running && !ended && t->c->job.running;
+    if (!l->pump.len || l->pump.paused)
         return false;
     size_t n = l->pump.len;
     const char *bytes = l->pump.buffer + l->pump.start;

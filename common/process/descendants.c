@@ -110,7 +110,7 @@ static int find_children(pid_t parent, struct kins *to)
 
 static bool is_earlier(const struct descendants *d, pid_t pid)
 {
-    struct proc now;
+    struct process now;
     for (size_t i = 0; i < d->earlier_n; i++)
         if (d->earlier[i].pid == pid)
             return procs_look(pid, &now) && now.start == d->earlier[i].start;
@@ -173,12 +173,12 @@ static int list_ours(const struct descendants *d, struct kins *to)
 }
 
 /* Whether it is still that parent's: its pid may be another's by now, unless it is our child. */
-static bool is_kin(const struct kin *k, struct proc *p)
+static bool is_kin(const struct kin *k, struct process *p)
 {
     return procs_look(k->pid, p) && p->parent == k->parent;
 }
 
-static bool look(const struct kin *k, struct proc *p)
+static bool look(const struct kin *k, struct process *p)
 {
     return is_kin(k, p) && procs_is_alive(p);
 }
@@ -188,7 +188,7 @@ static bool look(const struct kin *k, struct proc *p)
 static int list_once(const struct descendants *d, struct procs *all)
 {
     struct kins kins = {0};
-    struct proc p;
+    struct process p;
     int done = list_ours(d, &kins), changed = 0;
     for (size_t i = 0; done == 0 && i < kins.n; i++) {
         if (!is_kin(&kins.list[i], &p))
@@ -239,7 +239,7 @@ long descendants_ask(const struct descendants *d, int sig)
 /* One of our children, or a child of one that we may not signal. */
 static bool kill_one(const struct descendants *d, const struct kin *k)
 {
-    struct proc p;
+    struct process p;
     if (!look(k, &p))
         return false;
     if (p.session != d->session && kill(-p.group, SIGKILL) == 0)
@@ -272,7 +272,7 @@ long descendants_kill(const struct descendants *d)
 /* Those of our children that are alive and that we may signal. */
 static size_t list_left(const struct descendants *d, struct kins *to)
 {
-    struct proc p;
+    struct process p;
     size_t kept = 0;
     if (list_ours(d, to) < 0)
         return 0;

@@ -19,7 +19,7 @@
 #include "process/procs.h"
 
 struct descendants {
-    struct proc
+    struct process
         *earlier; /* children that we had before: the process that became us by exec had started them */
     size_t earlier_n;
     pid_t session;

@@ -39,7 +39,7 @@ static bool skip_fields(const char **text, int n)
 }
 
 /* "PID (NAME) STATE PPID PGRP SESSION ... STARTTIME(22)": the name may hold anything. */
-static bool parse(const char *text, struct proc *p)
+static bool parse(const char *text, struct process *p)
 {
     uint64_t parent, group, session;
     const char *at = strrchr(text, ')');
@@ -56,7 +56,7 @@ static bool parse(const char *text, struct proc *p)
     return true;
 }
 
-bool procs_look(pid_t pid, struct proc *p)
+bool procs_look(pid_t pid, struct process *p)
 {
     char mem[64], text[1024];
     struct buf path = BUF(mem);
@@ -71,15 +71,15 @@ bool procs_look(pid_t pid, struct proc *p)
     if (n <= 0)
         return false;
     text[n] = '\0';
-    *p = (struct proc){.pid = pid};
+    *p = (struct process){.pid = pid};
     return parse(text, p);
 }
 
-int procs_add(struct procs *all, const struct proc *p)
+int procs_add(struct procs *all, const struct process *p)
 {
     if (all->n == all->room) {
         size_t room = all->room ? all->room * 2 : 256;
-        struct proc *list = realloc(all->list, room * sizeof *list);
+        struct process *list = realloc(all->list, room * sizeof *list);
         if (!list)
             return -1;
         all->list = list;
@@ -91,7 +91,7 @@ int procs_add(struct procs *all, const struct proc *p)
 
 static int by_pid(const void *a, const void *b)
 {
-    const struct proc *x = a, *y = b;
+    const struct process *x = a, *y = b;
     return (x->pid > y->pid) - (x->pid < y->pid);
 }
 
@@ -108,7 +108,7 @@ bool procs_are_ours(void)
 int procs_list(struct procs *all)
 {
     struct dirent *entry;
-    struct proc p;
+    struct process p;
     uint64_t pid;
     int done = 0;
     *all = (struct procs){0};
@@ -132,9 +132,9 @@ void procs_free(struct procs *all)
     *all = (struct procs){0};
 }
 
-struct proc *procs_find(const struct procs *all, pid_t pid)
+struct process *procs_find(const struct procs *all, pid_t pid)
 {
-    const struct proc key = {.pid = pid};
+    const struct process key = {.pid = pid};
     return all->n ? bsearch(&key, all->list, all->n, sizeof key, by_pid) : NULL;
 }
 
@@ -148,18 +148,18 @@ static bool has_threads(pid_t pid)
     return stat(buf_str(&path), &st) == 0 && st.st_nlink > 3;
 }
 
-bool procs_is_alive(const struct proc *p)
+bool procs_is_alive(const struct process *p)
 {
     return (p->state != 'Z' && p->state != 'X') || has_threads(p->pid);
 }
 
-static bool is_still(const struct proc *p)
+static bool is_still(const struct process *p)
 {
-    struct proc now;
+    struct process now;
     return procs_look(p->pid, &now) && now.start == p->start;
 }
 
-int procs_pidfd(const struct proc *p)
+int procs_pidfd(const struct process *p)
 {
     int fd = (int)syscall(SYS_pidfd_open, p->pid, 0);
     if (fd < 0)
@@ -173,7 +173,7 @@ int procs_pidfd(const struct proc *p)
 
 /* Where no pidfd can be had (ENOSYS; EPERM of a seccomp filter; EMFILE, ENFILE), the moment of its birth must
  * do. */
-int procs_signal(const struct proc *p, int sig)
+int procs_signal(const struct process *p, int sig)
 {
     int fd = procs_pidfd(p);
     if (fd >= 0) {

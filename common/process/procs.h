@@ -10,7 +10,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-struct proc {
+struct process {
     pid_t pid, parent, group, session;
     char state;     /* R, S, D, T, t, Z, X ... */
     uint64_t start; /* clock ticks after boot */
@@ -18,12 +18,12 @@ struct proc {
 };
 
 struct procs {
-    struct proc *list; /* sorted by pid */
+    struct process *list; /* sorted by pid */
     size_t n, room;
 };
 
 /* What /proc says of that process now. False: it is not there, or has been waited for. */
-bool procs_look(pid_t pid, struct proc *p);
+bool procs_look(pid_t pid, struct process *p);
 
 /* Whether /proc is there, and that of our pid namespace: in another the numbers are those of others. ENOSYS.
  */
@@ -32,22 +32,22 @@ bool procs_are_ours(void);
 /* All processes. 0, or -1 with errno; ENOSYS when /proc is not that of our pid namespace. */
 int procs_list(struct procs *all);
 /* Adds one at the end. 0, or -1 with ENOMEM. */
-int procs_add(struct procs *all, const struct proc *p);
+int procs_add(struct procs *all, const struct process *p);
 void procs_free(struct procs *all);
 
 /* The one with that pid, or NULL. */
-struct proc *procs_find(const struct procs *all, pid_t pid);
+struct process *procs_find(const struct procs *all, pid_t pid);
 
 /* Neither a zombie nor gone: one whose first thread alone has ended is alive. */
-bool procs_is_alive(const struct proc *p);
+bool procs_is_alive(const struct process *p);
 
 /*
  * A pidfd (pidfd_open(2)) of that very process, close-on-exec, the caller's to close; it is ready to read
  * once the process has ended. -1 with errno: ESRCH when it has gone, ENOSYS on a kernel before 5.3.
  */
-int procs_pidfd(const struct proc *p);
+int procs_pidfd(const struct process *p);
 
 /* Signals that very process. 0, or -1 with errno. */
-int procs_signal(const struct proc *p, int sig);
+int procs_signal(const struct process *p, int sig);
 
 #endif

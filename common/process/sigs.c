@@ -33,17 +33,17 @@ static set bit(int sig)
 
 static struct {
     bool started;
-    int error;            /* of what never fails; 0: it did not */
-    int fd;               /* signalfd(2) of `caught`, made when fds are first waited for; -1: none */
-    sigset_t found_mask;  /* the mask we were started with */
-    sigset_t caught;      /* blocked, and taken by us alone */
-    set found_ignored;    /* of those whose disposition was changed and, after sigs_learn_ignored, of all */
-    set ending;           /* of `caught`: those that sigs_take_ending takes */
-    set lazy;             /* of these: dropped if it turns out that they were found ignored */
-    bool term_ends;       /* whoever takes SIGTERM ends with it */
-    bool left_over;       /* one was taken by a sleep that reported ready fds: the next sleep reports it */
-    sigset_t held_mask;   /* what sigs_release goes back to */
-    struct pollfd *polls; /* of room_for */
+    int error;           /* of what never fails; 0: it did not */
+    int fd;              /* signalfd(2) of `caught`, made when fds are first waited for; -1: none */
+    sigset_t found_mask; /* the mask we were started with */
+    sigset_t caught;     /* blocked, and taken by us alone */
+    set found_ignored;   /* of those whose disposition was changed and, after sigs_learn_ignored, of all */
+    set ending;          /* of `caught`: those that sigs_take_ending takes */
+    set lazy;            /* of these: dropped if it turns out that they were found ignored */
+    bool term_ends;      /* whoever takes SIGTERM ends with it */
+    bool left_over;      /* one was taken by a sleep that reported ready fds: the next sleep reports it */
+    sigset_t mask_to_restore; /* what sigs_release goes back to */
+    struct pollfd *polls;     /* of room_for */
     nfds_t room;
 } state;
 
@@ -459,12 +459,12 @@ void sigs_hold(void)
     sigset_t all;
     start(); /* a child finds out what we were given from us */
     sigfillset(&all);
-    sigprocmask(SIG_SETMASK, &all, &state.held_mask);
+    sigprocmask(SIG_SETMASK, &all, &state.mask_to_restore);
 }
 
 void sigs_release(void)
 {
-    sigprocmask(SIG_SETMASK, &state.held_mask, NULL);
+    sigprocmask(SIG_SETMASK, &state.mask_to_restore, NULL);
 }
 
 void sigs_stop_group(void)

@@ -22,7 +22,7 @@ static bool is_ready(int fd)
 /* Without a pidfd: whether the process is there. */
 static bool is_seen(const struct watch *w)
 {
-    struct proc now;
+    struct process now;
     if (!w->proc.start)
         return kill(w->proc.pid, 0) == 0 || errno != ESRCH;
     return procs_look(w->proc.pid, &now) && now.start == w->proc.start && procs_is_alive(&now);

@@ -16,7 +16,7 @@
 #include "process/procs.h"
 
 struct watch {
-    struct proc
+    struct process
         proc; /* its pid; the rest only where there is no pidfd, and `start` is 0 if /proc does not show it */
     int fd;   /* the pidfd, close-on-exec; -1: none */
 };

@@ -341,7 +341,7 @@ void rules_free(struct rules *r)
     free(r);
 }
 
-bool rules_is_new(const char *path, struct stat *seen)
+bool rules_update_seen(const char *path, struct stat *seen)
 {
     struct stat before = *seen;
     if (stat(path, seen) < 0)

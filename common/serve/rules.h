@@ -44,7 +44,7 @@ void rules_free(struct rules *r);
  * Whether the file at path is another than *seen, by device, inode, size and times; *seen becomes it, all
  * zero when there is none. Costs one stat(2).
  */
-bool rules_is_new(const char *path, struct stat *seen);
+bool rules_update_seen(const char *path, struct stat *seen);
 
 /* The rule that decides for an address; NULL: none, which allows. */
 const struct rule *rules_find(const struct rules *r, const struct addr *a);

@@ -42,7 +42,7 @@ struct serve_conn {
     struct addr local, remote;
     struct ucred peer;
     unsigned char key[ADDR_KEY_SIZE]; /* who counts as the same client */
-    unsigned long same;               /* how many that client has, with this one */
+    unsigned long client_connections; /* how many that client has, with this one */
     void *preamble;                   /* of kind->preamble, malloc(3)ed, serve's to free */
     int64_t deadline;                 /* of the preamble */
 };

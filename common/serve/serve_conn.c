@@ -154,7 +154,7 @@ void serve_reap_soon(struct serve *s)
         s->reap_at = clock_in(REAP_MS * CLOCK_MS);
 }
 
-void serve_take_on(struct serve *s, struct serve_conn *c)
+void serve_admit(struct serve *s, struct serve_conn *c)
 {
     free(c->preamble);
     c->preamble = NULL;
@@ -181,7 +181,7 @@ void serve_take_on(struct serve *s, struct serve_conn *c)
         send_off(c, s->per_client_message);
         return;
     }
-    c->same = ++client->connections;
+    c->client_connections = ++client->connections;
     serve_start(s, c);
 }
 
@@ -213,7 +213,7 @@ void serve_welcome(struct serve *s, struct serve_conn *c)
     int ready = s->kind->preamble ? s->kind->preamble(s->owner, c) : 1;
     c->deadline = clock_in(s->preamble_time);
     if (ready > 0) {
-        serve_take_on(s, c);
+        serve_admit(s, c);
     } else if (ready < 0) {
         serve_drop(c);
     } else if (wait_for_preamble(s, c) < 0) {

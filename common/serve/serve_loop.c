@@ -174,7 +174,7 @@ static void serve_waiting(struct serve *s, const struct pollfd *polls, size_t n)
         }
         s->waiting_n--;
         if (ready > 0)
-            serve_take_on(s, &c);
+            serve_admit(s, &c);
         else
             serve_drop(&c);
     }

@@ -30,7 +30,7 @@ int serve_loop(struct serve *s);
 void serve_welcome(struct serve *s, struct serve_conn *c);
 
 /* One whose preamble, if any, has been read: admits it and starts its program. */
-void serve_take_on(struct serve *s, struct serve_conn *c);
+void serve_admit(struct serve *s, struct serve_conn *c);
 
 /* Starts the program of an admitted connection, or keeps the connection until it can. */
 void serve_start(struct serve *s, struct serve_conn *c);
