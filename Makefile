@@ -131,7 +131,7 @@ check: all helpers
 tools: $(patsubst bench/%.c,$(B)/bench/%,$(wildcard bench/*.c))
 
 bench: all
-	sh bench/run.sh $(B)
+	AGAINST='$(AGAINST)' sh bench/run.sh $(B)
 
 INSTALL = PREFIX='$(PREFIX)' DESTDIR='$(DESTDIR)' LINKS='$(LINKS)' NAME_PREFIX='$(NAME_PREFIX)' sh contrib/install.sh
 
@@ -150,7 +150,8 @@ help:
 	@echo 'make test                run the bats tests except the longest; TESTS=bats/NAME.bats for one file'
 	@echo 'make test-all            run all bats tests'
 	@echo 'make check               linters, sanitizers, floors, man pages against --help'
-	@echo 'make bench               benchmarks against the peers that are installed; QUICK=1 for few rounds'
+	@echo 'make bench               benchmarks against the peers that are installed; QUICK=1 for few rounds,'
+	@echo '                         AGAINST=PATH/ipcbox: against another build instead'
 	@echo 'make install             into PREFIX=$(PREFIX), under DESTDIR; make uninstall removes it; LINKS=free|all|none'
 	@echo '                         (what becomes of names that are taken), NAME_PREFIX=ipc- (tcpserver as ipc-tcpserver)'
 	@echo 'make static              $(B)/static/ipcbox, with musl-gcc'

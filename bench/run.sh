@@ -4,6 +4,7 @@
 #     sh bench/run.sh BUILD             from the top directory; BUILD as in make B=BUILD
 #                                       QUICK=1: 3 rounds instead of 7, less work in each
 #                                       PARTS='tcp relay': these parts of it, of bench/parts/
+#                                       AGAINST=PATH/ipcbox: this build against that one, and nothing else
 #
 # All contestants of a part take turns within each round, so that what else the machine does hits all of them; what
 # counts is the median over the rounds of the ratio within a round. Every reply and every relayed byte is checked: one
@@ -46,7 +47,12 @@ dir=$(mktemp -d "$tools/run.XXXXXX") || exit
 
 # shellcheck source=bench/lib.sh
 . "$bench/lib.sh"
-for name in $all_parts; do
+against=${AGAINST-}
+[ -z "$against" ] || {
+  against=$(readlink -f "$against")
+  PARTS=against
+}
+for name in $all_parts against; do
   # shellcheck source=/dev/null
   . "$bench/parts/$name.sh"
 done
