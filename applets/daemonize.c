@@ -38,13 +38,14 @@
     X(ERRORS, 'e', "errors", "FILE", "write PROG's standard error to FILE (/dev/null)")                     \
     X(APPEND, 'a', "append", NULL, "append to these files instead of truncating them")                      \
     X(READY, 0, "ready", "none|fd|notify", "wait until PROG reports that it is ready (none)")               \
-    X(TIMEOUT, 't', "timeout", "TIME", "wait at most TIME for readiness or a stop, then kill (30)")         \
+    X(TIMEOUT, 't', "timeout", "TIME", "wait at most TIME for readiness or a stop, then kill PROG (30)")    \
     X(SETTLE, 0, "settle", "TIME", "fail if PROG exits within TIME (0)")                                    \
     X(SUPERVISE, 0, "supervise", NULL, "restart PROG whenever it exits")                                    \
     X(BACKOFF, 0, "backoff", "MIN:MAX", "pause before a restart, doubling from MIN to MAX (1:60)")          \
     X(GRACE, 'k', "kill-after", "TIME",                                                                     \
         "kill PROG if it has not exited TIME after a restart was requested (10); if given, also at a stop") \
-    X(HUP, 0, "hup", "restart|forward|reopen", "on SIGHUP, restart PROG, pass it on, or reopen the log")    \
+    X(HUP, 0, "hup", "restart|forward|reopen",                                                              \
+        "restart PROG, pass the signal on, or reopen the log on SIGHUP")                                    \
     X(FOREGROUND, 0, "foreground", NULL, "keep the monitor in the foreground")                              \
     X(LOG, 0, "log", "FILE", "write PROG's output and the monitor's messages to FILE")                      \
     X(LOG_SIZE, 0, "log-size", "SIZE", "rotate FILE before it grows larger than SIZE")                      \

@@ -14,10 +14,10 @@
 #include "base/num.h"
 #include "process/sigs.h"
 
-#define DEADLINE_OPTIONS(X)                                                             \
-    JOB_ONE_OPTIONS(X)                                                                  \
-    X(SIGNAL, 's', "signal", "SIG", "send SIG first, instead of TERM")                  \
-    X(GRACE, 'k', "kill-after", "TIME", "kill what has not exited TIME after that (2)") \
+#define DEADLINE_OPTIONS(X)                                                                   \
+    JOB_ONE_OPTIONS(X)                                                                        \
+    X(SIGNAL, 's', "signal", "SIG", "send SIG at the deadline (TERM)")                        \
+    X(GRACE, 'k', "kill-after", "TIME", "kill processes that are still alive TIME later (2)") \
     X(PRESERVE, 0, "preserve-status", NULL, "exit with PROG's status even after the deadline")
 
 enum deadline_option { DEADLINE_OPTIONS(OPT_ENUM) };

@@ -20,10 +20,10 @@
 #include "process/spawn.h"
 #include "process/worker.h"
 
-#define KILLPG_OPTIONS(X)                                       \
-    MSG_OPTIONS(X)                                              \
-    X(SIGNAL, 's', "signal", "SIG", "send SIG instead of TERM") \
-    X(KILL, 'k', "kill-after", "TIME", "after TIME kill the remaining members, and wait until none is left")
+#define KILLPG_OPTIONS(X)                              \
+    MSG_OPTIONS(X)                                     \
+    X(SIGNAL, 's', "signal", "SIG", "send SIG (TERM)") \
+    X(KILL, 'k', "kill-after", "TIME", "wait until no member is left; after TIME, kill the remaining members")
 
 enum killpg_option { KILLPG_OPTIONS(OPT_ENUM) };
 static const struct opt options[] = {KILLPG_OPTIONS(OPT_ROW)};

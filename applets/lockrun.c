@@ -31,7 +31,7 @@
     JOB_ONE_OPTIONS(X)                                                                     \
     X(SHARED, 's', "shared", NULL, "take a shared lock")                                   \
     X(NOW, 'n', "nonblock", NULL, "do not wait; exit 1 if the lock is taken")              \
-    X(TIMEOUT, 't', "timeout", "TIME", "wait at most TIME, then exit 124; 0 is -n")        \
+    X(TIMEOUT, 't', "timeout", "TIME", "wait at most TIME, then exit 124; 0: same as -n")  \
     X(FCNTL, 0, "fcntl", NULL, "use fcntl(2) locks instead of flock(2)")                   \
     X(SLOTS, 0, "slots", "N", "take one of N locks, so that N programs may run at a time") \
     X(WHO, 0, "who", NULL, "print the PID and name of each holder; exit 1 if there is none")

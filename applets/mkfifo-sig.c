@@ -23,15 +23,16 @@
 #include "io/relay.h"
 #include "process/sigs.h"
 
-#define MKFIFO_SIG_OPTIONS(X)                                                                              \
-    MSG_OPTIONS(X)                                                                                         \
-    X(MODE, 'm', "mode", "MODE", "create the FIFO with MODE, whatever the umask (0666 less the umask)")    \
-    X(COUNT, 'n', "count", "COUNT", "exit after COUNT answers")                                            \
-    X(DELAY, 'd', "delay", "TIME", "wait for TIME after each answer")                                      \
-    X(TIMEOUT, 't', "timeout", "TIME", "terminate PROG and its descendants after TIME")                    \
-    X(FILE, 'f', "file", "FILE", "answer with the current contents of FILE, instead of running PROG")      \
-    X(LINGER, 0, "linger", "TIME", "wait at most TIME for a reader that has read everything to close (2)") \
-    READY_OPTIONS(X, "path")                                                                               \
+#define MKFIFO_SIG_OPTIONS(X)                                                                           \
+    MSG_OPTIONS(X)                                                                                      \
+    X(MODE, 'm', "mode", "MODE",                                                                        \
+        "create the FIFO with MODE, regardless of the umask (0666 minus the umask)")                    \
+    X(COUNT, 'n', "count", "COUNT", "exit after COUNT answers")                                         \
+    X(DELAY, 'd', "delay", "TIME", "wait TIME after each answer")                                       \
+    X(TIMEOUT, 't', "timeout", "TIME", "terminate PROG and its descendants after TIME")                 \
+    X(FILE, 'f', "file", "FILE", "answer with the current contents of FILE, instead of running PROG")   \
+    X(LINGER, 0, "linger", "TIME", "wait at most TIME for a reader to close FIFO after its answer (2)") \
+    READY_OPTIONS(X, "path")                                                                            \
     LOG_OPTIONS(X)
 
 enum mkfifo_sig_option { MKFIFO_SIG_OPTIONS(OPT_ENUM) };
@@ -437,7 +438,7 @@ static const struct cli cli = {
     .summary = "serve fresh output of a program to each reader of a FIFO",
     .usage = "[OPTION]... FIFO PROG [ARG]...\n"
              "[OPTION]... -f FILE FIFO",
-    .notes = "Creates FIFO if it does not exist, and removes it on exit if so.",
+    .notes = "FIFO is created if it does not exist, and is then removed on exit.",
     .options = options,
     .count = sizeof options / sizeof *options,
 };

@@ -24,18 +24,19 @@
 #include "base/tick.h"
 #include "sysv/sysv.h"
 
-#define MSGRECV_OPTIONS(X)                                                                          \
-    JOB_ONE_OPTIONS(X)                                                                              \
-    X(TYPE, 'y', "type", "TYPE", "take this type; -N: the lowest up to N; 0: any (0)")              \
-    X(EXCEPT, 'x', "except", NULL, "take any type except TYPE")                                     \
-    X(TIMEOUT, 't', "timeout", "TIME", "wait at most TIME for a message (124); 0: do not wait (1)") \
-    X(FOLLOW, 'f', "follow", NULL, "deliver messages without end, not only one")                    \
-    X(COUNT, 'n', "count", "COUNT", "deliver COUNT messages (1)")                                   \
-    X(KEEP_GOING, 0, "keep-going", NULL, "put a message back when PROG fails, and take another")    \
-    X(CREATE, 0, "create", NULL, "create the queue if it does not exist")                           \
-    X(MODE, 'm', "mode", "MODE", "create the queue with this mode (0600)")                          \
-    X(NUL, '0', "null", NULL, "print a NUL after a message, not a newline")                         \
-    X(RAW, 0, "raw", NULL, "print nothing after a message")                                         \
+#define MSGRECV_OPTIONS(X)                                                                                   \
+    JOB_ONE_OPTIONS(X)                                                                                       \
+    X(TYPE, 'y', "type", "TYPE",                                                                             \
+        "take a message of this type; -N: of the lowest type up to N; 0: of any type (0)")                   \
+    X(EXCEPT, 'x', "except", NULL, "take a message of any type except TYPE")                                 \
+    X(TIMEOUT, 't', "timeout", "TIME", "wait at most TIME, then exit 124; 0: exit 1 if there is no message") \
+    X(FOLLOW, 'f', "follow", NULL, "deliver one message after another, not just one")                        \
+    X(COUNT, 'n', "count", "COUNT", "deliver COUNT messages (1)")                                            \
+    X(KEEP_GOING, 0, "keep-going", NULL, "put a message back when PROG fails, and take another")             \
+    X(CREATE, 0, "create", NULL, "create the queue if it does not exist")                                    \
+    X(MODE, 'm', "mode", "MODE", "create the queue with this mode (0600)")                                   \
+    X(NUL, '0', "null", NULL, "print a NUL after each message, not a newline")                               \
+    X(RAW, 0, "raw", NULL, "print nothing after each message")                                               \
     X(JSON, 0, "json", NULL, "print each message as a JSON object: type and text")
 
 enum msgrecv_option { MSGRECV_OPTIONS(OPT_ENUM) };

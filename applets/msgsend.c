@@ -19,13 +19,14 @@
 #include "base/tick.h"
 #include "sysv/sysv.h"
 
-#define MSGSEND_OPTIONS(X)                                                                     \
-    MSG_OPTIONS(X)                                                                             \
-    X(TYPE, 'y', "type", "TYPE", "send messages of this type, 1 or more (1)")                  \
-    X(TIMEOUT, 't', "timeout", "TIME", "wait at most TIME for room (124); 0: do not wait (1)") \
-    X(CREATE, 0, "create", NULL, "create the queue if it does not exist")                      \
-    X(MODE, 'm', "mode", "MODE", "create the queue with this mode (0600)")                     \
-    X(NUL, '0', "null", NULL, "split stdin into messages at NULs, not newlines")               \
+#define MSGSEND_OPTIONS(X)                                                           \
+    MSG_OPTIONS(X)                                                                   \
+    X(TYPE, 'y', "type", "TYPE", "send messages of this type, 1 or more (1)")        \
+    X(TIMEOUT, 't', "timeout", "TIME",                                               \
+        "wait at most TIME for room, then exit 124; 0: exit 1 if the queue is full") \
+    X(CREATE, 0, "create", NULL, "create the queue if it does not exist")            \
+    X(MODE, 'm', "mode", "MODE", "create the queue with this mode (0600)")           \
+    X(NUL, '0', "null", NULL, "split stdin into messages at NULs, not newlines")     \
     X(RAW, 0, "raw", NULL, "send all of stdin as one message")
 
 enum msgsend_option { MSGSEND_OPTIONS(OPT_ENUM) };

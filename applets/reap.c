@@ -18,12 +18,12 @@
 #include "process/sigs.h"
 #include "base/signum.h"
 
-#define REAP_OPTIONS(X)                                                                            \
-    JOB_ONE_OPTIONS(X)                                                                             \
-    X(GROUP, 'g', "group", NULL, "give PROG its own process group, and pass signals to all of it") \
-    X(REWRITE, 0, "rewrite", "SIG:SIG", "pass the first signal on as the second; 0: not at all")   \
-    X(GRACE, 0, "grace", "TIME", "after PROG has exited, kill what is left after TIME (5)")        \
-    X(REMAP, 'e', "remap", "NUM[:NUM]", "exit with the second status (0) instead of the first")
+#define REAP_OPTIONS(X)                                                                                 \
+    JOB_ONE_OPTIONS(X)                                                                                  \
+    X(GROUP, 'g', "group", NULL, "run PROG in its own process group, and pass signals on to the group") \
+    X(REWRITE, 0, "rewrite", "SIG:SIG", "pass the first signal on as the second; 0: do not pass it on") \
+    X(GRACE, 0, "grace", "TIME", "kill the remaining processes TIME after PROG has exited (5)")         \
+    X(REMAP, 'e', "remap", "NUM[:NUM]", "exit with the second status (0) if PROG exits with the first")
 
 enum reap_option { REAP_OPTIONS(OPT_ENUM) };
 static const struct opt options[] = {REAP_OPTIONS(OPT_ROW)};

@@ -26,13 +26,13 @@
     X(APPEND, 'a', "append", "FILE", "append the last program's stdout to FILE")                             \
     USER_OPTIONS(X, "change to USER before anything is opened", "change to GROUP before anything is opened") \
     X(TIMEOUT, 't', "timeout", "TIME", "terminate all programs and their descendants after TIME; exit 124")  \
-    X(GRACE, 'k', "kill-after", "TIME", "send SIGKILL to what is left TIME after SIGTERM (2)")               \
+    X(GRACE, 'k', "kill-after", "TIME", "send SIGKILL to the remaining processes TIME after SIGTERM (2)")    \
     X(RETRY, 0, "retry", "[TIME]", "retry for TIME while the system is out of processes (60)")               \
     X(PIPE_SIZE, 0, "pipe-size", "SIZE", "set the capacity of every pipe to SIZE bytes")                     \
     X(STATUS, 0, "status", "any|first|last",                                                                 \
-        "choose the program whose failure counts; any: the rightmost (any)")                                 \
+        "choose the program whose failure counts; any: the rightmost that failed (any)")                     \
     X(SIGPIPE_RULE, 0, "sigpipe", "ignore|count",                                                            \
-        "ignore a death by SIGPIPE, or count it as a failure (ignore)")
+        "ignore termination by SIGPIPE, or count it as a failure (ignore)")
 
 enum safepipe_option { SAFEPIPE_OPTIONS(OPT_ENUM) };
 static const struct opt options[] = {SAFEPIPE_OPTIONS(OPT_ROW)};

@@ -10,9 +10,9 @@
 #include "base/clock.h"
 #include "sysv/sem.h"
 
-#define SEMGIVE_OPTIONS(X)                                         \
-    MSG_OPTIONS(X)                                                 \
-    X(NUM, 'n', "num", "NUM", "give semaphore NUM of the set (0)") \
+#define SEMGIVE_OPTIONS(X)                                              \
+    MSG_OPTIONS(X)                                                      \
+    X(NUM, 'n', "num", "NUM", "give back semaphore NUM of the set (0)") \
     X(COUNT, 'c', "count", NULL, "add 1, whatever the value")
 
 enum semgive_option { SEMGIVE_OPTIONS(OPT_ENUM) };

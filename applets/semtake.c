@@ -20,15 +20,15 @@
 #include "process/watch.h"
 #include "process/worker.h"
 
-#define SEMTAKE_OPTIONS(X)                                                                  \
-    MSG_OPTIONS(X)                                                                          \
-    X(NUM, 'n', "num", "NUM", "take semaphore NUM of the set (0)")                          \
-    X(COUNT, 'c', "count", NULL, "wait for a value above 0 and subtract 1")                 \
-    X(TIMEOUT, 't', "timeout", "TIME", "wait at most TIME (124); 0 is --try")               \
-    X(TRY, 0, "try", NULL, "do not wait; exit with 1 if it is taken")                       \
-    X(CREATE, 0, "create", "[VALUE]", "create the set if it does not exist (0; 1 with -c)") \
-    X(MODE, 'm', "mode", "MODE", "create the set with this mode (0600)")                    \
-    X(FOR, 0, "for", "PID", "return once it is taken; give it back when PID exits")
+#define SEMTAKE_OPTIONS(X)                                                                   \
+    MSG_OPTIONS(X)                                                                           \
+    X(NUM, 'n', "num", "NUM", "take semaphore NUM of the set (0)")                           \
+    X(COUNT, 'c', "count", NULL, "wait for a value above 0 and subtract 1")                  \
+    X(TIMEOUT, 't', "timeout", "TIME", "wait at most TIME, then exit 124; 0: same as --try") \
+    X(TRY, 0, "try", NULL, "do not wait; exit 1 if the semaphore is taken")                  \
+    X(CREATE, 0, "create", "[VALUE]", "create the set if it does not exist (0; 1 with -c)")  \
+    X(MODE, 'm', "mode", "MODE", "create the set with this mode (0600)")                     \
+    X(FOR, 0, "for", "PID", "return once the semaphore is taken; give it back when PID exits")
 
 enum semtake_option { SEMTAKE_OPTIONS(OPT_ENUM) };
 static const struct opt options[] = {SEMTAKE_OPTIONS(OPT_ROW)};
@@ -170,7 +170,9 @@ static const struct cli cli = {
     .name = "semtake",
     .summary = "take a System V semaphore, for a program or a process",
     .usage = "[OPTION]... KEY [PROG [ARG]...]",
-    .notes = "With PROG, the semaphore is given back when PROG exits; otherwise, by semgive.",
+    .notes =
+        "With PROG, the semaphore is given back when PROG exits; with --for, when PID exits; otherwise, by "
+        "semgive.",
     .options = options,
     .count = sizeof options / sizeof *options,
 };

@@ -15,11 +15,11 @@
 #include "base/signum.h"
 #include "process/spawn.h"
 
-#define SIGEXEC_OPTIONS(X)                                                         \
-    X(IGNORE, 'i', "ignore", "SIG[,SIG]...", "ignore these signals in PROG")       \
-    X(DEFAULT, 'd', "default", "SIG[,SIG]...", "reset them to the default action") \
-    X(BLOCK, 'b', "block", "SIG[,SIG]...", "block them in PROG")                   \
-    X(UNBLOCK, 'u', "unblock", "SIG[,SIG]...", "unblock them in PROG")             \
+#define SIGEXEC_OPTIONS(X)                                                                  \
+    X(IGNORE, 'i', "ignore", "SIG[,SIG]...", "ignore these signals in PROG")                \
+    X(DEFAULT, 'd', "default", "SIG[,SIG]...", "reset these signals to the default action") \
+    X(BLOCK, 'b', "block", "SIG[,SIG]...", "block these signals in PROG")                   \
+    X(UNBLOCK, 'u', "unblock", "SIG[,SIG]...", "unblock these signals in PROG")             \
     X(LIST, 'l', "list", NULL, "list the signals that sigexec inherited as ignored or blocked")
 
 enum sigexec_option { SIGEXEC_OPTIONS(OPT_ENUM) };

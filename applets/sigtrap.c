@@ -18,9 +18,10 @@
 #include "base/signum.h"
 #include "base/words.h"
 
-#define SIGTRAP_OPTIONS(X) \
-    JOB_ONE_OPTIONS(X)     \
-    X(GRACE, 'k', "kill-after", "TIME", "at a restart, kill PROG if it has not exited after TIME (10)")
+#define SIGTRAP_OPTIONS(X)              \
+    JOB_ONE_OPTIONS(X)                  \
+    X(GRACE, 'k', "kill-after", "TIME", \
+        "kill PROG if it has not exited TIME after a restart was requested (10)")
 
 enum sigtrap_option { SIGTRAP_OPTIONS(OPT_ENUM) };
 static const struct opt options[] = {SIGTRAP_OPTIONS(OPT_ROW)};

@@ -381,10 +381,11 @@ static const struct cli cli = {
     .usage = "[OPTION]... HOST PORT [PROG [ARG]...]\n"
              "[OPTION]... --inherit[=NAME] [PROG [ARG]...]\n"
              "--explain IP -x FILE",
-    .notes = "HOST 0 is all addresses, IPv4 and IPv6. PORT 0: the kernel picks a port, -1 prints it. "
-             "PROG reads from the client on fd 0 and writes to it on fd 1. Without PROG, clients get a "
-             "greeting.\n"
-             "Signals: TERM stops, HUP reloads the rules, USR1 prints the status.",
+    .notes =
+        "HOST 0 is all addresses, IPv4 and IPv6. With PORT 0, the kernel chooses a port, and -1 prints it. "
+        "PROG reads from the client on fd 0 and writes to it on fd 1. Without PROG, clients get a "
+        "greeting.\n"
+        "Signals: TERM stops, HUP reloads the rules, USR1 prints the status.",
     .options = options,
     .count = sizeof options / sizeof *options,
 };

@@ -28,13 +28,13 @@
 #include "net/udp.h"
 #include "process/user.h"
 
-#define TIMESERVER_OPTIONS(X)                                                                 \
-    MSG_OPTIONS(X)                                                                            \
-    READY_OPTIONS(X, "port")                                                                  \
-    USER_OPTIONS(X, "change to USER and its groups once bound", "change to GROUP once bound") \
-    X(OFFSET, 'o', "offset", "SECONDS", "serve a time that is SECONDS later; -N: earlier")    \
-    X(DAYTIME, 'd', "daytime", "[udp]", "serve a line of text over TCP; =udp: over both")     \
-    X(INHERIT, 0, "inherit", "[NAME]", "use TCP and UDP sockets from LISTEN_FDS")             \
+#define TIMESERVER_OPTIONS(X)                                                                    \
+    MSG_OPTIONS(X)                                                                               \
+    READY_OPTIONS(X, "port")                                                                     \
+    USER_OPTIONS(X, "change to USER and its groups once bound", "change to GROUP once bound")    \
+    X(OFFSET, 'o', "offset", "SECONDS", "serve a time that is SECONDS later; -N: earlier")       \
+    X(DAYTIME, 'd', "daytime", "[udp]", "serve a line of text over TCP; =udp: over TCP and UDP") \
+    X(INHERIT, 0, "inherit", "[NAME]", "use TCP and UDP sockets from LISTEN_FDS")                \
     LOG_OPTIONS(X)
 
 enum timeserver_option { TIMESERVER_OPTIONS(OPT_ENUM) };

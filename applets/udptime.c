@@ -31,7 +31,7 @@
 
 #define UDPTIME_OPTIONS(X)                                                              \
     MSG_OPTIONS(X)                                                                      \
-    X(PORT, 'p', "port", "PORT", "ask at PORT (37; with --sntp 123)")                   \
+    X(PORT, 'p', "port", "PORT", "send to PORT (37; 123 with --sntp)")                  \
     X(TIMEOUT, 't', "timeout", "TIME", "stop after TIME (10)")                          \
     X(TRIES, 'r', "tries", "N", "ask a silent host up to N times (8)")                  \
     X(SNTP, 's', "sntp", NULL, "use SNTP: print offset and round trip in milliseconds") \

@@ -23,7 +23,7 @@
 
 #define WAITFOR_OPTIONS(X) \
     MSG_OPTIONS(X)         \
-    X(TIMEOUT, 't', "timeout", "TIME", "wait at most TIME, then exit 124; 0 checks once")
+    X(TIMEOUT, 't', "timeout", "TIME", "wait at most TIME, then exit 124; 0: check once")
 
 enum waitfor_option { WAITFOR_OPTIONS(OPT_ENUM) };
 static const struct opt options[] = {WAITFOR_OPTIONS(OPT_ROW)};

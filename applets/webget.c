@@ -24,14 +24,14 @@
 #include "process/sigs.h"
 #include "base/version.h"
 
-#define WEBGET_OPTIONS(X)                                                                            \
-    MSG_OPTIONS(X)                                                                                   \
-    X(PORT, 'p', "port", "PORT", "connect to PORT (80)")                                             \
-    X(BODY, 'b', "body", NULL, "print the body only, not the head")                                  \
-    X(FAIL, 'f', "fail", NULL, "exit 1 at a status of 400 or above, and don't print it")             \
-    X(HEADER, 'H', "header", "HEADER", "add HEADER, 'Name: value', to the request; can be repeated") \
-    X(TIMEOUT, 't', "timeout", "TIME", "exit 124 unless each document arrives within TIME")          \
-    X(UNIX, 0, "unix", "PATH", "connect to the Unix socket PATH instead of the host")                \
+#define WEBGET_OPTIONS(X)                                                                             \
+    MSG_OPTIONS(X)                                                                                    \
+    X(PORT, 'p', "port", "PORT", "connect to PORT (80)")                                              \
+    X(BODY, 'b', "body", NULL, "print the body only, not the head")                                   \
+    X(FAIL, 'f', "fail", NULL, "exit 1 if the status is 400 or above, and do not print the response") \
+    X(HEADER, 'H', "header", "HEADER", "add HEADER, 'Name: value', to the request; can be repeated")  \
+    X(TIMEOUT, 't', "timeout", "TIME", "exit 124 unless each document arrives within TIME")           \
+    X(UNIX, 0, "unix", "PATH", "connect to the Unix socket PATH instead of the host")                 \
     X(PROGRESS, 0, "progress", NULL, "print progress every second")
 
 enum webget_option { WEBGET_OPTIONS(OPT_ENUM) };

@@ -29,7 +29,7 @@
 #define WITHSERVER_OPTIONS(X)                                                                      \
     JOB_OPTIONS(X)                                                                                 \
     X(TIMEOUT, 't', "timeout", "TIME", "exit 124 unless CLIENT has exited within TIME")            \
-    X(READY, 'r', "ready", "TIME", "wait at most TIME for SERVER to be ready (60); then exit 124") \
+    X(READY, 'r', "ready", "TIME", "wait at most TIME for SERVER to be ready, then exit 124 (60)") \
     X(GRACE, 'k', "grace", "TIME", "send SIGKILL TIME after SIGTERM (5)")                          \
     X(PORT, 0, "port", "PORT", "wait until TCP port PORT of this machine answers")                 \
     X(SOCKET, 0, "socket", "PATH", "wait until the Unix socket PATH answers")                      \

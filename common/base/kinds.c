@@ -60,17 +60,6 @@ static const struct row rows[] = {
     {"USER[:GROUP]", "user:group"},
     {"VALUE", "none"},
     {"WORD", "none"},
-    /* until the applets that use them have one of the names above */
-    {"CODE", "none"},
-    {"DELAY", "time"},
-    {"FORMAT", "none"},
-    {"HDR", "none"},
-    {"HOW", "none"},
-    {"MSG", "none"},
-    {"SECS", "none"},
-    {"TRIES", "none"},
-    {"WHAT", "none"},
-    {"WHICH", "none"},
 };
 
 static const char *find(const char *placeholder, size_t n)

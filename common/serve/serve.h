@@ -31,7 +31,7 @@
     X(ERRORS, 'Q', "errors", NULL, "print errors (default)")                                          \
     X(VERBOSE, 'v', "verbose", NULL, "also log every connection")                                     \
     X(RATE, 0, "rate", "N/TIME", "accept at most N connections in any period of TIME")                \
-    X(DRAIN, 0, "drain", "TIME", "on SIGTERM, let programs finish for TIME, then terminate them")     \
+    X(DRAIN, 0, "drain", "TIME", "wait TIME for programs to exit after SIGTERM, then terminate them") \
     X(MAX, 0, "max", "N", "exit after N connections")                                                 \
     X(INHERIT, 0, "inherit", "[NAME]", "use the listening sockets passed in LISTEN_FDS")              \
     LOG_OPTIONS(X)
