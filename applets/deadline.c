@@ -46,9 +46,9 @@ static int run(struct job *j, int64_t duration, int sig, int64_t grace, bool pre
         job_sleep(j, NULL, 0, clock_left(until));
     if (!j->running)
         return job_end_alike(j, 0);
-    job_end(j, sig, grace);
+    int left = job_end(j, sig, grace);
     msg_error_why(j->msg, "terminate", *j->progs->argv, "the deadline passed");
-    return preserve && j->progs->ended ? job_status(j, 0) : EXIT_DEADLINE;
+    return left ? left : preserve && j->progs->ended ? job_status(j, 0) : EXIT_DEADLINE;
 }
 
 static int deadline_main(struct msg *m, int argc, char **argv)

@@ -141,8 +141,9 @@ static int run(struct reap *r)
     take_terminal_back(r);
     if (j->start_failed)
         return job_status(j, 0);
-    job_end(j, SIGTERM, r->grace);
-    int status = job_status(j, 0);
+    int left = job_end(j, SIGTERM, r->grace), status = job_status(j, 0);
+    if (left)
+        return left;
     if (r->remap[status] != status)
         return r->remap[status];
     return job_end_alike(j, 0);

@@ -201,8 +201,9 @@ static int run(struct safepipe *s)
     while (s->job.running && !s->job.start_failed && clock_left(s->deadline))
         job_sleep(&s->job, NULL, 0, clock_left(s->deadline));
     bool late = s->job.running && !s->job.start_failed;
-    if (s->job.running)
-        job_end(&s->job, SIGTERM, s->grace);
+    int left = s->job.running ? job_end(&s->job, SIGTERM, s->grace) : 0;
+    if (left)
+        return left;
     return late ? say_late(s) : s->job.start_failed ? failed_status(s) : pipeline_status(s);
 }
 

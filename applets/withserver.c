@@ -373,7 +373,7 @@ static void pass_log_while_ending(void *owner)
 }
 
 /* First SERVER alone, which may have children to look after; then all processes that are left. */
-static void end_all(struct withserver *w)
+static int end_all(struct withserver *w)
 {
     struct prog *server = &w->job.progs[SERVER];
     int64_t until = clock_in(w->grace);
@@ -393,10 +393,11 @@ static void end_all(struct withserver *w)
         w->job.watched = (struct pollfd){.fd = w->out, .events = POLLIN};
         w->job.on_watched = pass_log_while_ending;
     }
-    job_end(&w->job, SIGTERM, clock_left(until));
+    int left = job_end(&w->job, SIGTERM, clock_left(until));
     until = clock_in(CLOCK_SECOND);
     while (w->out >= 0 && w->line_done && clock_left(until))
         sleep_until(w, until);
+    return left;
 }
 
 static int start_and_run(struct withserver *w)
@@ -424,11 +425,13 @@ static int run(struct withserver *w)
     job_env(j); /* before there is a SERVER to end */
     w->why = BUF(w->why_mem);
     int status = start_and_run(w);
-    end_all(w);
+    int left = end_all(w);
     if (w->why.len) {
         return msg_fatal_why(
             w->msg, status, w->about == SERVER ? "start" : "run", *j->progs[w->about].argv, buf_str(&w->why));
     }
+    if (left)
+        return left;
     if (w->stop)
         sigs_die(w->stop);
     bool is_clients = j->progs[CLIENT].ended && !j->progs[CLIENT].timed_out;

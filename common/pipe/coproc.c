@@ -300,7 +300,8 @@ int coproc_run(struct coproc *c, char **words)
     if (make_channels(c, &ch, &why) < 0)
         return msg_fatal(c->job.msg, EXIT_SYSTEM, why, NULL, errno);
     failed = c->job.n == 1 ? run_one(c, &ch) : run_two(c, &ch);
-    if (c->job.running)
-        job_end(&c->job, SIGTERM, KILL_SECONDS * CLOCK_SECOND);
+    int left = c->job.running ? job_end(&c->job, SIGTERM, KILL_SECONDS * CLOCK_SECOND) : 0;
+    if (left)
+        return left;
     return failed ? failed : end_status(c);
 }

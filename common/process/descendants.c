@@ -145,7 +145,8 @@ void descendants_begin(struct descendants *d)
         miss(d, "prctl");
     if (d->is_init)
         return;
-    if (!procs_are_ours() || (reap_have_any_children() && note_earlier(d) < 0))
+    d->had_children = reap_have_any_children();
+    if (!procs_are_ours() || (d->had_children && note_earlier(d) < 0))
         miss(d, "/proc");
 }
 
@@ -269,23 +270,25 @@ long descendants_kill(const struct descendants *d)
 
 /* ---- the proof ---- */
 
-/* Those of our children that are alive and that we may signal. */
-static size_t list_left(const struct descendants *d, struct kins *to)
+/* Those of our children that are alive and that we may signal. 0, or -1 with errno. */
+static int list_left(const struct descendants *d, struct kins *to)
 {
     struct process p;
     size_t kept = 0;
     if (list_ours(d, to) < 0)
-        return 0;
+        return -1;
     for (size_t i = 0; i < to->n; i++)
         if (look(&to->list[i], &p) && kill(p.pid, 0) == 0)
             to->list[kept++] = to->list[i];
-    return to->n = kept;
+    to->n = kept;
+    return 0;
 }
 
 bool descendants_are_excused(const struct descendants *d)
 {
     struct kins left = {0};
-    bool excused = !d->is_init && list_left(d, &left) == 0;
+    int done = d->is_init ? 0 : list_left(d, &left);
+    bool excused = done < 0 ? d->had_children : !d->is_init && !left.n;
     free(left.list);
     return excused;
 }

@@ -19,10 +19,11 @@
 #include "process/procs.h"
 
 struct descendants {
-    struct process
-        *earlier; /* children that we had before: the process that became us by exec had started them */
+    /* Children that we had before: the process that became us by exec had started them. */
+    struct process *earlier;
     size_t earlier_n;
     pid_t session;
+    bool had_children;   /* before, whether /proc shows them or not */
     bool is_init;        /* of our pid namespace: all that are in it are ours */
     const char *missing; /* what could not be had, so that some of them may not be found; NULL: nothing */
     int missing_errno;

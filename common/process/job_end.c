@@ -1,12 +1,24 @@
 /*
  * job_end.c - see job.h: the one way to end programs: ask, wait, kill, and be sure.
  */
+#include <errno.h>
 #include <signal.h>
+#include <string.h>
 
 #include "base/clock.h"
 #include "process/job.h"
 #include "process/reap.h"
 #include "process/sigs.h"
+
+/* Where descendants can't be found: the programs, and the groups that are theirs alone. How many took it. */
+static long signal_programs(const struct job *j, int sig)
+{
+    long took = 0;
+    for (size_t i = 0; i < j->n; i++)
+        if (j->progs[i].pid > 0) /* unreaped, so that its number is its own, and that of its group */
+            took += kill(j->progs[i].own_group ? -j->progs[i].pid : j->progs[i].pid, sig) == 0;
+    return took;
+}
 
 /* Sends sig and SIGCONT, or 0 and nothing. How many of ours are alive and took it. */
 static long ask_all(const struct job *j, int sig)
@@ -14,9 +26,9 @@ static long ask_all(const struct job *j, int sig)
     long took = j->with_family ? descendants_ask(&j->descendants, sig) : -1;
     if (took >= 0)
         return took;
-    took = job_signal(j, sig, false);
+    took = signal_programs(j, sig);
     if (sig)
-        job_signal(j, SIGCONT, false);
+        signal_programs(j, SIGCONT);
     return took;
 }
 
@@ -74,7 +86,7 @@ static bool kill_all(struct job *j, int64_t deadline)
         unsigned long reaped = j->reaped;
         long killed = j->with_family ? descendants_kill(&j->descendants) : -1;
         if (killed < 0)
-            killed = job_signal(j, SIGKILL, false);
+            killed = signal_programs(j, SIGKILL);
         job_reap(j);
         quiet = killed || j->reaped != reaped ? 0 : quiet + 1;
         if (quiet >= QUIET_LOOKS && is_excused(j))
@@ -91,6 +103,11 @@ static int say_left(const struct job *j)
 {
     char mem[160];
     struct buf pids = BUF(mem);
+    const struct descendants *d = &j->descendants;
+    if (j->with_family && d->missing)
+        return msg_fatal_why(j->msg, EXIT_SYSTEM, "end all descendants: look at", d->missing,
+            d->missing_errno == ENOSYS ? "it is not mounted, or shows another pid namespace"
+                                       : strerror(d->missing_errno));
     if (j->with_family)
         descendants_name(&j->descendants, &pids);
     else
@@ -109,7 +126,5 @@ int job_end(struct job *j, int sig, int64_t grace)
     ask(j, sig, clock_in(grace));
     if (kill_all(j, clock_in(PATIENCE_MS * CLOCK_MS)))
         return EXIT_DONE;
-    if (j->with_family && j->descendants.missing)
-        msg_error(j->msg, "find all descendants", j->descendants.missing, j->descendants.missing_errno);
     return say_left(j);
 }
