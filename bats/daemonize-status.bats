@@ -187,8 +187,12 @@ with_dev_log=(unshare --user --map-root-user --mount sh -c "mkdir -p dev && touc
   until_true restarts 3 monitor
   until_true between_runs
   [[ $output =~ ^"restarting: monitor $(cat monitor), "[0-9]+" restarts, last exit status 7 at "[^,]*"Z, next start at "[^,]*Z$ ]]
-  # no process may get what was meant for one that has ended
-  [ -e prog ] && [ ! -s prog ]
+  # no process may get what was meant for one that has ended; the pauses grow, until we see one
+  until_true is_empty prog
+}
+
+is_empty() {
+  [ -e "$1" ] && [ ! -s "$1" ]
 }
 
 between_runs() {
