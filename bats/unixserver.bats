@@ -65,7 +65,7 @@ SigIgn:	0000000000000000
 
 @test "without a program it greets its client by the name of the user" {
   local name
-  name=$(id -un 2>/dev/null) || name=$(id -u)
+  name=$(id -un 2>/dev/null) || name="uid $(id -u)"
   start server unixserver sock
   unixclient sock </dev/null >greeting
   run -0 grep -cE "^Hello there, $name, it's now [A-Z][a-z]{2} [A-Z][a-z]{2} [ 0-9]{2} [0-9:]{8} [0-9]{4}"$'\r$' greeting

@@ -19,9 +19,10 @@ export IPCBOX LC_ALL=C TZ=UTC
 common_setup() {
   [ -z "${IPCBOX_ONLY:-}" ] || text_of setup "$BATS_TEST_NAME" | grep -qE -- "$IPCBOX_ONLY" || skip "is not in IPCBOX_ONLY"
   cd "$BATS_TEST_TMPDIR" || return
-  mkdir bin
-  "$IPCBOX" --install -s bin
-  export PATH=$BATS_TEST_TMPDIR/bin:$HELPERS:$PATH
+  mkdir bin # of the test's own programs
+  # the links are the file's: as many for each test would be a tenth of all the time
+  [ -d "$BATS_FILE_TMPDIR/links" ] || "$IPCBOX" --install -s -p "$BATS_FILE_TMPDIR/links"
+  export PATH=$BATS_TEST_TMPDIR/bin:$BATS_FILE_TMPDIR/links:$HELPERS:$PATH
   started=()
   need_perl_of_test
 }
@@ -50,18 +51,22 @@ need_perl_of_test() {
   need_perl "${modules[@]}"
 }
 
-# text_of FUNCTION...: their text, and that of all that they call.
+# text_of FUNCTION...: their text, and that of all that they call. (By awk: a loop of bash is slow under bats's trap.)
 text_of() {
-  local seen=' common_setup need_perl ' text word
-  while [ $# -gt 0 ]; do
-    if [[ $seen != *" $1 "* ]] && text=$(declare -f "$1"); then
-      echo "$text"
-      # shellcheck disable=SC2046 # words
-      set -- "$@" $(grep -oE '[a-zA-Z_][a-zA-Z_0-9]*' <<<"$text" | sort -u)
-    fi
-    seen+="$1 "
-    shift
-  done
+  declare -f | awk -v queue="$*" '
+    /^[^ {}]+ \(\) *$/ { name = $1 }
+    { text[name] = text[name] $0 "\n" }
+    END {
+      seen["common_setup"] = seen["need_perl"] = 1
+      n = split(queue, next_one, " ")
+      for (i = 1; i <= n; i++) {
+        if (next_one[i] in seen || !(next_one[i] in text)) continue
+        seen[next_one[i]] = 1
+        printf "%s", text[next_one[i]]
+        k = split(text[next_one[i]], word, /[^a-zA-Z_0-9]+/)
+        for (j = 1; j <= k; j++) if (word[j] in text && word[j] !~ /^bats_/) next_one[++n] = word[j]
+      }
+    }'
 }
 
 # is_of_test PID: it is a child of ours, or works in the test's directory: not a stranger that has got the number since.
