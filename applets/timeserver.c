@@ -21,6 +21,7 @@
 #include "base/fd.h"
 #include "net/listen.h"
 #include "process/notify.h"
+#include "process/listen_fds.h"
 #include "base/num.h"
 #include "base/rfc868.h"
 #include "process/sigs.h"
@@ -302,7 +303,7 @@ static void open_sockets(struct timeserver *t, const char *host)
 
 static void inherit_sockets(struct timeserver *t)
 {
-    int fds[SOCKETS], n = notify_inherited(t->inherit_name, fds, SOCKETS);
+    int fds[SOCKETS], n = listen_fds(t->inherit_name, fds, SOCKETS);
     if (n < 0)
         msg_die(t->msg, errno == EINVAL || errno == E2BIG ? EXIT_USAGE : EXIT_SYSTEM, "inherit", "LISTEN_FDS",
             errno);

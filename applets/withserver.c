@@ -20,6 +20,7 @@
 #include "base/fd.h"
 #include "process/job.h"
 #include "process/notify.h"
+#include "process/notify_socket.h"
 #include "base/num.h"
 #include "net/probe.h"
 #include "io/relay.h"
@@ -60,7 +61,7 @@ struct withserver {
     char why_mem[1024];
     int about;
     int stop; /* a signal that came while there was no CLIENT */
-    char notify_text[NOTIFY_SIZE], port_text[16], socket_text[600];
+    char notify_text[NOTIFY_SOCKET_SIZE], port_text[16], socket_text[600];
 };
 
 static bool by_line(const struct withserver *w)
@@ -88,8 +89,8 @@ static void take_line(struct withserver *w)
 static void take_message(struct withserver *w)
 {
     char text[4096];
-    if (notify_receive(w->notify, getuid(), w->job.progs[SERVER].pid, text, sizeof text) >= 0)
-        w->is_ready = w->is_ready || notify_has(text, "READY=1");
+    if (notify_socket_receive(w->notify, getuid(), w->job.progs[SERVER].pid, text, sizeof text) >= 0)
+        w->is_ready = w->is_ready || notify_socket_says(text, "READY=1");
 }
 
 /* stderr takes no more: SERVER must not block for that. */
@@ -389,10 +390,8 @@ static int end_all(struct withserver *w)
         else
             w->stop = stop;
     }
-    if (w->out >= 0) {
-        w->job.watched = (struct pollfd){.fd = w->out, .events = POLLIN};
-        w->job.on_watched = pass_log_while_ending;
-    }
+    w->job.watched = (struct pollfd){.fd = w->out, .events = POLLIN};
+    w->job.on_watched = pass_log_while_ending;
     int left = job_end(&w->job, SIGTERM, clock_left(until));
     until = clock_in(CLOCK_SECOND);
     while (w->out >= 0 && w->line_done && clock_left(until))
@@ -406,7 +405,7 @@ static int start_and_run(struct withserver *w)
         return give_up(w, SERVER, EXIT_SYSTEM, "another server already answers at that %s",
             w->port_number ? "port" : "socket");
     if (w->by_notify &&
-        (notify_listen(&w->notify, w->notify_text) < 0 || env_put(job_env(&w->job), w->notify_text) < 0))
+        (notify_socket_open(&w->notify, w->notify_text) < 0 || env_put(job_env(&w->job), w->notify_text) < 0))
         return msg_fatal(w->msg, EXIT_SYSTEM, "socket", "NOTIFY_SOCKET", errno);
     int status = start_server(w);
     if (status == EXIT_DONE)
@@ -426,16 +425,13 @@ static int run(struct withserver *w)
     w->why = BUF(w->why_mem);
     int status = start_and_run(w);
     int left = end_all(w);
-    if (w->why.len) {
+    if (w->why.len)
         return msg_fatal_why(
             w->msg, status, w->about == SERVER ? "start" : "run", *j->progs[w->about].argv, buf_str(&w->why));
-    }
-    if (left)
-        return left;
-    if (w->stop)
+    if (w->stop && !left)
         sigs_die(w->stop);
     bool is_clients = j->progs[CLIENT].ended && !j->progs[CLIENT].timed_out;
-    return is_clients && status == job_status(j, CLIENT) ? job_end_alike(j, CLIENT) : status;
+    return left ? left : is_clients && status == job_status(j, CLIENT) ? job_end_alike(j, CLIENT) : status;
 }
 
 /* ---- the command line ---- */

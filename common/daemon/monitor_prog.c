@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "base/fd.h"
 #include "process/notify.h"
+#include "process/notify_socket.h"
 
 enum { MESSAGES_MAX = 64 };
 
@@ -127,9 +128,9 @@ static void take_messages(struct monitor *m)
     char text[4096];
     uid_t user = m->user.has_uid ? m->user.uid : getuid();
     for (int n = 0; n < MESSAGES_MAX && may_take_messages(m) &&
-                    notify_receive(m->notify, user, 0, text, sizeof text) >= 0;
+                    notify_socket_receive(m->notify, user, 0, text, sizeof text) >= 0;
          n++) {
-        if (!m->is_up && notify_has(text, "READY=1"))
+        if (!m->is_up && notify_socket_says(text, "READY=1"))
             keep_ready_message(m, text);
         else
             notify_pass(text);

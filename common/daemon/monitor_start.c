@@ -21,6 +21,7 @@
 #include "process/lock.h"
 #include "daemon/monitor_prog.h"
 #include "process/notify.h"
+#include "process/notify_socket.h"
 #include "process/reap.h"
 #include "process/sigs.h"
 #include "process/status_page.h"
@@ -146,7 +147,7 @@ static int open_outputs(struct monitor *m)
 /* A socket of our own in place of the manager's (sd_notify(3)). */
 static int open_notify(struct monitor *m)
 {
-    if (notify_listen(&m->notify, m->notify_text) < 0)
+    if (notify_socket_open(&m->notify, m->notify_text) < 0)
         return fail(m, "socket", "NOTIFY_SOCKET");
     return env_put(job_env(&m->job), m->notify_text) < 0 ? fail(m, "malloc", NULL) : 0;
 }

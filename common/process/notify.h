@@ -1,8 +1,6 @@
 /*
- * notify.h - readiness, said to whoever waits for it, and sockets taken from a service manager.
- *
- * Three ways: a newline on an fd (--ready-fd), READY=1 to $NOTIFY_SOCKET, and last a line on stdout (-1)
- * (sd_notify(3)). The sockets are those of the LISTEN_FDS protocol (sd_listen_fds(3)).
+ * notify.h - readiness, reported to whoever waits for it: a newline on an fd (--ready-fd), READY=1 to
+ * $NOTIFY_SOCKET (sd_notify(3)), and last a line on stdout (-1).
  */
 #ifndef NOTIFY_H
 #define NOTIFY_H
@@ -54,30 +52,5 @@ int64_t notify_tend(struct notify *n, const struct msg *m);
  */
 int notify_pass(const char *state);
 void notify_stopping(void);
-
-/*
- * The other side: a socket for programs that tell us. *fd is close-on-exec, non-blocking and the caller's to
- * close; its name, which the kernel finds and takes back with it, is put into `assignment`
- * (NOTIFY_SOCKET=...). 0, or -1 with errno.
- */
-enum { NOTIFY_SIZE = 64 };
-int notify_listen(int *fd, char assignment[static NOTIFY_SIZE]);
-
-/*
- * The next message of a process of that user, of root, or of that process group (0: of none), as the name is
- * no secret; with a NUL behind it. Its length, or -1 with errno: EAGAIN when there is none, or when too many
- * of others come.
- */
-ssize_t notify_receive(int fd, uid_t user, pid_t group, char *text, size_t size);
-
-/* Whether one of the message's lines is that one. */
-bool notify_has(const char *text, const char *line);
-
-/*
- * How many sockets LISTEN_FDS hands to this process (LISTEN_PID must be ours); they begin at fd 3 and are
- * made close-on-exec. Only those called `name` in LISTEN_FDNAMES if it is not NULL. They go to fds[0..]. -1
- * with errno: EINVAL when the variables make no sense, E2BIG when there are more than max.
- */
-int notify_inherited(const char *name, int *fds, int max);
 
 #endif

@@ -1,5 +1,6 @@
 /*
- * serve_conn.c - see serve_loop.h: what becomes of a connection, but for the start of its program.
+ * serve_conn.c - see serve_loop.h: what becomes of a connection before its program starts, and after it has
+ * ended.
  */
 #include "serve/serve_loop.h"
 
@@ -13,54 +14,7 @@
 #include "base/fd.h"
 #include "process/reap.h"
 
-enum { BACKOFF_MIN_MS = 50, BACKOFF_MAX_MS = 1000, MANY_CHILDREN = 500, REAP_MS = 50 };
-
-unsigned long serve_active(const struct serve *s)
-{
-    return s->children.used + s->waiting_n + (s->held.fd >= 0);
-}
-
-void serve_say_status(const struct serve *s, bool asked)
-{
-    struct event e;
-    if (!asked && (s->msg->level < MSG_VERBOSE || s->msg->json))
-        return;
-    event_begin(&e, s->msg, "status");
-    event_num(&e, "active", (long long)serve_active(s));
-    event_num(&e, "limit", (long long)s->limit);
-    event_num(&e, "accepted", (long long)s->accepted);
-    event_num(&e, "denied", (long long)s->denied);
-    event_num(&e, "refused", (long long)s->refused);
-    event_text(&e, "status: %lu/%lu", serve_active(s), s->limit);
-    if (asked)
-        event_text(&e, " accepted %lu denied %lu refused %lu", s->accepted, s->denied, s->refused);
-    event_send(&e);
-}
-
-void serve_pause(struct serve *s, const char *action)
-{
-    if (!s->shortage_said)
-        msg_error(s->msg, action, "(will retry)", errno);
-    s->shortage_said = true;
-    s->backoff = s->backoff ? s->backoff * 2 : BACKOFF_MIN_MS * CLOCK_MS;
-    if (s->backoff > BACKOFF_MAX_MS * CLOCK_MS)
-        s->backoff = BACKOFF_MAX_MS * CLOCK_MS;
-    s->paused_until = clock_in(s->backoff);
-}
-
-void serve_forget_client(struct serve *s, const unsigned char *key)
-{
-    struct serve_client *client = table_find(&s->clients, key);
-    if (client && --client->connections == 0)
-        table_remove(&s->clients, client);
-}
-
-void serve_drop(struct serve_conn *c)
-{
-    free(c->preamble);
-    c->preamble = NULL;
-    fd_close(&c->fd);
-}
+enum { MANY_CHILDREN = 500, REAP_MS = 50 };
 
 /*
  * Sends a last word without waiting and hangs up. What the client has sent is read first: closing a socket

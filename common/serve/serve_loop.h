@@ -1,6 +1,7 @@
 /*
  * serve_loop.h - the inside of serve.h: the loop (serve_loop.c), what becomes of a connection
- * (serve_conn.c), the start of its program (serve_start.c), and what is kept of each child and client.
+ * (serve_conn.c), the start of its program (serve_start.c), and what is kept of each child and client
+ * (serve_state.c). None calls one that is named before it.
  */
 #ifndef SERVE_LOOP_H
 #define SERVE_LOOP_H

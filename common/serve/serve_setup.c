@@ -16,6 +16,7 @@
 #include "base/num.h"
 #include "serve/serve_loop.h"
 #include "net/ucspi.h"
+#include "process/listen_fds.h"
 
 enum {
     LIMIT_DEFAULT = 40,
@@ -154,7 +155,7 @@ void serve_listener(struct serve *s, int fd, bool blocking)
 int serve_inherit(struct serve *s, int family, int other_family)
 {
     int fds[SERVE_LISTENERS];
-    int n = notify_inherited(s->inherit_name, fds, SERVE_LISTENERS);
+    int n = listen_fds(s->inherit_name, fds, SERVE_LISTENERS);
     if (n < 0)
         msg_die(s->msg, errno == EINVAL || errno == E2BIG ? EXIT_USAGE : EXIT_SYSTEM, "inherit", "LISTEN_FDS",
             errno);

@@ -1,0 +1,15 @@
+/*
+ * listen_fds.h - sockets that a service manager has opened for us (the LISTEN_FDS protocol,
+ * sd_listen_fds(3)).
+ */
+#ifndef LISTEN_FDS_H
+#define LISTEN_FDS_H
+
+/*
+ * How many sockets LISTEN_FDS hands to this process (LISTEN_PID must be ours); they begin at fd 3 and are
+ * made close-on-exec. Only those called `name` in LISTEN_FDNAMES if it is not NULL. They go to fds[0..]. -1
+ * with errno: EINVAL when the variables make no sense, E2BIG when there are more than max.
+ */
+int listen_fds(const char *name, int *fds, int max);
+
+#endif
