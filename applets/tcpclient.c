@@ -11,6 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "net/addr_words.h"
 #include "net/client.h"
 #include "base/clock.h"
 #include "net/dial.h"

@@ -16,6 +16,7 @@
 
 #include "base/clock.h"
 #include "process/find.h"
+#include "net/addr_words.h"
 #include "net/listen.h"
 #include "serve/proxy.h"
 #include "net/resolve.h"

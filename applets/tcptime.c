@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "net/addr_words.h"
 #include "net/dial.h"
 #include "base/fd.h"
 #include "base/num.h"

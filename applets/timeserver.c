@@ -19,6 +19,7 @@
 #include "base/clock.h"
 #include "base/date.h"
 #include "base/fd.h"
+#include "net/addr_words.h"
 #include "net/listen.h"
 #include "process/notify.h"
 #include "process/listen_fds.h"
@@ -314,7 +315,7 @@ static void inherit_sockets(struct timeserver *t)
     for (int i = 0; i < n; i++) {
         int type = 0;
         socklen_t len = sizeof type;
-        bool tcp = addr_listening_family(fds[i]) >= 0;
+        bool tcp = listen_family(fds[i]) >= 0;
         bool udp = getsockopt(fds[i], SOL_SOCKET, SO_TYPE, &type, &len) == 0 && type == SOCK_DGRAM;
         struct addr a;
         if ((!tcp && !udp) || addr_local(&a, fds[i]) < 0 || addr_family(&a) == AF_UNIX)

@@ -15,7 +15,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "net/addr.h"
+#include "net/addr_words.h"
 #include "base/clock.h"
 #include "base/fd.h"
 #include "base/heap.h"

@@ -21,6 +21,7 @@
 #include "process/lock.h"
 #include "process/reap.h"
 #include "serve/serve.h"
+#include "net/addr_words.h"
 #include "net/ucspi.h"
 #include "process/worker.h"
 

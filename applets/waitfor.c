@@ -13,7 +13,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "net/addr.h"
+#include "net/addr_words.h"
 #include "base/clock.h"
 #include "base/fd.h"
 #include "base/num.h"

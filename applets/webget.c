@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "net/addr_words.h"
 #include "net/dial.h"
 #include "base/fd.h"
 #include "net/http.h"

@@ -22,6 +22,7 @@
 #include "process/notify.h"
 #include "process/notify_socket.h"
 #include "base/num.h"
+#include "net/addr_words.h"
 #include "net/probe.h"
 #include "io/relay.h"
 #include "process/sigs.h"

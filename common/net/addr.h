@@ -1,5 +1,5 @@
 /*
- * addr.h - socket addresses: from words and to text, and sockets that listen on them.
+ * addr.h - socket addresses, from words and to text.
  */
 #ifndef ADDR_H
 #define ADDR_H
@@ -9,8 +9,6 @@
 #include <stdint.h>
 #include <sys/socket.h>
 #include <sys/un.h>
-
-#include "cli/opts.h"
 
 struct addr {
     socklen_t len; /* 0: unknown */
@@ -38,25 +36,8 @@ bool addr_parse_target(struct addr *a, const char *word, uint16_t port);
 /* 0 to 65535 in decimal, or a service's name, that of TCP first (services(5)). */
 bool addr_parse_port(const char *word, uint16_t *port);
 
-/*
- * The port of the operands HOST PORT, at least `min`. Does not return on a usage error; for HOST:PORT in one
- * word its message has the two words.
- */
-uint16_t addr_port_operand(const struct msg *m, char *const *words, uint16_t min);
-
-/* For an applet whose port is an option, -p: HOST:PORT as HOST is a usage error, whose message has the
- * option. */
-void addr_refuse_port_in_host(const struct msg *m, const char *host);
-
 /* A path of 1 to ADDR_UNIX_MAX bytes, or @NAME for the abstract name (unix(7)). */
 bool addr_parse_unix(struct addr *a, const char *path);
-
-/* The operand PATH as such an address. Does not return on a usage error. */
-void addr_unix_operand(struct addr *a, const struct msg *m, const char *path);
-
-/* The argument of an option as a port to talk to, not 0; as the path of a socket. Don't return on another. */
-uint16_t addr_port_option(const struct opts *o);
-void addr_unix_option(struct addr *a, const struct opts *o);
 
 /* The addresses of the two ends of a socket, IPv4-mapped ones as IPv4. 0, or -1 with errno. */
 int addr_local(struct addr *a, int fd);
@@ -77,18 +58,5 @@ void addr_text(const struct addr *a, char text[static ADDR_TEXT_SIZE]);
 
 /* The 16 bytes that identify the host, IPv4 as mapped. */
 void addr_key(const struct addr *a, unsigned char key[static ADDR_KEY_SIZE]);
-
-/*
- * A socket of that type that is bound and, with SOCK_STREAM, listens; close-on-exec and non-blocking, and the
- * caller's to close. `dual`: an IPv6 one that takes IPv4 too. iface is the device to bind to, or NULL. *a is
- * told the port that was chosen. -1 with errno and *action.
- */
-int addr_listen(struct addr *a, int type, bool dual, int backlog, const char *iface, const char **action);
-
-/* Ties a socket to a network device (SO_BINDTODEVICE, socket(7)). */
-int addr_bind_device(int fd, const char *iface);
-
-/* Whether the socket is a listening stream socket; its family if so, else -1. */
-int addr_listening_family(int fd);
 
 #endif

@@ -12,6 +12,51 @@
 
 enum { HOST_SECONDS = 60, PORT_TRIES = 16 };
 
+static int bind_device(int fd, const char *iface)
+{
+    return setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, iface, (socklen_t)strlen(iface));
+}
+
+/*
+ * Binds and listens; says in *action which call failed. Two UDP sockets with SO_REUSEADDR would share a port,
+ * and one of them get nothing.
+ */
+static int bring_up(
+    int fd, struct addr *a, int type, bool dual, int backlog, const char *iface, const char **action)
+{
+    const int on = 1, only6 = !dual;
+    *action = "setsockopt";
+    if (type == SOCK_STREAM && setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) < 0)
+        return -1;
+    if (addr_family(a) == AF_INET6 && setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &only6, sizeof only6) < 0)
+        return -1;
+    if (iface && bind_device(fd, iface) < 0)
+        return -1;
+    *action = "bind";
+    if (bind(fd, &a->u.sa, a->len) < 0)
+        return -1;
+    *action = "listen";
+    if (type == SOCK_STREAM && listen(fd, backlog) < 0)
+        return -1;
+    struct addr bound;
+    *action = "getsockname";
+    if (addr_local(&bound, fd) < 0)
+        return -1;
+    addr_set_port(a, addr_port(&bound));
+    return 0;
+}
+
+static int open_one(struct addr *a, int type, bool dual, int backlog, const char *iface, const char **action)
+{
+    *action = "socket";
+    int fd = socket(addr_family(a), type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd < 0)
+        return -1;
+    if (bring_up(fd, a, type, dual, backlog, iface, action) < 0)
+        fd_close(&fd);
+    return fd;
+}
+
 static void close_all(struct listen *l)
 {
     while (l->n)
@@ -37,10 +82,10 @@ static int listen_everywhere(struct listen *l)
 {
     struct addr a;
     addr_parse_ip(&a, l->ipv4_only ? "0.0.0.0" : "::", l->port);
-    int fd = addr_listen(&a, l->type, true, l->backlog, l->iface, &l->action);
+    int fd = open_one(&a, l->type, true, l->backlog, l->iface, &l->action);
     if (fd < 0 && !l->ipv4_only && is_absent(errno)) {
         addr_parse_ip(&a, "0.0.0.0", l->port);
-        fd = addr_listen(&a, l->type, true, l->backlog, l->iface, &l->action);
+        fd = open_one(&a, l->type, true, l->backlog, l->iface, &l->action);
     }
     if (fd < 0)
         return fail(l, &a);
@@ -59,7 +104,7 @@ static int listen_on(struct listen *l, struct resolved *answer)
     for (int i = 0; i < answer->n; i++) {
         struct addr *a = &answer->addrs[i];
         addr_set_port(a, port);
-        int fd = addr_listen(a, l->type, false, l->backlog, l->iface, &l->action);
+        int fd = open_one(a, l->type, false, l->backlog, l->iface, &l->action);
         if (fd < 0 && is_absent(errno) && (i + 1 < answer->n || l->n))
             continue;
         if (fd < 0) {
@@ -93,4 +138,18 @@ int listen_open(struct listen *l)
     for (int tries = 0; done > 0 && tries < PORT_TRIES; tries++)
         done = listen_on(l, &answer);
     return done ? -1 : 0;
+}
+
+int listen_family(int fd)
+{
+    int type = 0, listening = 0;
+    socklen_t len = sizeof type;
+    struct addr a;
+    if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len) < 0 || type != SOCK_STREAM)
+        return -1;
+    len = sizeof listening;
+    if (getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listening, &len) < 0 || !listening)
+        return -1;
+    a.len = sizeof a.u;
+    return getsockname(fd, &a.u.sa, &a.len) < 0 ? -1 : a.u.sa.sa_family;
 }

@@ -27,4 +27,7 @@ struct listen {
 /* 0, or -1 with action, object and why; then nothing is left open. */
 int listen_open(struct listen *l);
 
+/* Whether a socket that we were given is a listening stream socket; its family if so, else -1. */
+int listen_family(int fd);
+
 #endif

@@ -8,7 +8,7 @@
 
 #include "base/date.h"
 #include "base/fd.h"
-#include "net/addr.h"
+#include "net/addr_words.h"
 
 enum { HOST_MAX = 255, LINE_SIZE = 4096 };
 

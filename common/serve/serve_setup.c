@@ -17,6 +17,7 @@
 #include "serve/serve_loop.h"
 #include "net/ucspi.h"
 #include "process/listen_fds.h"
+#include "net/listen.h"
 
 enum {
     LIMIT_DEFAULT = 40,
@@ -163,7 +164,7 @@ int serve_inherit(struct serve *s, int family, int other_family)
         msg_die(s->msg, EXIT_USAGE, "inherit: no socket was passed in LISTEN_FDS under the name",
             s->inherit_name ? s->inherit_name : "(any)", 0);
     for (int i = 0; i < n; i++) {
-        int found = addr_listening_family(fds[i]);
+        int found = listen_family(fds[i]);
         int flags = fcntl(fds[i], F_GETFL);
         if (found < 0 || (found != family && found != other_family) || flags < 0) {
             char text[32];
