@@ -80,14 +80,6 @@ static void insist_on_whole_name(const struct opts *o)
     msg_usage(o->msg, "unknown option %.*s%s", (int)len + 2, word, buf_str(&hint));
 }
 
-bool opts_letter_is_free(const struct cli *cli, char letter)
-{
-    for (size_t i = 0; i < cli->count; i++)
-        if (cli->options[i].letter == letter)
-            return false;
-    return true;
-}
-
 static int row_of_letter(const struct opts *o, int letter)
 {
     for (size_t i = 0; i < o->cli->count; i++)

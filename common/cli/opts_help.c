@@ -5,6 +5,14 @@
 
 #include "cli/opts.h"
 
+bool opts_letter_is_free(const struct cli *cli, char letter)
+{
+    for (size_t i = 0; i < cli->count; i++)
+        if (cli->options[i].letter == letter)
+            return false;
+    return true;
+}
+
 enum { WIDTH = 79, TEXT_COLUMN = 30 }; /* some terminals wrap after a full line */
 
 /* Where we are: everything else is filled up to WIDTH and goes on in column `indent` of the next line. */
