@@ -66,7 +66,7 @@ ${lines[-1]}" ]
   local port
   port=$(free_port)
   echo "$tell" >handler
-  echo "127.0.0.1:$port stream tcp nowait root $PWD/bin/sockenv sockenv sh $PWD/handler" >inetd.conf
+  echo "127.0.0.1:$port stream tcp nowait root $(command -v sockenv) sockenv sh $PWD/handler" >inetd.conf
   background server inetd -i "$PWD/inetd.conf"
   told_the_truth "$port"
 }

@@ -156,7 +156,7 @@ manager() {
   for option in --inherit --inherit=web; do
     port=$(free_port)
     background srv systemd-socket-activate -l "127.82.67.3:$port" --fdname=web \
-      "$BATS_TEST_TMPDIR/bin/tcpserver" "$option" "$BATS_TEST_TMPDIR/bin/tell"
+      "$(command -v tcpserver)" "$option" "$BATS_TEST_TMPDIR/bin/tell"
     until_line srv.err '^Listening on'
     for ((turn = 0; turn < 2; turn++)); do
       run -0 tcpclient 127.82.67.3 "$port" </dev/null
