@@ -260,7 +260,7 @@ static void listen_as_asked(struct tcpserver *t, const char *host, uint16_t port
         .port = port,
         .type = SOCK_STREAM,
         .ipv4_only = t->ucspi_options.ipv4,
-        .backlog = t->serve.backlog,
+        .backlog = t->serve.asked.backlog,
         .iface = t->iface};
     if (listen_open(&l) < 0)
         exit(msg_fatal_why(t->msg, EXIT_SYSTEM, l.action, l.object, l.why));
@@ -309,7 +309,7 @@ static void check(struct tcpserver *t, char **prog)
 {
     if (t->rules_optional && !t->rules_path)
         msg_usage(t->msg, "-X needs -x FILE");
-    if (t->per_net && !t->serve.per_client)
+    if (t->per_net && !t->serve.asked.per_client)
         msg_usage(t->msg, "--per-net needs -C N");
     serve_check(&t->serve, prog);
     if (!t->rules_path)
@@ -371,7 +371,7 @@ static void take_option(struct tcpserver *t, int row, const struct opts *o)
         break;
     case OPT_PROXY:
         t->kind.preamble = read_proxy;
-        t->serve.preamble_time = o->arg ? opts_duration(o) : PROXY_SECONDS * CLOCK_SECOND;
+        t->serve.asked.preamble_time = o->arg ? opts_duration(o) : PROXY_SECONDS * CLOCK_SECOND;
         break;
     }
 }
@@ -412,10 +412,10 @@ static int tcpserver_main(struct msg *m, int argc, char **argv)
         return explain(&t);
     argv += o.first;
     argc -= o.first;
-    uint16_t port = t.serve.inherit ? 0 : addr_port_operand(m, argv, 0);
-    int operands = t.serve.inherit ? 0 : 2;
+    uint16_t port = t.serve.asked.inherit ? 0 : addr_port_operand(m, argv, 0);
+    int operands = t.serve.asked.inherit ? 0 : 2;
     check(&t, argv + operands);
-    if (t.serve.inherit)
+    if (t.serve.asked.inherit)
         inherit(&t);
     else
         listen_as_asked(&t, argv[0], port);

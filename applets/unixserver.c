@@ -169,10 +169,10 @@ static void bind_file(struct unixserver *u, int fd, const char *path)
     if ((u->owner.has_uid || u->owner.has_gid) && lchown(path, u->owner.has_uid ? u->owner.uid : (uid_t)-1,
                                                       u->owner.has_gid ? u->owner.gid : (gid_t)-1) < 0)
         give_up(u, lock, "chown");
-    if (listen(fd, u->serve.backlog) < 0)
+    if (listen(fd, u->serve.asked.backlog) < 0)
         give_up(u, lock, "listen on");
     fd_close(&lock);
-    if (u->serve.user.has_uid || u->serve.user.has_gid)
+    if (u->serve.asked.user.has_uid || u->serve.asked.user.has_gid)
         start_keeper(u);
 }
 
@@ -184,7 +184,7 @@ static void listen_at(struct unixserver *u, const char *path)
         msg_die_sys(u->msg, "socket", NULL);
     if (*path != '@')
         bind_file(u, fd, path);
-    else if (bind(fd, &u->address.u.sa, u->address.len) < 0 || listen(fd, u->serve.backlog) < 0)
+    else if (bind(fd, &u->address.u.sa, u->address.len) < 0 || listen(fd, u->serve.asked.backlog) < 0)
         msg_die_sys(u->msg, "bind", path);
     serve_listener(&u->serve, fd, false);
 }
@@ -329,17 +329,17 @@ static int unixserver_main(struct msg *m, int argc, char **argv)
         take_option(&u, row, &o);
     argv += o.first;
     argc -= o.first;
-    if (!u.serve.inherit && argc < 1)
+    if (!u.serve.asked.inherit && argc < 1)
         msg_usage(m, "missing PATH");
-    const char *where = u.serve.inherit ? "" : *argv++;
+    const char *where = u.serve.asked.inherit ? "" : *argv++;
     char inherited[ADDR_TEXT_SIZE];
     serve_check(&u.serve, argv);
-    bool file = !u.serve.inherit && *where != '@';
+    bool file = !u.serve.asked.inherit && *where != '@';
     if (!file && (u.mode_is_set || u.owner.has_uid || u.owner.has_gid))
         msg_usage(
             m, "-p and -o need a socket file: they cannot be combined with an abstract name or --inherit");
     serve_catch_signals(); /* what ends us from here on finds its way past clean_up */
-    if (u.serve.inherit) {
+    if (u.serve.asked.inherit) {
         struct addr a = {0};
         serve_inherit(&u.serve, AF_UNIX, AF_UNIX);
         if (addr_local(&a, u.serve.listener[0]) == 0)

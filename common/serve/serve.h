@@ -75,12 +75,8 @@ struct serve_kind {
 
 enum { SERVE_LISTENERS = 32, SERVE_RECENT = 64 };
 
-struct serve {
-    struct msg *msg;
-    const struct serve_kind *kind;
-    void *owner;
-
-    /* what was asked for */
+/* What the options ask for. */
+struct serve_asked {
     struct notify notify;
     struct user user;
     const char *banner, *inherit_name;
@@ -88,9 +84,18 @@ struct serve {
     unsigned long limit, per_client, max;
     int backlog;
     bool inherit, drain_set;
-    int64_t drain, preamble_time;
+    int64_t drain;
+    int64_t preamble_time; /* the applet's to set, with kind->preamble */
+};
 
-    /* what listens */
+/* A server. The applet fills it by serve_init and serve_option; all below `asked` is the inside of serve_*.c.
+ */
+struct serve {
+    struct msg *msg;
+    const struct serve_kind *kind;
+    void *owner;
+    struct serve_asked asked;
+
     int listener[SERVE_LISTENERS];
     bool blocking[SERVE_LISTENERS]; /* inherited without O_NONBLOCK, which is not ours to set */
     int listeners;
@@ -99,27 +104,44 @@ struct serve {
     struct spawn program;
     const char *prog; /* as the user named it */
     struct env env;
-    struct serve_start *starts; /* those that are on their way, and idle records */
-    size_t starts_n, starts_room;
-    bool starts_short;
-    pid_t recent[SERVE_RECENT]; /* programs that were started last, a ring; 0: none, or seen to have ended */
-    unsigned recent_at;
-    int64_t reap_at; /* when all are looked at; 0: nobody is known to have ended */
 
-    /* how it goes */
+    struct {
+        struct serve_start *list; /* those that are on their way, and idle records */
+        size_t n, room;
+        bool are_short; /* one waits for memory */
+    } starts;
+
+    /* the programs that run, and their clients */
     struct table children, clients;
-    struct serve_conn *waiting; /* for their preamble */
-    size_t waiting_n, waiting_room;
+    struct {
+        pid_t pids[SERVE_RECENT]; /* those that were started last, a ring; 0: none, or seen to have ended */
+        unsigned at;
+    } recent;
+    int64_t reap_at; /* when all are looked at; 0: nobody is known to have ended */
+    unsigned long accepted, refused, denied;
+
+    /* connections that have no program yet */
+    struct {
+        struct serve_conn *list; /* for their preamble */
+        size_t n, room;
+    } waiting;
     struct pollfd *polls;   /* room for all of these and the listeners */
     struct serve_conn held; /* accepted, but there was no process for it yet; fd -1: none */
-    unsigned long accepted, refused, denied;
-    int64_t *rate_times; /* the last rate_n accepts, a ring */
-    size_t rate_n, rate_at;
-    int64_t rate_window;
-    int64_t paused_until, backoff;
-    bool shortage_said;
-    int accept_errors; /* one after the other */
-    int stop;          /* the signal that ends us, 0: none yet */
+
+    struct {
+        int64_t *times; /* the last n accepts, a ring */
+        size_t n, at;
+        int64_t window;
+    } rate;
+
+    /* after a shortage */
+    struct {
+        int64_t until, backoff;
+        bool is_said;
+        int accept_errors; /* one after the other */
+    } pause;
+
+    int stop; /* the signal that ends us, 0: none yet */
     int64_t drain_until;
 };
 

@@ -41,8 +41,8 @@ static void say_refused(const struct serve *s, const struct serve_conn *c)
     s->kind->client(c, &client);
     event_begin(&e, s->msg, "refuse");
     event_str(&e, "client", buf_str(&client));
-    event_num(&e, "limit", (long long)s->per_client);
-    event_text(&e, "refuse %s: it already has %lu connections", mem, s->per_client);
+    event_num(&e, "limit", (long long)s->asked.per_client);
+    event_text(&e, "refuse %s: it already has %lu connections", mem, s->asked.per_client);
     event_send(&e);
 }
 
@@ -70,8 +70,8 @@ static void take_end(struct serve *s, pid_t pid, int status)
     serve_start_is_over(s, pid);
     say_end(s, pid, status);
     serve_say_status(s, false);
-    if (s->shortage_said)
-        s->paused_until = 0; /* what it had is free again */
+    if (s->pause.is_said)
+        s->pause.until = 0; /* what it had is free again */
 }
 
 /* How many of those that were started last have ended. */
@@ -79,10 +79,10 @@ static int reap_recent(struct serve *s)
 {
     int status, n = 0;
     for (int i = 0; i < SERVE_RECENT; i++) {
-        pid_t pid = s->recent[i];
+        pid_t pid = s->recent.pids[i];
         if (!pid || !reap_that(pid, &status))
             continue;
-        s->recent[i] = 0;
+        s->recent.pids[i] = 0;
         take_end(s, pid, status);
         n++;
     }
@@ -112,15 +112,15 @@ void serve_admit(struct serve *s, struct serve_conn *c)
 {
     free(c->preamble);
     c->preamble = NULL;
-    if (s->banner)
-        send(c->fd, s->banner, strlen(s->banner), MSG_DONTWAIT | MSG_NOSIGNAL);
+    if (s->asked.banner)
+        send(c->fd, s->asked.banner, strlen(s->asked.banner), MSG_DONTWAIT | MSG_NOSIGNAL);
     if (!s->kind->admit(s->owner, c)) {
         s->denied++;
         serve_drop(c);
         return;
     }
     struct serve_client *client = table_add(&s->clients, c->key);
-    if (client && s->per_client && client->connections >= s->per_client) {
+    if (client && s->asked.per_client && client->connections >= s->asked.per_client) {
         serve_reap(s); /* one of them may be gone by now */
         client = table_add(&s->clients, c->key);
     }
@@ -129,10 +129,10 @@ void serve_admit(struct serve *s, struct serve_conn *c)
         serve_drop(c);
         return;
     }
-    if (s->per_client && client->connections >= s->per_client) {
+    if (s->asked.per_client && client->connections >= s->asked.per_client) {
         s->refused++;
         say_refused(s, c);
-        send_off(c, s->per_client_message);
+        send_off(c, s->asked.per_client_message);
         return;
     }
     c->client_connections = ++client->connections;
@@ -142,18 +142,18 @@ void serve_admit(struct serve *s, struct serve_conn *c)
 /* Puts a connection whose preamble is not there yet among those that wait for it. */
 static int wait_for_preamble(struct serve *s, const struct serve_conn *c)
 {
-    if (s->waiting_n == s->waiting_room) {
-        size_t room = s->waiting_room ? s->waiting_room * 2 : 16;
+    if (s->waiting.n == s->waiting.room) {
+        size_t room = s->waiting.room ? s->waiting.room * 2 : 16;
         struct pollfd *polls = realloc(s->polls, (room + SERVE_LISTENERS) * sizeof *polls);
         if (polls)
             s->polls = polls;
-        struct serve_conn *more = polls ? realloc(s->waiting, room * sizeof *more) : NULL;
+        struct serve_conn *more = polls ? realloc(s->waiting.list, room * sizeof *more) : NULL;
         if (!more)
             return -1;
-        s->waiting = more;
-        s->waiting_room = room;
+        s->waiting.list = more;
+        s->waiting.room = room;
     }
-    s->waiting[s->waiting_n++] = *c;
+    s->waiting.list[s->waiting.n++] = *c;
     return 0;
 }
 
@@ -165,7 +165,7 @@ void serve_welcome(struct serve *s, struct serve_conn *c)
         return;
     }
     int ready = s->kind->preamble ? s->kind->preamble(s->owner, c) : 1;
-    c->deadline = clock_in(s->preamble_time);
+    c->deadline = clock_in(s->asked.preamble_time);
     if (ready > 0) {
         serve_admit(s, c);
     } else if (ready < 0) {

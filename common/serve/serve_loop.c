@@ -22,14 +22,15 @@ enum { ACCEPT_ERRORS_MAX = 16, ACCEPTS_A_ROUND = 64, POLL_FAILED_MS = 50 };
 /* Whether another connection may be accepted now; if not because of time, that time is in s->paused_until. */
 static bool may_accept(struct serve *s)
 {
-    if (s->stop || s->held.fd >= 0 || serve_active(s) >= s->limit || (s->max && s->accepted >= s->max))
+    if (s->stop || s->held.fd >= 0 || serve_active(s) >= s->asked.limit ||
+        (s->asked.max && s->accepted >= s->asked.max))
         return false;
-    if (s->paused_until && clock_left(s->paused_until))
+    if (s->pause.until && clock_left(s->pause.until))
         return false;
-    if (s->rate_n) {
-        int64_t free_at = s->rate_times[s->rate_at] + s->rate_window;
+    if (s->rate.n) {
+        int64_t free_at = s->rate.times[s->rate.at] + s->rate.window;
         if (clock_left(free_at)) {
-            s->paused_until = free_at;
+            s->pause.until = free_at;
             return false;
         }
     }
@@ -38,10 +39,10 @@ static bool may_accept(struct serve *s)
 
 static void count_rate(struct serve *s)
 {
-    if (!s->rate_n)
+    if (!s->rate.n)
         return;
-    s->rate_times[s->rate_at] = clock_now();
-    s->rate_at = (s->rate_at + 1) % s->rate_n;
+    s->rate.times[s->rate.at] = clock_now();
+    s->rate.at = (s->rate.at + 1) % s->rate.n;
 }
 
 static int accept_one(const struct serve *s, int i, struct serve_conn *c)
@@ -71,7 +72,7 @@ static void accept_all(struct serve *s, int i)
     for (int n = 0; n < ACCEPTS_A_ROUND && may_accept(s); n++) {
         struct serve_conn c = {.fd = -1};
         if (accept_one(s, i, &c) >= 0) {
-            s->accept_errors = 0;
+            s->pause.accept_errors = 0;
             count_rate(s);
             serve_welcome(s, &c);
             if (s->blocking[i]) /* poll(2) must say again that there is another */
@@ -80,8 +81,8 @@ static void accept_all(struct serve *s, int i)
         }
         if (errno == EAGAIN || errno == EINTR)
             return;
-        if (!is_one_clients(errno) || ++s->accept_errors == ACCEPT_ERRORS_MAX) {
-            s->accept_errors = 0;
+        if (!is_one_clients(errno) || ++s->pause.accept_errors == ACCEPT_ERRORS_MAX) {
+            s->pause.accept_errors = 0;
             serve_pause(s, "accept");
             return;
         }
@@ -126,14 +127,14 @@ static void take_signals(struct serve *s)
         return;
     }
     s->stop = sig;
-    s->drain_until = sig == SIGTERM && s->drain_set ? clock_in(s->drain) : 0;
+    s->drain_until = sig == SIGTERM && s->asked.drain_set ? clock_in(s->asked.drain) : 0;
     close_listeners(s);
     notify_stopping();
 }
 
 static void retry_held(struct serve *s)
 {
-    if (s->held.fd < 0 || (s->paused_until && clock_left(s->paused_until)))
+    if (s->held.fd < 0 || (s->pause.until && clock_left(s->pause.until)))
         return;
     struct serve_conn c = s->held;
     s->held.fd = -1;
@@ -161,7 +162,7 @@ static void serve_waiting(struct serve *s, const struct pollfd *polls, size_t n)
 {
     size_t kept = 0;
     for (size_t i = 0; i < n; i++) {
-        struct serve_conn c = s->waiting[i];
+        struct serve_conn c = s->waiting.list[i];
         bool may = may_read_preambles(s);
         int ready = may && polls[i].revents ? s->kind->preamble(s->owner, &c) : 0;
         if (may && ready == 0 && !clock_left(c.deadline)) {
@@ -169,10 +170,10 @@ static void serve_waiting(struct serve *s, const struct pollfd *polls, size_t n)
             ready = -1;
         }
         if (ready == 0) {
-            s->waiting[kept++] = c;
+            s->waiting.list[kept++] = c;
             continue;
         }
-        s->waiting_n--;
+        s->waiting.n--;
         if (ready > 0)
             serve_admit(s, &c);
         else
@@ -184,8 +185,8 @@ static void serve_waiting(struct serve *s, const struct pollfd *polls, size_t n)
 static nfds_t fill_polls(struct serve *s, nfds_t *listeners)
 {
     size_t n = 0;
-    for (size_t i = 0; may_read_preambles(s) && i < s->waiting_n; i++)
-        s->polls[n++] = (struct pollfd){.fd = s->waiting[i].fd, .events = POLLIN};
+    for (size_t i = 0; may_read_preambles(s) && i < s->waiting.n; i++)
+        s->polls[n++] = (struct pollfd){.fd = s->waiting.list[i].fd, .events = POLLIN};
     *listeners = n;
     bool accept = may_accept(s);
     for (int i = 0; accept && i < s->listeners; i++)
@@ -198,11 +199,11 @@ static int64_t sleep_time(struct serve *s)
     int64_t until = s->stop ? s->drain_until : CLOCK_NEVER;
     if (s->reap_at)
         until = clock_first(until, s->reap_at);
-    if (s->paused_until && (s->held.fd >= 0 || !s->stop))
-        until = clock_first(until, s->paused_until);
-    for (size_t i = 0; may_read_preambles(s) && i < s->waiting_n; i++)
-        until = clock_first(until, s->waiting[i].deadline);
-    return clock_first(clock_left(until), notify_tend(&s->notify, s->msg));
+    if (s->pause.until && (s->held.fd >= 0 || !s->stop))
+        until = clock_first(until, s->pause.until);
+    for (size_t i = 0; may_read_preambles(s) && i < s->waiting.n; i++)
+        until = clock_first(until, s->waiting.list[i].deadline);
+    return clock_first(clock_left(until), notify_tend(&s->asked.notify, s->msg));
 }
 
 static void one_round(struct serve *s)
@@ -216,8 +217,8 @@ static void one_round(struct serve *s)
     if (ready <= 0)
         for (nfds_t i = 0; i < n; i++)
             s->polls[i].revents = 0;
-    if (s->paused_until && !clock_left(s->paused_until))
-        s->paused_until = 0;
+    if (s->pause.until && !clock_left(s->pause.until))
+        s->pause.until = 0;
     take_signals(s);
     retry_held(s);
     if (first_listener)
@@ -238,14 +239,14 @@ static bool finished(const struct serve *s)
 {
     if (s->stop)
         return !serve_active(s) || !clock_left(s->drain_until);
-    return s->max && s->accepted >= s->max && !serve_active(s);
+    return s->asked.max && s->accepted >= s->asked.max && !serve_active(s);
 }
 
 int serve_loop(struct serve *s)
 {
     serve_say_status(s, false);
     while (!finished(s)) {
-        if (s->max && s->accepted >= s->max)
+        if (s->asked.max && s->accepted >= s->asked.max)
             close_listeners(s);
         one_round(s);
     }
@@ -255,7 +256,7 @@ int serve_loop(struct serve *s)
     serve_wait_for_starts(s);
     if (s->held.fd >= 0)
         msg_error(s->msg, "exit: close a connection whose program could not be started", NULL, 0);
-    if (s->drain_set && s->stop == SIGTERM && serve_active(s)) {
+    if (s->asked.drain_set && s->stop == SIGTERM && serve_active(s)) {
         msg_error(s->msg, "drain: terminate the programs that are still running", NULL, 0);
         terminate_children(s);
         return EXIT_DEADLINE;

@@ -29,9 +29,8 @@ enum {
 
 void serve_init(struct serve *s, struct msg *m, const struct serve_kind *kind, void *owner)
 {
-    *s = (struct serve){
-        .msg = m, .kind = kind, .owner = owner, .limit = LIMIT_DEFAULT, .backlog = BACKLOG_DEFAULT};
-    s->notify.fd = -1;
+    *s = (struct serve){.msg = m, .kind = kind, .owner = owner};
+    s->asked = (struct serve_asked){.limit = LIMIT_DEFAULT, .backlog = BACKLOG_DEFAULT, .notify.fd = -1};
     s->held.fd = -1;
     s->children = (struct table){.entry_size = sizeof(struct serve_child), .key_size = sizeof(pid_t)};
     s->clients = (struct table){.entry_size = sizeof(struct serve_client), .key_size = ADDR_KEY_SIZE};
@@ -61,9 +60,9 @@ static void take_per_client(struct serve *s, const struct opts *o)
     uint64_t n;
     if (!num_u64n(o->arg, digits, 1, LIMIT_MAX, &n))
         opts_wrong(o, "expected N or N:MESSAGE, with N from 1 to 1000000");
-    s->per_client = (unsigned long)n;
-    free(s->per_client_message);
-    s->per_client_message = o->arg[digits] ? unescape(o, o->arg + digits + 1) : NULL;
+    s->asked.per_client = (unsigned long)n;
+    free(s->asked.per_client_message);
+    s->asked.per_client_message = o->arg[digits] ? unescape(o, o->arg + digits + 1) : NULL;
 }
 
 static void take_rate(struct serve *s, const struct opts *o)
@@ -74,19 +73,19 @@ static void take_rate(struct serve *s, const struct opts *o)
     if (!num_u64n(o->arg, digits, 1, RATE_MAX, &n) || !o->arg[digits] ||
         !num_duration(o->arg + digits + 1, &window) || !window)
         opts_wrong(o, "expected N/TIME, such as 100/1 or 5/250ms");
-    free(s->rate_times);
-    s->rate_n = (size_t)n;
-    s->rate_window = window;
-    s->rate_times = malloc(s->rate_n * sizeof *s->rate_times);
-    if (!s->rate_times)
+    free(s->rate.times);
+    s->rate.n = (size_t)n;
+    s->rate.window = window;
+    s->rate.times = malloc(s->rate.n * sizeof *s->rate.times);
+    if (!s->rate.times)
         msg_die_sys(o->msg, "malloc", NULL);
-    for (size_t i = 0; i < s->rate_n; i++)
-        s->rate_times[i] = INT64_MIN / 2;
+    for (size_t i = 0; i < s->rate.n; i++)
+        s->rate.times[i] = INT64_MIN / 2;
 }
 
 static void take_user_from_env(struct serve *s, const struct opts *o)
 {
-    const char *wrong = user_from_env(&s->user);
+    const char *wrong = user_from_env(&s->asked.user);
     if (wrong)
         opts_wrong(o, wrong);
 }
@@ -97,23 +96,23 @@ void serve_option(struct serve *s, int row, const struct opts *o)
     switch ((enum serve_row)row) {
     case OPT_PRINT_PORT:
     case OPT_READY_FD:
-        notify_option(&s->notify, row - OPT_PRINT_PORT, o);
+        notify_option(&s->asked.notify, row - OPT_PRINT_PORT, o);
         break;
     case OPT_BACKLOG:
-        s->backlog = (int)opts_num(o, 0, INT32_MAX);
+        s->asked.backlog = (int)opts_num(o, 0, INT32_MAX);
         break;
     case OPT_BANNER:
-        s->banner = o->arg;
+        s->asked.banner = o->arg;
         break;
     case OPT_LIMIT:
-        s->limit = (unsigned long)opts_num(o, 1, LIMIT_MAX);
+        s->asked.limit = (unsigned long)opts_num(o, 1, LIMIT_MAX);
         break;
     case OPT_PER_CLIENT:
         take_per_client(s, o);
         break;
     case OPT_USER:
     case OPT_GROUP:
-        user_option(&s->user, row - OPT_USER, o);
+        user_option(&s->asked.user, row - OPT_USER, o);
         break;
     case OPT_USER_ENV:
         take_user_from_env(s, o);
@@ -131,15 +130,15 @@ void serve_option(struct serve *s, int row, const struct opts *o)
         take_rate(s, o);
         break;
     case OPT_DRAIN:
-        s->drain = opts_duration(o);
-        s->drain_set = true;
+        s->asked.drain = opts_duration(o);
+        s->asked.drain_set = true;
         break;
     case OPT_MAX:
-        s->max = (unsigned long)opts_num(o, 1, UINT32_MAX);
+        s->asked.max = (unsigned long)opts_num(o, 1, UINT32_MAX);
         break;
     case OPT_INHERIT:
-        s->inherit = true;
-        s->inherit_name = o->arg;
+        s->asked.inherit = true;
+        s->asked.inherit_name = o->arg;
         break;
     case OPT_LOG_FORMAT:
         opts_log_format(o, s->msg);
@@ -156,13 +155,13 @@ void serve_listener(struct serve *s, int fd, bool blocking)
 int serve_inherit(struct serve *s, int family, int other_family)
 {
     int fds[SERVE_LISTENERS];
-    int n = listen_fds(s->inherit_name, fds, SERVE_LISTENERS);
+    int n = listen_fds(s->asked.inherit_name, fds, SERVE_LISTENERS);
     if (n < 0)
         msg_die(s->msg, errno == EINVAL || errno == E2BIG ? EXIT_USAGE : EXIT_SYSTEM, "inherit", "LISTEN_FDS",
             errno);
     if (n == 0)
         msg_die(s->msg, EXIT_USAGE, "inherit: no socket was passed in LISTEN_FDS under the name",
-            s->inherit_name ? s->inherit_name : "(any)", 0);
+            s->asked.inherit_name ? s->asked.inherit_name : "(any)", 0);
     for (int i = 0; i < n; i++) {
         int found = listen_family(fds[i]);
         int flags = fcntl(fds[i], F_GETFL);
@@ -208,14 +207,14 @@ static int prepare_program(struct serve *s, const char *path, char **argv)
 
 void serve_check(struct serve *s, char **argv)
 {
-    if (s->user.has_uid && !s->user.has_gid)
+    if (s->asked.user.has_uid && !s->asked.user.has_gid)
         msg_usage(s->msg, "option -u: the user has no entry in the user database, and so no group: use -u "
                           "USER:GROUP or -g GROUP");
     const char *path = *argv ? find_program(*argv) : NULL;
     if (*argv && !path)
         exit(find_failed(s->msg, *argv, errno));
     find_free(path, *argv);
-    if (s->notify.print && s->notify.fd == STDOUT_FILENO)
+    if (s->asked.notify.print && s->asked.notify.fd == STDOUT_FILENO)
         msg_usage(s->msg, "-1 and --ready-fd 1 cannot be combined: both write to stdout");
     s->prog = *argv;
 }
@@ -245,14 +244,14 @@ int serve_run(struct serve *s, const char *where, const char *path, char **argv)
     fd_cloexec_from(STDERR_FILENO + 1);
     if (provide_stderr() < 0)
         return msg_fatal(s->msg, EXIT_SYSTEM, "open", "/dev/null", errno);
-    if (user_become(&s->user) < 0)
+    if (user_become(&s->asked.user) < 0)
         return msg_fatal(s->msg, EXIT_SYSTEM, "change user", NULL, errno);
     if ((failed = prepare_program(s, path, argv)) || (failed = prepare_environment(s)))
         return failed;
     s->polls = malloc(SERVE_LISTENERS * sizeof *s->polls);
     if (!s->polls)
         return msg_fatal(s->msg, EXIT_SYSTEM, "malloc", NULL, errno);
-    if (notify_ready(&s->notify, "READY=1", where, &object) < 0)
+    if (notify_ready(&s->asked.notify, "READY=1", where, &object) < 0)
         return msg_fatal(s->msg, EXIT_SYSTEM, "report readiness to", object, errno);
     return serve_loop(s);
 }

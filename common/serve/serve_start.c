@@ -21,8 +21,8 @@ static bool is_shortage(int err)
 
 static void shortage_is_over(struct serve *s)
 {
-    s->shortage_said = false;
-    s->backoff = s->paused_until = 0;
+    s->pause.is_said = false;
+    s->pause.backoff = s->pause.until = 0;
 }
 
 /* ---- perlipc's greeting ---- */
@@ -77,22 +77,22 @@ static bool is_needed(const struct serve_start *start)
 static struct serve_start *idle_start(struct serve *s)
 {
     enum { FEW = 16 };
-    while (s->starts_n > FEW && !is_needed(&s->starts[s->starts_n - 1]))
-        spawn_free(s->starts[--s->starts_n].record);
-    for (size_t i = 0; i < s->starts_n; i++)
-        if (!is_needed(&s->starts[i]))
-            return &s->starts[i];
-    if (s->starts_n == s->starts_room) {
-        size_t room = s->starts_room ? s->starts_room * 2 : 8;
-        struct serve_start *more = realloc(s->starts, room * sizeof *more);
+    while (s->starts.n > FEW && !is_needed(&s->starts.list[s->starts.n - 1]))
+        spawn_free(s->starts.list[--s->starts.n].record);
+    for (size_t i = 0; i < s->starts.n; i++)
+        if (!is_needed(&s->starts.list[i]))
+            return &s->starts.list[i];
+    if (s->starts.n == s->starts.room) {
+        size_t room = s->starts.room ? s->starts.room * 2 : 8;
+        struct serve_start *more = realloc(s->starts.list, room * sizeof *more);
         if (!more)
             return NULL;
-        s->starts = more;
-        s->starts_room = room;
+        s->starts.list = more;
+        s->starts.room = room;
     }
-    struct serve_start *start = &s->starts[s->starts_n];
+    struct serve_start *start = &s->starts.list[s->starts.n];
     *start = (struct serve_start){.record = spawn_record()};
-    s->starts_n += start->record != NULL;
+    s->starts.n += start->record != NULL;
     return start->record ? start : NULL;
 }
 
@@ -130,18 +130,18 @@ static pid_t start_process(struct serve *s, struct serve_conn *c, const char **f
 static int shortage_of_starts(const struct serve *s)
 {
     int err = 0;
-    for (size_t i = 0; i < s->starts_n && !err; i++)
-        err = s->starts[i].pid ? spawn_shortage(s->starts[i].record) : 0;
+    for (size_t i = 0; i < s->starts.n && !err; i++)
+        err = s->starts.list[i].pid ? spawn_shortage(s->starts.list[i].record) : 0;
     return err;
 }
 
 void serve_look_at_starts(struct serve *s)
 {
     int err = shortage_of_starts(s);
-    if (!err && s->starts_short)
+    if (!err && s->starts.are_short)
         shortage_is_over(s);
-    s->starts_short = err != 0;
-    if (!err || s->shortage_said)
+    s->starts.are_short = err != 0;
+    if (!err || s->pause.is_said)
         return;
     errno = err;
     serve_pause(s, "exec");
@@ -150,8 +150,8 @@ void serve_look_at_starts(struct serve *s)
 void serve_start_is_over(struct serve *s, pid_t pid)
 {
     const char *step;
-    for (size_t i = 0; i < s->starts_n; i++) {
-        struct serve_start *start = &s->starts[i];
+    for (size_t i = 0; i < s->starts.n; i++) {
+        struct serve_start *start = &s->starts.list[i];
         if (start->pid != pid)
             continue;
         int err = spawn_reaped(start->record, &step);
@@ -165,8 +165,8 @@ void serve_wait_for_starts(const struct serve *s)
 {
     const struct timespec nap = {.tv_nsec = CLOCK_MS};
     int64_t deadline = clock_in(CLOCK_SECOND);
-    for (size_t i = 0; i < s->starts_n; i++)
-        while (s->starts[i].pid && spawn_holds_fds(s->starts[i].record) && clock_left(deadline))
+    for (size_t i = 0; i < s->starts.n; i++)
+        while (s->starts.list[i].pid && spawn_holds_fds(s->starts.list[i].record) && clock_left(deadline))
             nanosleep(&nap, NULL);
 }
 
@@ -203,7 +203,7 @@ void serve_start(struct serve *s, struct serve_conn *c)
         shortage_is_over(s);
     struct serve_child *child = table_add(&s->children, &pid); /* there is room: it can't fail */
     memcpy(child->client, c->key, sizeof child->client);
-    s->recent[s->recent_at++ % SERVE_RECENT] = pid;
+    s->recent.pids[s->recent.at++ % SERVE_RECENT] = pid;
     say_ok(s, c, pid);
     serve_drop(c);
     serve_say_status(s, false);

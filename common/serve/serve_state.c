@@ -13,7 +13,7 @@ enum { BACKOFF_MIN_MS = 50, BACKOFF_MAX_MS = 1000 };
 
 unsigned long serve_active(const struct serve *s)
 {
-    return s->children.used + s->waiting_n + (s->held.fd >= 0);
+    return s->children.used + s->waiting.n + (s->held.fd >= 0);
 }
 
 void serve_say_status(const struct serve *s, bool asked)
@@ -23,11 +23,11 @@ void serve_say_status(const struct serve *s, bool asked)
         return;
     event_begin(&e, s->msg, "status");
     event_num(&e, "active", (long long)serve_active(s));
-    event_num(&e, "limit", (long long)s->limit);
+    event_num(&e, "limit", (long long)s->asked.limit);
     event_num(&e, "accepted", (long long)s->accepted);
     event_num(&e, "denied", (long long)s->denied);
     event_num(&e, "refused", (long long)s->refused);
-    event_text(&e, "status: %lu/%lu", serve_active(s), s->limit);
+    event_text(&e, "status: %lu/%lu", serve_active(s), s->asked.limit);
     if (asked)
         event_text(&e, " accepted %lu denied %lu refused %lu", s->accepted, s->denied, s->refused);
     event_send(&e);
@@ -35,13 +35,13 @@ void serve_say_status(const struct serve *s, bool asked)
 
 void serve_pause(struct serve *s, const char *action)
 {
-    if (!s->shortage_said)
+    if (!s->pause.is_said)
         msg_error(s->msg, action, "(will retry)", errno);
-    s->shortage_said = true;
-    s->backoff = s->backoff ? s->backoff * 2 : BACKOFF_MIN_MS * CLOCK_MS;
-    if (s->backoff > BACKOFF_MAX_MS * CLOCK_MS)
-        s->backoff = BACKOFF_MAX_MS * CLOCK_MS;
-    s->paused_until = clock_in(s->backoff);
+    s->pause.is_said = true;
+    s->pause.backoff = s->pause.backoff ? s->pause.backoff * 2 : BACKOFF_MIN_MS * CLOCK_MS;
+    if (s->pause.backoff > BACKOFF_MAX_MS * CLOCK_MS)
+        s->pause.backoff = BACKOFF_MAX_MS * CLOCK_MS;
+    s->pause.until = clock_in(s->pause.backoff);
 }
 
 void serve_forget_client(struct serve *s, const unsigned char *key)
