@@ -123,9 +123,9 @@ static int run(struct reap *r)
     struct job *j = &r->job;
     r->terminal = open("/dev/tty", O_RDWR | O_NOCTTY | O_CLOEXEC);
     r->foreground = r->group && r->terminal >= 0 && tcgetpgrp(r->terminal) == getpgrp();
-    j->on_signal = pass_on;
-    j->on_stop = stop_along;
-    j->owner = r;
+    j->hooks.on_signal = pass_on;
+    j->hooks.on_stop = stop_along;
+    j->hooks.owner = r;
     job_begin(j, true);
     catch_signals(r);
     struct spawn spawn = {.signals = SIGS_INHERITED,

@@ -259,9 +259,9 @@ static int sigtrap_main(struct msg *m, int argc, char **argv)
     int failed = job_find(&s.job);
     if (failed)
         return failed;
-    s.job.on_signal = act;
-    s.job.on_other = take_end;
-    s.job.owner = &s;
+    s.job.hooks.on_signal = act;
+    s.job.hooks.on_other = take_end;
+    s.job.hooks.owner = &s;
     job_begin(&s.job, false);
     if (env_init(&s.handler.env, environ) < 0)
         msg_die_sys(m, "malloc", NULL);

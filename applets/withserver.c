@@ -371,7 +371,7 @@ static void pass_log_while_ending(void *owner)
     w->log.can_read = true;
     pass_log(w);
     if (w->out < 0 || !w->log.can_write) /* to be passed on when all have ended */
-        w->job.watched.fd = -1;
+        w->job.hooks.watched.fd = -1;
 }
 
 /* First SERVER alone, which may have children to look after; then all processes that are left. */
@@ -391,8 +391,8 @@ static int end_all(struct withserver *w)
         else
             w->stop = stop;
     }
-    w->job.watched = (struct pollfd){.fd = w->out, .events = POLLIN};
-    w->job.on_watched = pass_log_while_ending;
+    w->job.hooks.watched = (struct pollfd){.fd = w->out, .events = POLLIN};
+    w->job.hooks.on_watched = pass_log_while_ending;
     int left = job_end(&w->job, SIGTERM, clock_left(until));
     until = clock_in(CLOCK_SECOND);
     while (w->out >= 0 && w->line_done && clock_left(until))
@@ -418,8 +418,8 @@ static int run(struct withserver *w)
 {
     struct job *j = &w->job;
     w->deadline = clock_in(w->timeout);
-    j->on_signal = take_signal;
-    j->owner = w;
+    j->hooks.on_signal = take_signal;
+    j->hooks.owner = w;
     job_begin(j, true);
     job_stay_awake();
     job_env(j); /* before there is a SERVER to end */

@@ -160,18 +160,18 @@ static void take_log(void *owner)
 {
     struct monitor *m = owner;
     logpump_tend(&m->log, true);
-    m->job.watched = logpump_poll(&m->log);
+    m->job.hooks.watched = logpump_poll(&m->log);
 }
 
 void monitor_prog_begin(struct monitor *m)
 {
-    m->job.on_signal = take_signal;
-    m->job.on_watched = take_log;
-    m->job.owner = m;
+    m->job.hooks.on_signal = take_signal;
+    m->job.hooks.on_watched = take_log;
+    m->job.hooks.owner = m;
 }
 
 int monitor_prog_end(struct monitor *m)
 {
-    m->job.watched = logpump_poll(&m->log);
+    m->job.hooks.watched = logpump_poll(&m->log);
     return job_end(&m->job, SIGTERM, m->grace);
 }

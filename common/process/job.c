@@ -24,7 +24,7 @@
 
 void job_init(struct job *j, struct msg *m)
 {
-    *j = (struct job){.msg = m, .separator = ":::", .status_fd = -1, .watched.fd = -1};
+    *j = (struct job){.msg = m, .separator = ":::", .status_fd = -1, .hooks.watched.fd = -1};
 }
 
 void job_option(struct job *j, int row, const struct opts *o)
@@ -327,8 +327,8 @@ static void give_up_on_all(struct job *j)
 static void note_stop(const struct job *j, pid_t pid)
 {
     for (size_t i = 0; i < j->n; i++)
-        if (j->progs[i].pid == pid && j->on_stop)
-            j->on_stop(j->owner);
+        if (j->progs[i].pid == pid && j->hooks.on_stop)
+            j->hooks.on_stop(j->hooks.owner);
 }
 
 void job_reap(struct job *j)
@@ -336,12 +336,12 @@ void job_reap(struct job *j)
     pid_t pid;
     int status;
     do {
-        while ((pid = reap_next(&status, j->on_stop != NULL)) > 0) {
+        while ((pid = reap_next(&status, j->hooks.on_stop != NULL)) > 0) {
             j->reaped++;
             if (WIFSTOPPED(status))
                 note_stop(j, pid);
-            else if (!job_note_end(j, pid, status) && j->on_other)
-                j->on_other(j->owner, pid, status);
+            else if (!job_note_end(j, pid, status) && j->hooks.on_other)
+                j->hooks.on_other(j->hooks.owner, pid, status);
         }
     } while (j->running && errno == ECHILD && reap_have_children());
     if (j->running && errno == ECHILD)
@@ -375,8 +375,8 @@ int job_sleep(struct job *j, struct pollfd *fds, nfds_t n, int64_t ns)
         survive_poll(j);
     while ((sig = sigs_take_ending(&sent))) {
         j->came = sig;
-        if (j->on_signal)
-            j->on_signal(j->owner, sig, sent);
+        if (j->hooks.on_signal)
+            j->hooks.on_signal(j->hooks.owner, sig, sent);
         else
             job_signal(j, sig, !sent);
     }

@@ -42,36 +42,45 @@ struct prog {
 
 enum { JOB_FEW = 8, JOB_STAGES_MAX = 500 };
 
+/* What an applet wants to know, set before job_begin; each gets `owner`. NULL: nobody wants to. */
+struct job_hooks {
+    /*
+     * A signal has come that would have ended us; without it, it is passed on. `sent`: by a process, not by
+     * the terminal.
+     */
+    void (*on_signal)(void *owner, int sig, bool sent);
+    /* A child has ended that is none of the programs. */
+    bool (*on_other)(void *owner, pid_t pid, int status);
+    /* A program has been stopped by a signal. */
+    void (*on_stop)(void *owner);
+    /* While job_end waits, `watched` is ready; it may be changed, fd -1: nothing is. */
+    void (*on_watched)(void *owner);
+    struct pollfd watched;
+    void *owner;
+};
+
 struct job {
     struct msg *msg;
-    const char *separator;
-    int status_fd;
+    const char *separator; /* of --sep */
+    int status_fd;         /* of --status-fd, -1: none */
+
     struct prog *progs;
     struct prog few[JOB_FEW]; /* where progs points, if they are not more */
     size_t n, running;
-    /*
-     * What is done with a signal that would have ended us; NULL: it is passed on. `sent`: by a process, not
-     * by the terminal.
-     */
-    void (*on_signal)(void *owner, int sig, bool sent);
-    /* A child that is none of the programs has ended; NULL: nobody wants to know. */
-    bool (*on_other)(void *owner, pid_t pid, int status);
-    /* A program has been stopped by a signal; NULL: nobody wants to know. */
-    void (*on_stop)(void *owner);
-    /* While job_end waits: what is called when `watched` is ready, and may change it; fd -1: nothing is. */
-    struct pollfd watched;
-    void (*on_watched)(void *owner);
-    void *owner;
-    bool hurry;           /* set by on_signal: job_end is to wait for nobody */
-    bool start_failed;    /* one could not be started; who is ended then has not been late */
-    bool poll_failed;     /* which has been said */
-    int came;             /* the last signal that would have ended us, 0: none */
-    bool with_family;     /* job_end ends descendants too */
-    unsigned long reaped; /* ends and stops of children that were seen */
+    bool start_failed; /* one could not be started; who is ended then has not been late */
+
+    struct job_hooks hooks;
+    int came;   /* the last signal that would have ended us, 0: none */
+    bool hurry; /* the applet's to set, by on_signal: job_end is to wait for nobody */
+
     struct descendants descendants;
+    bool with_family;     /* job_end ends them, too */
+    unsigned long reaped; /* ends and stops of children that were seen */
+
     struct env env;                       /* of job_env; without one, programs get ours */
     char listen_pid[24 + SPAWN_PID_SIZE]; /* LISTEN_PID of the program that is being started */
     bool has_listen_pid;
+    bool poll_failed; /* which has been reported */
 };
 
 void job_init(struct job *j, struct msg *m);

@@ -42,16 +42,16 @@ static bool nothing_left(struct job *j)
 /* Sleeps in job_end. Whether a signal says that we are in a hurry. */
 static bool sleep_ending(struct job *j, int64_t ns)
 {
-    struct pollfd p = j->watched;
+    struct pollfd p = j->hooks.watched;
     bool hurry = false, sent = false;
     int sig;
     if (sigs_sleep(&p, 1, ns) > 0 && p.revents)
-        j->on_watched(j->owner);
+        j->hooks.on_watched(j->hooks.owner);
     while ((sig = sigs_take_ending(&sent))) {
         j->came = sig;
         hurry = hurry || sig == SIGTERM || sig == SIGINT || sig == SIGQUIT || sig == SIGHUP;
-        if (j->on_signal)
-            j->on_signal(j->owner, sig, sent);
+        if (j->hooks.on_signal)
+            j->hooks.on_signal(j->hooks.owner, sig, sent);
     }
     sigs_take(SIGCHLD);
     return hurry || j->hurry;
