@@ -352,7 +352,7 @@ WATCHDOG=1' RELOADING=1 STATUS=again; exec sleep 6055s"
   run -111 env NOTIFY_SOCKET="$here/nobody" timeout 60 daemonize --foreground -p prog sh -c \
     "echo \$\$ >$here/was; exec sleep 6057s"
   [ "$output" = "daemonize: report readiness to NOTIFY_SOCKET: No such file or directory" ]
-  [ ! -e was ] || ended "$(cat was)"
+  [ ! -s was ] || ended "$(cat was)"
   [ ! -e prog ]
 }
 

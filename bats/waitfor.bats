@@ -50,7 +50,7 @@ waits() {
   need socat socat
   local port
   port=$(free_port)
-  background server socat "TCP4-LISTEN:$port,bind=127.0.0.1,fork" EXEC:cat
+  background server socat -t 60 "TCP4-LISTEN:$port,bind=127.0.0.1,fork" EXEC:cat
   waits tcp 127.0.0.1 "$port"
   [ "$(tcpclient 127.0.0.1 "$port" <<<hello)" = hello ]
 }

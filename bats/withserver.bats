@@ -117,7 +117,7 @@ teardown() {
   need socat socat
   local port
   port=$(free_port)
-  run -0 with_server --port="$port" socat "TCP4-LISTEN:$port,bind=127.0.0.1,reuseaddr,fork" EXEC:cat ::: \
+  run -0 with_server --port="$port" socat -t 60 "TCP4-LISTEN:$port,bind=127.0.0.1,reuseaddr,fork" EXEC:cat ::: \
     tcpclient 127.0.0.1 '{PORT}' <<<hello
   [ "$output" = hello ]
 }

@@ -50,7 +50,7 @@ says() {
 # alive PID: there is such a process, and it is no zombie. One look, so that it can't change its mind in between.
 alive() {
   local stat
-  read -r stat 2>/dev/null <"/proc/$1/stat" && [[ ${stat##*) } != [ZX]* ]]
+  [ -n "$1" ] && read -r stat 2>/dev/null <"/proc/$1/stat" && [[ ${stat##*) } != [ZX]* ]]
 }
 
 # field_of FIELD PID: its ppid, pgid, sid or tty (0: none), as proc(5) has them behind the name.
