@@ -57,7 +57,7 @@ static void take_terminal_back(const struct reap *r)
 }
 
 /* PROG, or its process group. Gone already: nobody is left to be told. */
-static void tell_prog(struct reap *r, int sig)
+static void signal_prog(struct reap *r, int sig)
 {
     pid_t pid = r->job.progs->pid;
     if (pid <= 0)
@@ -79,7 +79,7 @@ static void pass_on(void *owner, int sig, bool sent)
     if (sig == SIGCONT)
         give_terminal(r);
     if (to && (sent || r->group || r->terminal < 0))
-        tell_prog(r, to);
+        signal_prog(r, to);
 }
 
 /*
@@ -98,7 +98,7 @@ static void stop_along(void *owner)
     if (!had_terminal)
         return;
     give_terminal(r); /* if the shell has given it to us */
-    tell_prog(r, SIGCONT);
+    signal_prog(r, SIGCONT);
 }
 
 /* Every signal that can be passed on. Those of job control stop us with PROG, unless nothing can. */

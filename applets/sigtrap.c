@@ -81,7 +81,7 @@ static void act(void *owner, int sig, bool sent)
 }
 
 /* SIGNAL=HUP, and while PROG runs PROG_PID=42, for the handler. */
-static int tell_handler(struct sigtrap *s, int sig)
+static int put_handler_env(struct sigtrap *s, int sig)
 {
     char name[SIGNUM_SIZE];
     struct buf text = BUF(s->signal_text), pid = BUF(s->pid_text);
@@ -105,7 +105,7 @@ static void start_handler(struct sigtrap *s, int sig)
     job_single(&s->handler, a->words);
     if (job_find(&s->handler) != 0)
         return;
-    if (tell_handler(s, sig) < 0 || job_start(&s->handler, 0, &spawn) < 0)
+    if (put_handler_env(s, sig) < 0 || job_start(&s->handler, 0, &spawn) < 0)
         job_start_failed(&s->handler, 0, "fork", errno);
 }
 

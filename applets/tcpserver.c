@@ -211,7 +211,7 @@ static bool admit(void *owner, struct serve_conn *c)
     return false;
 }
 
-static int tell(void *owner, const struct serve_conn *c, struct env *e, char **pid_text)
+static int put_env(void *owner, const struct serve_conn *c, struct env *e, char **pid_text)
 {
     struct tcpserver *t = owner;
     (void)pid_text;
@@ -397,7 +397,7 @@ static int tcpserver_main(struct msg *m, int argc, char **argv)
         .kind = {.identify = identify,
             .preamble_name = "PROXY header",
             .admit = admit,
-            .tell = tell,
+            .put_env = put_env,
             .describe = describe,
             .client = say_client,
             .name = name_client,

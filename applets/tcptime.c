@@ -145,7 +145,7 @@ static int run_errand(void *arg)
 
 /* ---- all of them ---- */
 
-static void tell(struct tcptime *t, const struct answer *a)
+static void report(struct tcptime *t, const struct answer *a)
 {
     const char *name = t->names[a->host];
     t->answered[a->host] = true;
@@ -166,7 +166,7 @@ static void start(struct tcptime *t)
         if (pid < 0) {
             struct answer a = {.host = t->next};
             set_why(&a, strerror(errno));
-            tell(t, &a);
+            report(t, &a);
         } else {
             t->pids[t->next] = pid;
             t->running++;
@@ -179,7 +179,7 @@ static void take_answers(struct tcptime *t)
 {
     struct answer a;
     while (fd_read(t->pipe[0], &a, sizeof a) == (ssize_t)sizeof a)
-        tell(t, &a);
+        report(t, &a);
 }
 
 /* A process that has exited without a result was killed. */
@@ -195,7 +195,7 @@ static void take_ends(struct tcptime *t)
                 continue;
             struct answer a = {.host = i, .why = "the process that asked this host was killed"};
             if (!t->answered[i])
-                tell(t, &a);
+                report(t, &a);
             t->pids[i] = 0;
             t->running--;
             break;

@@ -123,7 +123,7 @@ static void finish(struct udptime *u, struct host *h, bool told)
     u->outstanding -= h->tries > 0;
 }
 
-static void tell(struct udptime *u, struct host *h, const unsigned char *packet, int64_t received)
+static void report(struct udptime *u, struct host *h, const unsigned char *packet, int64_t received)
 {
     struct sntp measured;
     clear_progress(u);
@@ -188,7 +188,7 @@ static bool take_answers(struct udptime *u, int fd)
         from[i].len = heads[i].msg_hdr.msg_namelen;
         struct host *h = whose(u, &from[i], packets[i], heads[i].msg_len);
         if (h)
-            tell(u, h, packets[i], udp_arrival(&heads[i].msg_hdr));
+            report(u, h, packets[i], udp_arrival(&heads[i].msg_hdr));
     }
     timetell_flush(&u->tell);
     return n == BURST;

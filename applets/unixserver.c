@@ -234,7 +234,7 @@ static bool admit(void *owner, struct serve_conn *c)
     return true;
 }
 
-static int tell(void *owner, const struct serve_conn *c, struct env *e, char **pid_text)
+static int put_env(void *owner, const struct serve_conn *c, struct env *e, char **pid_text)
 {
     struct unixserver *u = owner;
     *pid_text = ucspi_pid_text(&u->ucspi);
@@ -314,7 +314,7 @@ static int unixserver_main(struct msg *m, int argc, char **argv)
 {
     static const struct serve_kind kind = {.identify = identify,
         .admit = admit,
-        .tell = tell,
+        .put_env = put_env,
         .describe = describe,
         .client = say_client,
         .name = name_client,

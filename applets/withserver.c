@@ -256,7 +256,7 @@ static int end_without_line(struct withserver *w)
 }
 
 /* What is missing, for a user who waits and sees nothing. */
-static void tell_waiting(const struct withserver *w)
+static void report_waiting(const struct withserver *w)
 {
     const char *why = "it has printed no line yet; expected its port or the path of its socket (servers of "
                       "ipcbox print it with -1); or use --port, --socket or --notify";
@@ -290,7 +290,7 @@ static int wait_until_ready(struct withserver *w)
         if (!clock_left(deadline))
             return give_up(w, SERVER, EXIT_DEADLINE, "SERVER was not ready in time");
         if (!clock_left(notice)) {
-            tell_waiting(w);
+            report_waiting(w);
             notice = CLOCK_NEVER;
         }
         sleep_until(w, clock_first(clock_first(deadline, notice), probes ? clock_in(pause) : CLOCK_NEVER));
@@ -301,7 +301,7 @@ static int wait_until_ready(struct withserver *w)
 /* ---- CLIENT ---- */
 
 /* CLIENT's words and environment; NOTIFY_SOCKET is the manager's again. */
-static int tell_client(struct withserver *w)
+static int put_client_env(struct withserver *w)
 {
     struct env *e = job_env(&w->job);
     env_drop(e, "PORT");
@@ -336,7 +336,7 @@ static int run_client(struct withserver *w)
 {
     struct job *j = &w->job;
     struct spawn spawn = {.signals = SIGS_INHERITED, .death_signal = SIGKILL};
-    if (tell_client(w) < 0)
+    if (put_client_env(w) < 0)
         return msg_fatal(w->msg, EXIT_SYSTEM, "malloc", NULL, errno);
     job_look(j); /* a signal that came before CLIENT is not its own */
     if (w->stop)

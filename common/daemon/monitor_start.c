@@ -272,7 +272,7 @@ static int detach(struct monitor *m)
     return 0;
 }
 
-static int tell_manager(struct monitor *m)
+static int notify_manager(struct monitor *m)
 {
     const char *object;
     const char *state = *m->ready_message ? m->ready_message : "READY=1";
@@ -329,6 +329,6 @@ int monitor_start(struct monitor *m)
     if (!failed)
         failed = wait_until_up(m);
     if (!failed)
-        failed = tell_manager(m);
+        failed = notify_manager(m);
     return failed ? failed : detach(m);
 }

@@ -132,7 +132,7 @@ static bool is_news(const struct monitor *m, bool again)
            (m->supervise || again || m->msg->level >= MSG_VERBOSE || (failed && !m->stop && !m->foreground));
 }
 
-static void tell(struct monitor *m, const char *text)
+static void report(struct monitor *m, const char *text)
 {
     char mem[1024];
     struct buf line = BUF(mem);
@@ -167,5 +167,5 @@ void monitor_report_end(struct monitor *m, bool again)
     } else {
         buf_text(&line, "; no restart");
     }
-    tell(m, buf_str(&line));
+    report(m, buf_str(&line));
 }

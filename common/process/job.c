@@ -118,7 +118,7 @@ static const char *name_of(const struct job *j, size_t i, struct buf *b)
 }
 
 /* One line, one write: what --status-fd gets. */
-static void tell_status(const struct job *j, size_t i, pid_t pid)
+static void write_status_line(const struct job *j, size_t i, pid_t pid)
 {
     char mem[256];
     struct buf b = BUF(mem);
@@ -155,7 +155,7 @@ int job_find(struct job *j)
             continue;
         p->exec_errno = errno;
         p->failed = "exec";
-        tell_status(j, i, 0);
+        write_status_line(j, i, 0);
         char mem[PATH_MAX + 32];
         struct buf name = BUF(mem);
         return find_failed(j->msg, name_of(j, i, &name), p->exec_errno);
@@ -283,7 +283,7 @@ int job_start_failed(struct job *j, size_t i, const char *failed, int err)
     p->exec_errno = err;
     p->failed = failed;
     p->ended = true;
-    tell_status(j, i, 0);
+    write_status_line(j, i, 0);
     return fail(j, i, job_status(j, i), failed, err);
 }
 
@@ -301,7 +301,7 @@ static void note_end(struct job *j, size_t i, int status)
         job_start_failed(j, i, step, err);
         return;
     }
-    tell_status(j, i, pid);
+    write_status_line(j, i, pid);
     if (j->msg->level >= MSG_VERBOSE)
         say_end(j, i, pid);
 }

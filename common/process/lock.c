@@ -20,7 +20,7 @@
 enum { DIRECTORY_SECONDS = 5 };
 
 /* One call, which waits or not. */
-static int try(int fd, const struct lock_kind *kind, bool wait)
+static int take_once(int fd, const struct lock_kind *kind, bool wait)
 {
     if (!kind->fcntl)
         return flock(fd, (kind->shared ? LOCK_SH : LOCK_EX) | (wait ? 0 : LOCK_NB));
@@ -38,14 +38,14 @@ int lock_fd(int fd, const struct lock_kind *kind, int64_t deadline)
 {
     int done;
     do
-        done = try(fd, kind, false);
+        done = take_once(fd, kind, false);
     while (done < 0 && errno == EINTR);
     if (done == 0 || errno != EWOULDBLOCK || !clock_left(deadline))
         return done;
     if (tick_begin() < 0)
         return -1;
     do
-        done = try(fd, kind, true);
+        done = take_once(fd, kind, true);
     while (done < 0 && errno == EINTR && clock_left(deadline) && !sigs_ending_came());
     tick_end();
     if (done < 0 && errno == EINTR && !sigs_ending_came())
@@ -57,7 +57,7 @@ int lock_wait(int fd, const struct lock_kind *kind)
 {
     int done;
     do
-        done = try(fd, kind, true);
+        done = take_once(fd, kind, true);
     while (done < 0 && errno == EINTR);
     return done;
 }

@@ -67,7 +67,7 @@ static bool is_full(void)
 }
 
 /* READY=1: one datagram. 0, also when it has to wait, or -1 with errno. */
-static int tell_manager(struct notify *n)
+static int write_to_manager(struct notify *n)
 {
     if (n->manager < 0)
         return 0;
@@ -82,7 +82,7 @@ static int tell_manager(struct notify *n)
 }
 
 /* The newline on --ready-fd, which is closed; one of 0, 1, 2 keeps its place. */
-static int tell_fd(struct notify *n)
+static int write_to_fd(struct notify *n)
 {
     if (!n->fd_waits)
         return 0;
@@ -102,7 +102,7 @@ static int tell_fd(struct notify *n)
  * The line on stdout, whose place /dev/null takes: whoever reads the line may count on all being done, so
  * nothing is opened after it.
  */
-static int tell_stdout(struct notify *n)
+static int write_to_stdout(struct notify *n)
 {
     if (!n->stdout_waits)
         return 0;
@@ -120,23 +120,23 @@ static int tell_stdout(struct notify *n)
 }
 
 /* As notify_ready. */
-static int try_all(struct notify *n, const char **object)
+static int write_what_can_be(struct notify *n, const char **object)
 {
     *object = "ready-fd";
-    if (tell_fd(n) < 0)
+    if (write_to_fd(n) < 0)
         return -1;
     *object = "NOTIFY_SOCKET";
-    if (tell_manager(n) < 0)
+    if (write_to_manager(n) < 0)
         return -1;
     *object = "stdout";
-    return n->fd_waits || n->manager >= 0 ? 0 : tell_stdout(n);
+    return n->fd_waits || n->manager >= 0 ? 0 : write_to_stdout(n);
 }
 
 int64_t notify_tend(struct notify *n, const struct msg *m)
 {
     const char *object;
     while (n->fd_waits || n->stdout_waits || n->manager > 0) {
-        if (try_all(n, &object) == 0)
+        if (write_what_can_be(n, &object) == 0)
             return RETRY_MS * CLOCK_MS;
         msg_error(m, "report readiness to", object, errno);
     }
@@ -169,7 +169,7 @@ int notify_ready(struct notify *n, const char *state, const char *line, const ch
     n->line[n->len++] = '\n';
     n->stdout_waits = n->print;
     n->fd_waits = n->fd >= 0;
-    return try_all(n, object);
+    return write_what_can_be(n, object);
 }
 
 int notify_pass(const char *state)

@@ -60,7 +60,7 @@ struct serve_kind {
     /* Whether the client may; fills key. False: hang up; that has been said. */
     bool (*admit)(void *owner, struct serve_conn *c);
     /* Puts what the program is told into e. 0, or -1 with ENOMEM. *pid_text as in struct spawn. */
-    int (*tell)(void *owner, const struct serve_conn *c, struct env *e, char **pid_text);
+    int (*put_env)(void *owner, const struct serve_conn *c, struct env *e, char **pid_text);
     /* The line of a program that was started: the two ends. */
     void (*describe)(void *owner, const struct serve_conn *c, pid_t pid, struct event *e);
     /* The client, for a message. */
