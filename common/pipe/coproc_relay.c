@@ -238,12 +238,32 @@ static void stop_listening(const struct talk *t)
             "it has exited, but another process still holds its output open");
 }
 
+/*
+ * Whether a signal has come that nobody is left to take, and that ends us. One that came to SERVER before
+ * only bounds the time that who reads our output has for the rest of it.
+ */
+static bool is_told_to_end(struct talk *t)
+{
+    struct job *j = &t->c->job;
+    if (j->running || !is_one_program(t))
+        return false;
+    if (!t->alone) {
+        t->alone = true;
+        t->came = j->came;
+        j->came = 0;
+        t->last_output = clock_now();
+    }
+    return j->came != 0;
+}
+
 /* What the deadline means that has passed. -1: nothing; 0: only that nothing more will come. */
 static int be_late(struct talk *t)
 {
     if (clock_left(talk_deadline(t))) {
-        if (!is_blocked(&t->out) && !is_blocked(&t->err)) {
-            stop_listening(t);
+        bool blocked = is_blocked(&t->out) || is_blocked(&t->err);
+        if (!blocked || t->came) {
+            if (!blocked)
+                stop_listening(t);
             t->waited = true;
             return 0;
         }
@@ -264,6 +284,8 @@ static int converse(struct talk *t)
         int failed = step_all(t, &again);
         if (failed)
             return failed;
+        if (is_told_to_end(t))
+            return EXIT_SIGNAL + t->c->job.came;
         int64_t deadline = conversation_deadline(t);
         if (is_over(t))
             return 0;
@@ -345,6 +367,8 @@ int coproc_relay(struct coproc *c)
         job_end(&c->job, SIGTERM, c->grace);
     if (t.lost_output)
         sigs_die(SIGPIPE);
+    if (t.alone && c->job.came)
+        sigs_die(c->job.came);
     if (!failed && unanswered && !c->job.running && !job_status(&c->job, 0))
         failed =
             msg_fatal_why(c->job.msg, EXIT_NO, "read an answer from", *c->job.progs->argv, "it exited first");

@@ -40,7 +40,9 @@ struct talk {
     bool heard;        /* SERVER has said something, ever */
     bool answer_begun;
     size_t matched, *fallback; /* --until: bytes of the text that match, and what to go back to */
-    bool lost_output;          /* stdout is gone */
+    bool alone;                /* SERVER has ended, the only one; `came`: after this signal, or 0 */
+    int came;
+    bool lost_output; /* stdout is gone */
     int64_t last_output;
     bool waited; /* for SERVER's end, long enough */
 };
