@@ -62,7 +62,8 @@ static void signal_prog(struct reap *r, int sig)
     pid_t pid = r->job.progs->pid;
     if (pid <= 0)
         return;
-    kill(r->group ? -pid : pid, sig);
+    if (!r->group || kill(-pid, sig) < 0) /* it may not have made its group yet */
+        kill(pid, sig);
     if (r->stopped && (sig == SIGTERM || sig == SIGHUP || sig == SIGINT || sig == SIGQUIT))
         kill(r->group ? -pid : pid, SIGCONT); /* or it would not hear it */
     r->stopped = false;

@@ -1,16 +1,21 @@
-// kill-at-random TIMES MILLISECONDS COMMAND... - TIMES it starts COMMAND, sends it SIGKILL within as many
-// MILLISECONDS, at a random moment, and waits for it. The seed, and how many SIGKILL has ended, are on
-// stderr.
+// kill-at-random [-t] TIMES MILLISECONDS COMMAND... - TIMES it starts COMMAND, sends it SIGKILL within as
+// many MILLISECONDS, at a random moment, and waits for it. The seed, and how many SIGKILL has ended, are on
+// stderr. With -t it is SIGTERM, and "STATUS TIMES" is printed for each exit status (128+N) that there was.
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
 int main(int argc, char **argv)
 {
+    static int times_of[256];
     struct timespec now;
+    int sig = argc > 1 && !strcmp(argv[1], "-t") ? SIGTERM : SIGKILL;
+    argc -= sig == SIGTERM;
+    argv += sig == SIGTERM;
     if (argc < 4)
         return 100;
     int times = atoi(argv[1]), killed = 0, status;
@@ -28,11 +33,15 @@ int main(int argc, char **argv)
         }
         long ns = (long)(drand48() * (double)within);
         nanosleep(&(struct timespec){.tv_sec = ns / 1000000000, .tv_nsec = ns % 1000000000}, NULL);
-        kill(pid, SIGKILL);
+        kill(pid, sig);
         if (waitpid(pid, &status, 0) != pid)
             return 111;
-        killed += WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL;
+        killed += WIFSIGNALED(status) && WTERMSIG(status) == sig;
+        times_of[WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status)]++;
     }
     fprintf(stderr, "killed %d\n", killed);
+    for (int i = 0; i < 256 && sig == SIGTERM; i++)
+        if (times_of[i])
+            printf("%d %d\n", i, times_of[i]);
     return 0;
 }
