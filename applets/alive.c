@@ -34,7 +34,7 @@ struct alive {
     int64_t timeout;
     pid_t *pids;
     struct watch *watches;
-    struct pollfd *fds; /* of the watches; -1: that one has ended, or has no pidfd */
+    struct pollfd *fds; /* room for those of the watches */
     bool *gone;
     size_t n, left;
 };
@@ -42,7 +42,6 @@ struct alive {
 static void note_gone(struct alive *a, size_t i)
 {
     watch_end(&a->watches[i]);
-    a->fds[i].fd = -1;
     a->gone[i] = true;
     a->left--;
 }
@@ -50,18 +49,31 @@ static void note_gone(struct alive *a, size_t i)
 /* A first look at process i. */
 static void look_at(struct alive *a, size_t i)
 {
-    bool is_there = watch_begin(&a->watches[i], a->pids[i]) == 0;
-    a->fds[i] = watch_poll(&a->watches[i]);
-    if (!is_there)
+    if (watch_begin(&a->watches[i], a->pids[i]) < 0)
         note_gone(a, i);
 }
 
-/* Looks at those that the poll has named, or that have to be looked at. */
+/* The pidfds that are open; poll(2) refuses more entries than there may be fds. */
+static nfds_t fill_polls(struct alive *a)
+{
+    nfds_t n = 0;
+    for (size_t i = 0; i < a->n; i++)
+        if (!a->gone[i] && a->watches[i].fd >= 0)
+            a->fds[n++] = watch_poll(&a->watches[i]);
+    return n;
+}
+
+/* After that: looks at those that the poll has named, and at those that it can't. */
 static void look_again(struct alive *a)
 {
-    for (size_t i = 0; i < a->n; i++)
-        if (!a->gone[i] && (a->fds[i].fd < 0 || a->fds[i].revents) && watch_is_over(&a->watches[i]))
+    nfds_t n = 0;
+    for (size_t i = 0; i < a->n; i++) {
+        if (a->gone[i])
+            continue;
+        bool asked = a->watches[i].fd < 0 || a->fds[n++].revents;
+        if (asked && watch_is_over(&a->watches[i]))
             note_gone(a, i);
+    }
 }
 
 /* How long to sleep at most before the next look. */
@@ -119,7 +131,7 @@ static int wait_for_them(struct alive *a)
         int64_t ns = clock_left(deadline);
         if (!ns)
             return say_late(a);
-        if (sigs_sleep(a->fds, a->n, clock_first(ns, pause_of(a))) < 0 && errno != EINTR)
+        if (sigs_sleep(a->fds, fill_polls(a), clock_first(ns, pause_of(a))) < 0 && errno != EINTR)
             msg_die_sys(a->msg, "poll", NULL);
         look_again(a);
     }

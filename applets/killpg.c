@@ -162,17 +162,34 @@ static void say_signalled(const struct killpg *k)
     event_send(&e);
 }
 
+/* Members that SIGKILL does not end: we may not signal them, or they wait for a device. */
+static int say_left(const struct killpg *k)
+{
+    char mem[160];
+    struct buf pids = BUF(mem);
+    struct members m;
+    look(k, &m);
+    for (size_t i = 0; i < m.all.n; i++)
+        if (m.all.list[i].ours)
+            buf_fmt(&pids, "%s%ld", pids.len ? " " : "", (long)m.all.list[i].pid);
+    procs_free(&m.all);
+    return msg_fatal_why(k->msg, EXIT_SYSTEM, "kill", buf_str(&pids), "still there after SIGKILL");
+}
+
 /*
  * Who forks and ends all the time can escape a look, but not kill(2). So it is asked for as long as there is
- * a group, and one of zombies only is looked at more than once.
+ * a group, and one of zombies only is looked at more than once. A group that stays is given up after a while.
  */
 static int kill_the_rest(const struct killpg *k)
 {
-    enum { LOOKS = 3 };
+    enum { LOOKS = 3, PATIENCE_SECONDS = 2 };
+    int64_t until = clock_in(PATIENCE_SECONDS * CLOCK_SECOND);
     for (int empty = 0; empty < LOOKS;) {
         if (signal_group(k, SIGKILL) < 0)
             return errno == EPERM ? fail(k) : EXIT_DONE;
-        empty = wait_for_all(k, clock_in(CLOCK_SECOND)) ? 0 : empty + 1;
+        empty = wait_for_all(k, clock_first(until, clock_in(CLOCK_SECOND))) ? 0 : empty + 1;
+        if (!empty && !clock_left(until))
+            return say_left(k);
     }
     return EXIT_DONE;
 }

@@ -44,9 +44,9 @@ struct reap {
 /* A PROG with a process group of its own gets the terminal when it is ours. */
 static void give_terminal(struct reap *r)
 {
-    pid_t pid = r->job.progs->pid;
-    if (r->group && pid > 0 && tcgetpgrp(r->terminal) == getpgrp())
-        r->foreground = tcsetpgrp(r->terminal, pid) == 0;
+    pid_t pid = r->job.progs->pid, holder = tcgetpgrp(r->terminal);
+    if (r->group && pid > 0)
+        r->foreground = holder == pid || (holder == getpgrp() && tcsetpgrp(r->terminal, pid) == 0);
 }
 
 /* Ours again, if PROG has it; we are in the background then, which tcsetpgrp(3) punishes by SIGTTOU. */
@@ -64,9 +64,10 @@ static void signal_prog(struct reap *r, int sig)
         return;
     if (!r->group || kill(-pid, sig) < 0) /* it may not have made its group yet */
         kill(pid, sig);
-    if (r->stopped && (sig == SIGTERM || sig == SIGHUP || sig == SIGINT || sig == SIGQUIT))
+    bool continues = sig == SIGCONT || sig == SIGTERM || sig == SIGHUP || sig == SIGINT || sig == SIGQUIT;
+    if (r->stopped && continues && sig != SIGCONT)
         kill(r->group ? -pid : pid, SIGCONT); /* or it would not hear it */
-    r->stopped = false;
+    r->stopped = r->stopped && !continues;
 }
 
 /*
@@ -98,8 +99,9 @@ static void stop_along(void *owner)
     sigs_stop_group(); /* with whoever waits for us in it, such as a script */
     if (!had_terminal)
         return;
-    give_terminal(r); /* if the shell has given it to us */
-    signal_prog(r, SIGCONT);
+    give_terminal(r); /* if the shell has given it to us, or could not stop us, as our group is orphaned */
+    if (r->foreground)
+        signal_prog(r, SIGCONT);
 }
 
 /* Every signal that can be passed on. Those of job control stop us with PROG, unless nothing can. */

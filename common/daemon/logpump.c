@@ -13,6 +13,8 @@
 #include "base/fd.h"
 #include "base/speak.h"
 
+enum { READER_SECONDS = 2 };
+
 static int make_pipe(struct logpump *p, int lowest, int *writer)
 {
     int fds[2];
@@ -82,11 +84,12 @@ void logpump_reopen(struct logpump *p)
         msg_error(p->msg, "open", p->file.path, errno);
 }
 
-/* Until a reader that takes what there is has taken all. */
+/* Until the reader has taken all, for a short time. */
 static void wait_for_reader(struct logpump *p)
 {
     struct pollfd room = logpump_poll(p);
-    while (p->file.error == EAGAIN && poll(&room, 1, 1000) > 0) {
+    int64_t until = clock_in(READER_SECONDS * CLOCK_SECOND);
+    while (p->file.error == EAGAIN && poll(&room, 1, (int)(clock_left(until) / CLOCK_MS)) > 0) {
         logpump_empty(p);
         logfile_flush(&p->file, true);
     }

@@ -43,8 +43,8 @@ void logpump_say(struct logpump *p, const char *line, size_t n);
 void logpump_reopen(struct logpump *p);
 
 /*
- * Moves the rest. A log with a reader is waited for as long as it takes something each second. What can't be
- * written is reported: on stderr, or, where stderr is that log itself, in the log.
+ * Moves the rest. A log with a reader is waited for, two seconds in all. What can't be written is reported:
+ * on stderr, or, where stderr is that log itself, in the log.
  */
 void logpump_end(struct logpump *p, bool stderr_is_log);
 

@@ -16,21 +16,35 @@
 #include "process/lock.h"
 #include "base/num.h"
 
-pid_t pidfile_holder(const char *path)
+/* One look; *replaced: another file has taken the place of the one that was looked at. */
+static pid_t look_at_holder(const char *path, bool *replaced)
 {
+    *replaced = false;
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK | O_NOFOLLOW);
     if (fd < 0)
         return -1;
     /* who may only read it can hold no lock that counts */
     struct flock lock = {.l_type = F_RDLCK, .l_whence = SEEK_SET};
-    int done = fcntl(fd, F_GETLK, &lock);
+    int done = fcntl(fd, F_GETLK, &lock), err = errno;
+    *replaced = !lock_is_current(fd, path);
     fd_close(&fd);
+    errno = err;
     if (done < 0)
         return -1;
     if (lock.l_type == F_UNLCK)
         return 0;
     errno = EBUSY;
     return lock.l_pid > 0 ? lock.l_pid : -1;
+}
+
+pid_t pidfile_holder(const char *path)
+{
+    bool replaced;
+    pid_t pid;
+    do
+        pid = look_at_holder(path, &replaced);
+    while (pid == 0 && replaced);
+    return pid;
 }
 
 bool pidfile_is_replaceable(const char *path)
@@ -109,9 +123,13 @@ int pidfile_write(struct pidfile *p, pid_t pid)
     struct buf text = BUF(mem);
     if (!p->path)
         return 0;
+    buf_fmt(&text, "%ld\n", (long)pid);
+    /* a restart: in place, so that there is no moment without the lock */
+    if (p->fd >= 0 && lock_is_current(p->fd, p->path))
+        return pwrite(p->fd, text.mem, text.len, 0) == (ssize_t)text.len ? ftruncate(p->fd, (off_t)text.len)
+                                                                         : -1;
     if (p->fresh < 0 && pidfile_prepare(p) < 0)
         return -1;
-    buf_fmt(&text, "%ld\n", (long)pid);
     if (fd_write_all(p->fresh, text.mem, text.len) < 0 || !fresh_name(p, name) || rename(name, p->path) < 0) {
         abandon(p);
         return -1;

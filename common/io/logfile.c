@@ -198,7 +198,10 @@ size_t logfile_make_room(struct logfile *l, size_t n)
     if (fstat(l->fd, &st) < 0 || !S_ISREG(st.st_mode))
         return 0;
     off_t from = st.st_size > (off_t)sizeof tail ? st.st_size - (off_t)sizeof tail : 0;
-    int fd = open(l->path, O_RDONLY | O_CLOEXEC);
+    char name[64];
+    struct buf self = BUF(name); /* the very file: the path may name another by now */
+    buf_fmt(&self, "/proc/self/fd/%d", l->fd);
+    int fd = open(buf_str(&self), O_RDONLY | O_CLOEXEC);
     ssize_t got = fd < 0 ? -1 : pread(fd, tail, sizeof tail, from);
     fd_close(&fd);
     if (got < (ssize_t)n)

@@ -14,6 +14,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/speak.h"
+
 enum {
     PIECES = 16,         /* in one step, so that no direction starves another */
     PIECE_MAX = 1 << 20, /* asked of the kernel at a time */
@@ -254,10 +256,11 @@ enum pump_state pump_drain(struct pump *p)
     if (!p->can_write)
         return PUMP_WAIT;
     const char *bytes = p->buffer + p->start;
-    /* poll promises that PIPE_BUF bytes fit into a pipe, and a terminal is much the same (pipe(7)) */
-    size_t n = p->to_kind == PUMP_FILE || p->len < PIPE_BUF ? p->len : PIPE_BUF;
-    ssize_t done = p->to_kind == PUMP_SOCKET ? send(p->to, bytes, p->len, MSG_DONTWAIT | MSG_NOSIGNAL)
-                                             : write(p->to, bytes, n);
+    /* whatever poll has said, a terminal may take less, and another writer may have filled a pipe */
+    size_t n = p->len < PIPE_BUF ? p->len : PIPE_BUF;
+    ssize_t done = p->to_kind == PUMP_FILE     ? write(p->to, bytes, p->len)
+                   : p->to_kind == PUMP_SOCKET ? send(p->to, bytes, p->len, MSG_DONTWAIT | MSG_NOSIGNAL)
+                                               : speak_now(p->to, bytes, n);
     if (done < 0 && errno != EAGAIN)
         return errno == EINTR ? PUMP_AGAIN : fail(p, true);
     p->can_write = done > 0 && (p->to_kind == PUMP_FILE || p->to_kind == PUMP_SOCKET);

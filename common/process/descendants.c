@@ -108,12 +108,20 @@ static int find_children(pid_t parent, struct kins *to)
     return is_there ? search_children(parent, to) : 0;
 }
 
+/* One that we had before, or of a session or a group that is theirs: an orphan of their family becomes ours,
+ * too. */
 static bool is_earlier(const struct descendants *d, pid_t pid)
 {
     struct process now;
-    for (size_t i = 0; i < d->earlier_n; i++)
-        if (d->earlier[i].pid == pid)
-            return procs_look(pid, &now) && now.start == d->earlier[i].start;
+    if (!d->earlier_n || !procs_look(pid, &now))
+        return false;
+    for (size_t i = 0; i < d->earlier_n; i++) {
+        const struct process *e = &d->earlier[i];
+        if ((e->pid == pid && e->start == now.start) ||
+            (e->session != d->session && e->session == now.session) ||
+            (e->group != d->group && e->group == now.group))
+            return true;
+    }
     return false;
 }
 
@@ -140,7 +148,7 @@ static int note_earlier(struct descendants *d)
 
 void descendants_begin(struct descendants *d)
 {
-    *d = (struct descendants){.is_init = getpid() == 1, .session = getsid(0)};
+    *d = (struct descendants){.is_init = getpid() == 1, .session = getsid(0), .group = getpgrp()};
     if (prctl(PR_SET_CHILD_SUBREAPER, 1) < 0)
         miss(d, "prctl");
     if (d->is_init)

@@ -22,10 +22,10 @@ struct descendants {
     /* Children that we had before: the process that became us by exec had started them. */
     struct process *earlier;
     size_t earlier_n;
-    pid_t session;
-    bool had_children;   /* before, whether /proc shows them or not */
-    bool is_init;        /* of our pid namespace: all that are in it are ours */
-    const char *missing; /* what could not be had, so that some of them may not be found; NULL: nothing */
+    pid_t session, group; /* ours */
+    bool had_children;    /* before, whether /proc shows them or not */
+    bool is_init;         /* of our pid namespace: all that are in it are ours */
+    const char *missing;  /* what could not be had, so that some of them may not be found; NULL: nothing */
     int missing_errno;
 };
 
@@ -41,9 +41,8 @@ long descendants_ask(const struct descendants *d, int sig);
 
 /*
  * Kills those that are our children now; a session of their own at once, which no fork(2) can escape. How
- * many were alive. To be called, and children to be reaped, until there is
- * none: a process that forks
- * and exits all the time gets away from a single call.
+ * many were alive. To be called, and children to be reaped, until there is none: a process that forks and
+ * exits all the time gets away from a single call.
  */
 long descendants_kill(const struct descendants *d);
 

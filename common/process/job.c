@@ -99,8 +99,11 @@ void job_single(struct job *j, char **words)
 void job_forget(struct job *j)
 {
     for (size_t i = 0; i < j->n; i++) {
+        bool runs = j->progs[i].pid > 0; /* it could not be ended; its child may still use its record */
+        j->running -= runs;
         find_free(j->progs[i].path, *j->progs[i].argv);
-        spawn_free(j->progs[i].start);
+        if (!runs)
+            spawn_free(j->progs[i].start);
     }
     if (j->progs != j->few)
         free(j->progs);
@@ -118,7 +121,7 @@ static const char *name_of(const struct job *j, size_t i, struct buf *b)
 }
 
 /* One line, one write: what --status-fd gets. */
-static void write_status_line(const struct job *j, size_t i, pid_t pid)
+static void write_status_line(struct job *j, size_t i, pid_t pid)
 {
     char mem[256];
     struct buf b = BUF(mem);
@@ -135,7 +138,10 @@ static void write_status_line(const struct job *j, size_t i, pid_t pid)
                        : 0,
         WIFSIGNALED(s) ? WTERMSIG(s) : 0, WIFSIGNALED(s) && WCOREDUMP(s), p->timed_out,
         (long long)(took / CLOCK_SECOND), (long long)(took % CLOCK_SECOND / CLOCK_MS));
-    if (speak_to(j->status_fd, b.mem, b.len) < 0)
+    ssize_t done =
+        j->status_stalled ? speak_now(j->status_fd, b.mem, b.len) : speak_to(j->status_fd, b.mem, b.len);
+    j->status_stalled = done < 0 && errno == EAGAIN;
+    if (done < 0)
         msg_error_why(j->msg, "write", "status-fd", errno == EAGAIN ? "nobody reads it" : strerror(errno));
 }
 
@@ -260,9 +266,12 @@ int job_execute(struct job *j, size_t i, struct spawn *s)
 {
     int end = -1, done = start_with_pipe(j, i, s, &end), err = errno;
     struct pollfd exec = {.fd = end, .events = POLLIN};
-    while (done == 0 && !j->progs[i].ended && !exec.revents)
+    int came = j->came;
+    j->came = 0;
+    while (done == 0 && !j->progs[i].ended && !exec.revents && !j->came)
         if (job_sleep(j, &exec, 1, CLOCK_NEVER) <= 0)
             exec.revents = 0;
+    j->came = j->came ? j->came : came;
     fd_close(&end);
     if (done < 0)
         return job_start_failed(j, i, "fork", err);

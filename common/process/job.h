@@ -63,6 +63,7 @@ struct job {
     struct msg *msg;
     const char *separator; /* of --sep */
     int status_fd;         /* of --status-fd, -1: none */
+    bool status_stalled;   /* its reader takes nothing: the next line is not waited for */
 
     struct prog *progs;
     struct prog few[JOB_FEW]; /* where progs points, if they are not more */

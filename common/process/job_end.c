@@ -119,6 +119,7 @@ static int say_left(const struct job *j)
 
 int job_end(struct job *j, int sig, int64_t grace)
 {
+    job_reap(j); /* who has ended in time has not been late */
     for (size_t i = 0; i < j->n; i++)
         j->progs[i].timed_out = j->progs[i].pid > 0 && !j->start_failed;
     if (nothing_left(j))

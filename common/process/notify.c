@@ -174,11 +174,13 @@ int notify_ready(struct notify *n, const char *state, const char *line, const ch
 
 int notify_pass(const char *state)
 {
+    static bool stalled;
     int fd = connect_manager(), done = 0;
     if (fd > 0)
-        done = speak_to(fd, state, strlen(state));
+        done = stalled ? (int)speak_now(fd, state, strlen(state)) : speak_to(fd, state, strlen(state));
+    stalled = done < 0 && errno == EAGAIN;
     fd_close(&fd);
-    return fd < 0 ? -1 : done;
+    return fd < 0 || done < 0 ? -1 : 0;
 }
 
 void notify_stopping(void)

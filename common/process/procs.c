@@ -132,12 +132,6 @@ void procs_free(struct procs *all)
     *all = (struct procs){0};
 }
 
-struct process *procs_find(const struct procs *all, pid_t pid)
-{
-    const struct process key = {.pid = pid};
-    return all->n ? bsearch(&key, all->list, all->n, sizeof key, by_pid) : NULL;
-}
-
 /* /proc/PID/task has a link for each thread, beside its own two. */
 static bool has_threads(pid_t pid)
 {

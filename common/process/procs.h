@@ -35,9 +35,6 @@ int procs_list(struct procs *all);
 int procs_add(struct procs *all, const struct process *p);
 void procs_free(struct procs *all);
 
-/* The one with that pid, or NULL. */
-struct process *procs_find(const struct procs *all, pid_t pid);
-
 /* Neither a zombie nor gone: one whose first thread alone has ended is alive. */
 bool procs_is_alive(const struct process *p);
 

@@ -28,8 +28,7 @@ struct spawn {
         SPAWN_HERE,       /* in our process group */
         SPAWN_GROUP,      /* in a process group of its own */
         SPAWN_FOREGROUND, /* and that is the foreground group of `terminal` */
-        SPAWN_SESSION,    /* in a session of its own */
-        SPAWN_TERMINAL,   /* and fd 0 is its controlling terminal */
+        SPAWN_TERMINAL,   /* in a session of its own, whose controlling terminal is fd 0 */
     } place;
     int terminal;
     const struct user *user; /* the user that it becomes; NULL: none other */

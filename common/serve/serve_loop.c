@@ -28,8 +28,9 @@ static bool may_accept(struct serve *s)
     if (s->pause.until && clock_left(s->pause.until))
         return false;
     if (s->rate.n) {
-        int64_t free_at = s->rate.times[s->rate.at] + s->rate.window;
-        if (clock_left(free_at)) {
+        int64_t before = s->rate.times[s->rate.at];
+        int64_t free_at = before > INT64_MAX - s->rate.window ? CLOCK_NEVER : before + s->rate.window;
+        if (before != SERVE_NO_ACCEPT && clock_left(free_at)) {
             s->pause.until = free_at;
             return false;
         }

@@ -8,6 +8,8 @@
 
 #include "serve/serve.h"
 
+#define SERVE_NO_ACCEPT INT64_MIN /* in rate.times: that many have not been accepted yet */
+
 struct serve_child {
     pid_t pid; /* the key */
     unsigned char client[ADDR_KEY_SIZE];

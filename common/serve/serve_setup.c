@@ -80,7 +80,7 @@ static void take_rate(struct serve *s, const struct opts *o)
     if (!s->rate.times)
         msg_die_sys(o->msg, "malloc", NULL);
     for (size_t i = 0; i < s->rate.n; i++)
-        s->rate.times[i] = INT64_MIN / 2;
+        s->rate.times[i] = SERVE_NO_ACCEPT;
 }
 
 static void take_user_from_env(struct serve *s, const struct opts *o)
