@@ -138,7 +138,7 @@ static void print_lost(const struct msgrecv *r, int err)
     buf_fmt(&line, ": %s: a message of type %ld: ", strerror(err), r->message->type);
     buf_escaped(&line, r->message->text, r->len);
     buf_char(&line, '\n');
-    speak_to(STDERR_FILENO, line.mem, line.len);
+    speak_to(STDERR_FILENO, line.mem, line.len, &(bool){false});
 }
 
 /* At the queue's end, without waiting; where that fails, it is printed on stderr. Whether it is in the queue.

@@ -95,9 +95,11 @@ static size_t write_within(int fd, const char *bytes, size_t n, int64_t ns)
     return written;
 }
 
-int speak_to(int fd, const void *bytes, size_t n)
+int speak_to(int fd, const void *bytes, size_t n, bool *stalled)
 {
-    return write_within(fd, bytes, n, PATIENCE_MS * CLOCK_MS) == n ? 0 : -1;
+    bool done = write_within(fd, bytes, n, *stalled ? 0 : PATIENCE_MS * CLOCK_MS) == n;
+    *stalled = !done && errno == EAGAIN;
+    return done ? 0 : -1;
 }
 
 void speak(const char *lines, size_t n)

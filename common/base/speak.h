@@ -10,6 +10,7 @@
 #ifndef SPEAK_H
 #define SPEAK_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <sys/types.h>
 
@@ -23,10 +24,11 @@ void speak(const char *lines, size_t n);
 unsigned long speak_lost(void);
 
 /*
- * All n bytes to fd within 200 ms. 0, or -1 with errno: EAGAIN when the time was over (some may have been
- * written), or write(2)'s.
+ * All n bytes to fd within 200 ms, or at once if *stalled: the text before was given up. 0, or -1 with errno:
+ * EAGAIN when the time was over (some may have been written), or write(2)'s. *stalled is the caller's for
+ * this reader, false at first.
  */
-int speak_to(int fd, const void *bytes, size_t n);
+int speak_to(int fd, const void *bytes, size_t n, bool *stalled);
 
 /* As much as can be written at once: how much, or -1 with errno: EAGAIN when that is nothing, or write(2)'s.
  */

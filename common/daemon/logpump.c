@@ -113,7 +113,7 @@ void logpump_end(struct logpump *p, bool stderr_is_log)
         bytes += logfile_make_room(&p->file, sizeof mem);
         buf_fmt(&lost, "%s: %zu bytes of output were lost: %s\n", p->msg->applet, bytes,
             p->file.error == EAGAIN ? "nobody reads it" : strerror(p->file.error));
-        speak_to(p->file.fd, lost.mem, lost.len);
+        speak_to(p->file.fd, lost.mem, lost.len, &(bool){false});
     } else {
         buf_fmt(&lost, "%zu bytes of output were lost", bytes);
         msg_error(p->msg, buf_str(&lost), p->file.path, p->file.error);

@@ -41,6 +41,7 @@ struct monitor {
     int ready_pipe; /* --ready fd: PROG's newline comes here */
     int notify;     /* --ready notify: its messages come here */
     char notify_text[64], ready_text[16], ready_message[1024];
+    bool manager_stalled;    /* our own manager takes no messages */
     struct notify readiness; /* what is reported of PROG to our own manager */
     struct logpump log;      /* of what PROG writes */
     bool is_ready, is_up, restart, reopen, reload;

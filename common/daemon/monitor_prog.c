@@ -133,7 +133,7 @@ static void take_messages(struct monitor *m)
         if (!m->is_up && notify_socket_says(text, "READY=1"))
             keep_ready_message(m, text);
         else
-            notify_pass(text);
+            notify_pass(text, &m->manager_stalled);
     }
 }
 

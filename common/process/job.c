@@ -138,10 +138,7 @@ static void write_status_line(struct job *j, size_t i, pid_t pid)
                        : 0,
         WIFSIGNALED(s) ? WTERMSIG(s) : 0, WIFSIGNALED(s) && WCOREDUMP(s), p->timed_out,
         (long long)(took / CLOCK_SECOND), (long long)(took % CLOCK_SECOND / CLOCK_MS));
-    ssize_t done =
-        j->status_stalled ? speak_now(j->status_fd, b.mem, b.len) : speak_to(j->status_fd, b.mem, b.len);
-    j->status_stalled = done < 0 && errno == EAGAIN;
-    if (done < 0)
+    if (speak_to(j->status_fd, b.mem, b.len, &j->status_stalled) < 0)
         msg_error_why(j->msg, "write", "status-fd", errno == EAGAIN ? "nobody reads it" : strerror(errno));
 }
 

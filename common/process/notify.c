@@ -172,18 +172,16 @@ int notify_ready(struct notify *n, const char *state, const char *line, const ch
     return write_what_can_be(n, object);
 }
 
-int notify_pass(const char *state)
+int notify_pass(const char *state, bool *stalled)
 {
-    static bool stalled;
     int fd = connect_manager(), done = 0;
     if (fd > 0)
-        done = stalled ? (int)speak_now(fd, state, strlen(state)) : speak_to(fd, state, strlen(state));
-    stalled = done < 0 && errno == EAGAIN;
+        done = speak_to(fd, state, strlen(state), stalled);
     fd_close(&fd);
-    return fd < 0 || done < 0 ? -1 : 0;
+    return fd < 0 ? -1 : done;
 }
 
 void notify_stopping(void)
 {
-    notify_pass("STOPPING=1");
+    notify_pass("STOPPING=1", &(bool){false});
 }

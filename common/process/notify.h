@@ -48,9 +48,9 @@ int64_t notify_tend(struct notify *n, const struct msg *m);
 
 /*
  * What a program told us, or STOPPING=1, to $NOTIFY_SOCKET if there is one. Given up when there is no room
- * within a short time. 0, or -1 with errno.
+ * within a short time (speak_to). 0, or -1 with errno.
  */
-int notify_pass(const char *state);
+int notify_pass(const char *state, bool *stalled);
 void notify_stopping(void);
 
 #endif
