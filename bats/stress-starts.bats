@@ -95,6 +95,13 @@ judge() {
   judge
 }
 
+@test "a hung exec: daemonize -t gives up, and PROG is gone" {
+  hold prog
+  run -124 timeout --foreground -s KILL 60 daemonize -t 0.3 -p "$PWD/pid" --ready fd "$PWD/prog"
+  [[ $output == "daemonize: exec $PWD/prog: it was not executed in time" ]]
+  [ ! -e pid ]
+}
+
 @test "a hung exec: every deadline passes" {
   hold prog
   local runs=()

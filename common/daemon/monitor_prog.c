@@ -46,7 +46,7 @@ int monitor_prog_start(struct monitor *m)
             .user = &m->user,
             .death_signal = m->leave ? 0 : SIGKILL};
         m->started = clock_now();
-        failed = job_execute(&m->job, 0, &spawn);
+        failed = job_execute(&m->job, 0, &spawn, m->is_up ? CLOCK_NEVER : clock_in(m->timeout));
     } else {
         failed = fail(m, "pipe", NULL);
     }

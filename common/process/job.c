@@ -259,19 +259,22 @@ static int start_with_pipe(struct job *j, size_t i, struct spawn *s, int *end)
     return done;
 }
 
-int job_execute(struct job *j, size_t i, struct spawn *s)
+int job_execute(struct job *j, size_t i, struct spawn *s, int64_t deadline)
 {
     int end = -1, done = start_with_pipe(j, i, s, &end), err = errno;
     struct pollfd exec = {.fd = end, .events = POLLIN};
     int came = j->came;
     j->came = 0;
-    while (done == 0 && !j->progs[i].ended && !exec.revents && !j->came)
-        if (job_sleep(j, &exec, 1, CLOCK_NEVER) <= 0)
+    while (done == 0 && !j->progs[i].ended && !exec.revents && !j->came && clock_left(deadline))
+        if (job_sleep(j, &exec, 1, clock_left(deadline)) <= 0)
             exec.revents = 0;
+    bool late = done == 0 && !j->progs[i].ended && !exec.revents && !j->came;
     j->came = j->came ? j->came : came;
     fd_close(&end);
     if (done < 0)
         return job_start_failed(j, i, "fork", err);
+    if (late)
+        return msg_fatal_why(j->msg, EXIT_DEADLINE, "exec", *j->progs[i].argv, "it was not executed in time");
     while (!j->progs[i].ended && spawn_has_failed(j->progs[i].start))
         job_sleep(j, NULL, 0, CLOCK_NEVER);
     return j->progs[i].exec_errno ? job_status(j, i) : 0;

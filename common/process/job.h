@@ -127,10 +127,11 @@ struct env *job_env(struct job *j);
 int job_start(struct job *j, size_t i, struct spawn *s);
 
 /*
- * The same for those who must know: returns once program i has been executed: 0, or the exit status of a
- * failure, which has been reported.
+ * The same for those who must know: returns once program i has been executed, or a signal has come that would
+ * have ended us: 0, or the exit status of a failure, which has been reported: EXIT_DEADLINE if it is still
+ * being executed then (a file system that does not answer).
  */
-int job_execute(struct job *j, size_t i, struct spawn *s);
+int job_execute(struct job *j, size_t i, struct spawn *s, int64_t deadline);
 
 /* Reports why program i could not be started; the exit status for it. */
 int job_start_failed(struct job *j, size_t i, const char *failed, int err);
