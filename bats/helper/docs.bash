@@ -54,6 +54,8 @@ why_not() {
     name=${row%:*}
     grep -qE "(^|[ |('\"])$name( |\$|'|\")" "$1" && ! command -v "$name" >/dev/null && echo "needs $name (Debian: ${row#*:})" && return
   done
+  name=$(grep -oE -- '-M[A-Z][A-Za-z:]*' "$1" | head -n 1) || :
+  [ -z "$name" ] || perl "$name" -e 1 2>/dev/null || { echo "needs perl's ${name#-M} (Debian: perl)" && return; }
   if [ "$(id -u)" -ne 0 ] && grep -qE -- "( -u | -o :| -u\$|chown|\\[::1?\\])" "$1"; then
     echo "needs root"
     return
