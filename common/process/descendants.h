@@ -19,7 +19,11 @@
 #include "process/procs.h"
 
 struct descendants {
-    /* Children that we had before: the process that became us by exec had started them. */
+    /*
+     * Children that we had before: the process that became us by exec had started them. What they start is
+     * theirs as long as they live, or as its session or process group shows it; else an orphan of theirs
+     * counts as ours.
+     */
     struct process *earlier;
     size_t earlier_n;
     pid_t session, group; /* ours */
