@@ -74,7 +74,7 @@ start_chrony() {
   chrony_at=$(free_port udp)
   printf '%s\n' "port $chrony_at" 'bindaddress 127.0.0.1' 'cmdport 0' 'bindcmdaddress /' "pidfile $PWD/chrony.pid" \
     'local stratum 10' 'allow' >chrony.conf
-  background chrony chronyd -d -x -u "$(id -un)" -f "$PWD/chrony.conf"
+  background chrony chronyd -U -d -x -u "$(id -un)" -f "$PWD/chrony.conf"
   until_true chrony_listens
 }
 
