@@ -1,18 +1,13 @@
 # Ends: TERM ends every applet, whatever it was born with; descendants of every kind are gone after those who end them.
 
-load helper/sysv
-load helper/tcpserver
-load helper/daemon
+load helper/stress
 
 setup() {
-  sysv_setup
-  connected=()
-  export OF_TEST=$BATS_TEST_TMPDIR
+  stress_setup
 }
 
 teardown() {
-  env -u OF_TEST "$HELPERS/end-marked" "OF_TEST=$BATS_TEST_TMPDIR"
-  sysv_teardown
+  stress_teardown
 }
 
 # ---- TERM ----
@@ -51,12 +46,6 @@ wait_for_things() {
   msgdemo create "$key"
 }
 
-# run_row STATUS COMMAND: in the background, with a minute; goes to $runs. % is its number.
-run_row() {
-  eval "exec timeout --foreground -s KILL 60 $before ${2//%/${#runs[@]}}" >/dev/null 2>&1 3>&- &
-  runs+=("$! $1 $2")
-}
-
 # asleep_below PID [DEPTH]: the process that it has started, or the one that this has, and so on, has become an applet and
 # sleeps; its pid is $there. Or all is over.
 asleep_below() {
@@ -68,22 +57,6 @@ asleep_below() {
   done
   stat=$(cat "/proc/$there/stat" 2>/dev/null) || return
   [[ $stat == *") S "* ]] && [ "$(readlink "/proc/$there/exe")" = "$IPCBOX" ]
-}
-
-# judge: all of $runs end with their status.
-judge() {
-  local run pid want row status bad=0
-  for run in "${runs[@]}"; do
-    read -r pid want row <<<"$run"
-    status=0
-    wait "$pid" || status=$?
-    [[ " ${want//,/ } " == *" $status "* ]] || {
-      echo "$before $row: status $status, expected $want" >&2
-      bad=1
-    }
-  done
-  runs=()
-  return "$bad"
 }
 
 # end_all DEPTH: TERM to each of $runs, or to who is DEPTH below it, once that sleeps; again and again, as it may sleep

@@ -1,25 +1,16 @@
 # Nothing waits for a reader of what we say: ends, deadlines, signals and service, for every sink that is full and unread.
 
-load helper/sysv
-load helper/tcpserver
-load helper/daemon
+load helper/stress
 
 setup() {
-  sysv_setup
-  connected=()
-  export OF_TEST=$BATS_TEST_TMPDIR
+  stress_setup
   kinds=(pipe socket stopped terminal)
   touch plain
   echo question >line
 }
 
 teardown() {
-  local fd
-  for fd in "${connected[@]}"; do
-    exec {fd}>&-
-  done
-  env -u OF_TEST "$HELPERS/end-marked" "OF_TEST=$BATS_TEST_TMPDIR"
-  sysv_teardown
+  stress_teardown
 }
 
 # each_ends: for each row of stdin, STATUS|FDS|COMMAND, and each kind, all at once: with unread sinks at FDS COMMAND ends,
@@ -51,27 +42,11 @@ each_stops() {
   judge
 }
 
-# launch_row KIND ROW: goes to $runs as "PID KIND ROW".
+# launch_row KIND ROW: with unread sinks of that kind (run_row).
 launch_row() {
   local want fds command kind=$1
   IFS='|' read -r want fds command <<<"$2"
-  eval "exec timeout --foreground -s KILL 60 stalled $kind $fds $command" >/dev/null 2>&1 3>&- &
-  runs+=("$! $kind $2")
-}
-
-# judge: all of $runs end as their rows say.
-judge() {
-  local run pid kind want row status bad=0
-  for run in "${runs[@]}"; do
-    read -r pid kind row <<<"$run"
-    status=0
-    wait "$pid" || status=$?
-    [ "$status" -eq "${row%%|*}" ] || {
-      echo "an unread $kind: $row: status $status" >&2
-      bad=1
-    }
-  done
-  return "$bad"
+  run_row "$want" "stalled $kind $fds $command"
 }
 
 # made FILE PID: it is there, or whoever was to make it has ended.

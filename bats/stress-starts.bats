@@ -1,23 +1,14 @@
 # The start of a program: execs that hang, shortages, strange files, signals that come with it.
 
-load helper/sysv
-load helper/tcpserver
-load helper/daemon
+load helper/stress
 
 setup() {
-  sysv_setup
-  connected=()
-  export OF_TEST=$BATS_TEST_TMPDIR
+  stress_setup
   script prog 'echo served'
 }
 
 teardown() {
-  local fd
-  for fd in "${connected[@]}"; do
-    hang_up "$fd"
-  done
-  env -u OF_TEST "$HELPERS/end-marked" "OF_TEST=$BATS_TEST_TMPDIR"
-  sysv_teardown
+  stress_teardown
 }
 
 # Launchers, as rows: what stands before PROG.
@@ -54,28 +45,6 @@ release() {
 # held N: so many execs hang, or have.
 held() {
   [ "$(grep -c '^held' hung.out)" -ge "$1" ]
-}
-
-# run_row STATUS ROW: its number of runs is %; in the background, with a minute; goes to $runs.
-run_row() {
-  eval "exec timeout --foreground -s KILL 60 ${2//%/${#runs[@]}}" >/dev/null 2>"err.${#runs[@]}" 3>&- &
-  runs+=("$! $1 $2")
-}
-
-# judge: all of $runs end with their status.
-judge() {
-  local run pid want row status bad=0
-  for run in "${runs[@]}"; do
-    read -r pid want row <<<"$run"
-    status=0
-    wait "$pid" || status=$?
-    [[ " ${want//,/ } " == *" $status "* ]] || {
-      echo "$row: status $status, expected $want" >&2
-      bad=1
-    }
-  done
-  runs=()
-  return "$bad"
 }
 
 # ---- an exec that hangs ----
