@@ -239,3 +239,17 @@ crowd_is() {
     wrong_call alive -w -t "$pid" "$BASHPID"
   done
 }
+
+@test "-w: more processes than there may be fds" {
+  local pids=() i
+  mkfifo gate
+  exec {gate}<>gate
+  for ((i = 0; i < 60; i++)); do
+    sh -c 'read -r line' <gate 3>&- &
+    pids+=("$!")
+  done
+  background waiter sh -c 'ulimit -n 40; exec timeout --foreground 60 alive -w "$@"' '' "${pids[@]}"
+  for ((i = 0; i < 60; i++)); do echo; done >&"$gate"
+  ends_with 0 "$waiter"
+  [ ! -s waiter.err ]
+}

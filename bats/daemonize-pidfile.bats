@@ -486,3 +486,13 @@ $prog HUP" ]
   until_line ends ' exit=3 '
   [ "$(wc -l <ends)" -eq 1 ]
 }
+
+@test "a restart writes the pidfile in place, so that its lock is never gone" {
+  noting --supervise -p prog
+  local pid file
+  pid=$(cat prog) file=$(stat -c %i prog)
+  refused 0 --restart -p prog
+  until_true other prog "$pid"
+  [ "$(stat -c %i prog)" = "$file" ]
+  locked prog
+}

@@ -364,3 +364,9 @@ no_other_children() {
   finish "$srv"
   [ "$status" -eq 0 ]
 }
+
+@test "--rate: a period of centuries lets its first connections in" {
+  start srv tcpserver --rate=1/9223372035 127.0.0.1 0 echo served
+  run -0 call "$srv_at"
+  [ "$output" = served ]
+}
