@@ -327,3 +327,14 @@ shown() {
 on_screen() {
   $1 capture-pane -p | grep -qE "$2"
 }
+
+@test "an earlier child and an orphan of its session are left alone" {
+  mkfifo gate
+  # shellcheck disable=SC2016
+  script earlier 'setsid bash -c "echo \$\$ >child; (read -r line <gate; does ignore TERM to orphan % sleep &); exec does sleep" >/dev/null 2>&1 3>&- &
+until [ -s child ]; do :; done
+exec deadline -k 0.1 2 bash -c "echo >gate; until [ -s orphan ]; do :; done; exec does sleep"'
+  run -124 timeout --foreground 60 ./earlier
+  alive "$(cat child)" "$(cat orphan)"
+  kill -KILL "$(cat child)" "$(cat orphan)"
+}

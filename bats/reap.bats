@@ -454,3 +454,16 @@ passes_all() {
   wrong_call reap --gr 5 touch ran
   [ ! -e ran ]
 }
+
+@test "a stopped PROG hears TERM, whatever it got before" {
+  local prog
+  background init reap does to prog '%' block USR1 sleep
+  until_true [ -s prog ]
+  prog=$(cat prog)
+  kill -STOP "$prog"
+  until_true grep -q ') T ' "/proc/$prog/stat"
+  kill -USR1 "$init"
+  until_true grep -qE '^ShdPnd:.*[1-9a-f]' "/proc/$prog/status"
+  kill -TERM "$init"
+  ends_with 143 "$init"
+}
