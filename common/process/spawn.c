@@ -25,8 +25,9 @@
 
 enum { FEW_WORDS = 32 };
 
-/* Lies in memory that is shared even with a copy of us, above the child's stack and a page that guards it. */
+/* Lies at the upper end of the child's stack. */
 struct start {
+    bool is_shared;         /* even with a copy of us */
     _Atomic int on_its_way; /* until exec or exit, when the kernel clears it (CLONE_CHILD_CLEARTID) */
     _Atomic int shortage, err;
     _Atomic bool has_let_go;  /* of our fds */
@@ -41,7 +42,8 @@ struct start {
     int fds[SPAWN_FDS];
 };
 
-enum { GUARD = 16384 /* of any machine, a page or several */, STACK = 32768, NAP_MS = 50 };
+enum { STACK = 65536 /* a multiple of any page's size */, ALIGN = 64, NAP_MS = 50 };
+enum { ABOVE_STACK = (sizeof(struct start) + ALIGN - 1) / ALIGN * ALIGN };
 
 #ifdef SPAWN_FORK
 enum { SHARES_MEMORY = false };
@@ -186,14 +188,17 @@ static int child(void *arg)
 
 /* ---- the parent ---- */
 
+/* The kernel keeps a gap of a megabyte free below a mapping that grows down: the stack's guard (mmap(2)). */
 struct start *spawn_record(void)
 {
-    char *base = mmap(NULL, GUARD + STACK + sizeof(struct start), PROT_READ | PROT_WRITE,
-        MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    if (base == MAP_FAILED)
-        return NULL;
-    mprotect(base, GUARD, PROT_NONE);
-    return (struct start *)(base + GUARD + STACK);
+    char *base =
+        mmap(NULL, STACK, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_GROWSDOWN, -1, 0);
+    return base == MAP_FAILED ? NULL : (struct start *)(base + STACK - ABOVE_STACK);
+}
+
+static char *stack_of(struct start *r)
+{
+    return (char *)r + ABOVE_STACK - STACK;
 }
 
 void spawn_free(struct start *r)
@@ -204,7 +209,7 @@ void spawn_free(struct start *r)
         free(r->script);
     free(r->script_path);
     free(r->env.v);
-    munmap((char *)r - STACK - GUARD, GUARD + STACK + sizeof *r);
+    munmap(stack_of(r), STACK);
 }
 
 /* The words "/bin/sh", path, argv[1]...: what a shell is given to run a script. 0, or -1 with ENOMEM. */
@@ -253,9 +258,23 @@ static int fill_record(struct start *r, const struct spawn *s, const struct env 
     return prepare_script(r, s->path, s->argv);
 }
 
+/* What a copy of us leaves in the record is for us to see. 0, or -1 with errno. */
+static int share(struct start *r)
+{
+    if (r->is_shared)
+        return 0;
+    struct start copy = *r;
+    if (mmap(stack_of(r), STACK, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_FIXED, -1, 0) ==
+        MAP_FAILED)
+        return -1;
+    *r = copy;
+    r->is_shared = true;
+    return 0;
+}
+
 static pid_t copy_ourselves(struct start *r)
 {
-    pid_t pid = fork();
+    pid_t pid = share(r) < 0 ? -1 : fork();
     if (pid == 0)
         child(r);
     return pid;
