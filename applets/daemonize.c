@@ -13,6 +13,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -332,23 +333,18 @@ static void take_option(struct daemonize *d, int row, const struct opts *o)
     }
 }
 
-static bool is_same_path(const char *a, const char *b)
-{
-    return a && b && strcmp(a, b) == 0;
-}
-
 static void check(struct daemonize *d)
 {
     struct monitor *m = &d->monitor;
+    struct stat log;
     if (m->log_path && (m->out_path || m->err_path))
         msg_usage(d->msg, "--log cannot be combined with -o or -e");
     if (!m->log_path && m->log_size)
         msg_usage(d->msg, "--log-size needs --log");
+    if (m->log_size && stat(m->log_path, &log) == 0 && !S_ISREG(log.st_mode) && !S_ISDIR(log.st_mode))
+        msg_usage(d->msg, "--log-size needs a regular file, which '%s' is not", m->log_path);
     if (m->hup == HUP_REOPEN && !m->log_path)
         msg_usage(d->msg, "--hup reopen needs --log");
-    if (is_same_path(m->prog_pid.path, m->own_pid.path) || is_same_path(m->prog_pid.path, m->lock_path) ||
-        is_same_path(m->own_pid.path, m->lock_path))
-        msg_usage(d->msg, "-p, -P and -l need different files");
     m->leave = !m->prog_pid.path && !m->own_pid.path && !m->lock_path && !m->supervise && !m->log_path &&
                !m->foreground;
     if (!d->has_directory && !m->foreground)

@@ -177,7 +177,7 @@ static int take_slot(const struct lockrun *l)
         close_slots(slots, l->slots);
         fd_close(&queue);
         errno = err;
-        if (got < 0 || lock_is_current(got, l->path))
+        if (got < 0 || lock_is_at(got, l->path))
             return got;
         fd_close(&got);
     }

@@ -18,7 +18,6 @@
 #include "base/fd.h"
 #include "pipe/fifo.h"
 #include "process/job.h"
-#include "process/lock.h"
 #include "process/notify.h"
 #include "io/relay.h"
 #include "process/sigs.h"
@@ -293,16 +292,15 @@ static void serve(struct mkfifo_sig *s)
 /* What is at the path can never be served: then we end. All else may pass. */
 static bool is_hopeless(int err)
 {
-    return err != EMFILE && err != ENFILE && err != ENOMEM && err != ENOSPC && err != EDQUOT &&
-           err != ETIMEDOUT;
+    return err != EMFILE && err != ENFILE && err != ENOMEM && err != ENOSPC && err != EDQUOT;
 }
 
 static const char *open_error(int err)
 {
     return err == EEXIST       ? "it is not a FIFO; it is left alone"
            : err == EADDRINUSE ? "another mkfifo-sig serves it"
-           : err == ETIMEDOUT  ? "another process holds a lock on its directory"
-                               : strerror(err);
+           : err == EINVAL     ? "its mode is not that of -m"
+                               : place_error(err);
 }
 
 /* Opens the FIFO again. 0, or the exit status of a failure that ends us. */

@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "base/fd.h"
+#include "base/place.h"
 #include "process/lock.h"
 #include "process/reap.h"
 #include "serve/serve.h"
@@ -40,17 +41,34 @@ struct unixserver {
     struct serve serve;
     struct ucspi ucspi;
     struct user owner;
+    struct place place;
+    int lock; /* on what happens at the place */
     bool mode_is_set;
     unsigned mode;
     const char *path;    /* of the socket file that we made, or NULL */
     struct addr address; /* length 0: inherited, ask each connection */
     struct stat made;    /* what we made at path */
     pid_t server;        /* ourselves, for the keeper */
+    bool left;           /* it could not be removed */
     pid_t keeper;        /* removes the file when we have dropped the right to; 0: none */
     int keeper_fd;       /* closed when we end */
 };
 
 /* ---- the socket file ---- */
+
+/* What was begun is taken back. */
+static _Noreturn void die_why(const struct unixserver *u, const char *action, const char *path, int err)
+{
+    if (u->path)
+        unlinkat(u->place.dir, u->place.name, 0);
+    lock_change_end(&u->place, &(int){u->lock});
+    msg_die(u->msg, EXIT_SYSTEM, action, path, err);
+}
+
+static _Noreturn void die(const struct unixserver *u, const char *action, const char *path)
+{
+    die_why(u, action, path, errno);
+}
 
 /*
  * Whether a socket file has a server, found out without disturbing it: a datagram socket can't be connected
@@ -70,17 +88,19 @@ static bool is_alive(const struct addr *a)
 static void clear_path(const struct unixserver *u, const char *path)
 {
     struct stat st;
-    if (lstat(path, &st) < 0) {
+    if (place_look(&u->place, &st) < 0) {
         if (errno != ENOENT)
-            msg_die_sys(u->msg, "stat", path);
+            die(u, "stat", path);
         return;
     }
     if (!S_ISSOCK(st.st_mode))
-        msg_die(u->msg, EXIT_SYSTEM, "refuse to replace what is not a socket:", path, EEXIST);
+        die_why(u, "refuse to replace what is not a socket:", path, EEXIST);
+    if (!place_is_trusted(&u->place, &st))
+        die_why(u, "refuse to replace", path, errno);
     if (is_alive(&u->address))
-        msg_die(u->msg, EXIT_SYSTEM, "refuse to replace a live socket:", path, EADDRINUSE);
-    if (unlink(path) < 0)
-        msg_die_sys(u->msg, "remove the dead socket", path);
+        die_why(u, "refuse to replace a live socket:", path, EADDRINUSE);
+    if (unlinkat(u->place.dir, u->place.name, 0) < 0)
+        die(u, "remove the dead socket", path);
 }
 
 /*
@@ -90,26 +110,27 @@ static void clear_path(const struct unixserver *u, const char *path)
 static int remove_ours(const struct unixserver *u, bool open)
 {
     struct stat now;
-    int lock = lock_directory(u->path);
-    int done = lstat(u->path, &now);
+    int lock = lock_change(&u->place);
+    int done = place_look(&u->place, &now);
     if (done < 0 && errno == ENOENT)
         done = 0;
-    else if (done == 0 && now.st_dev == u->made.st_dev && now.st_ino == u->made.st_ino &&
-             (open || !is_alive(&u->address)))
-        done = unlink(u->path);
-    fd_close(&lock);
+    else if (done == 0 && place_is_same_file(&now, &u->made) && (open || !is_alive(&u->address)))
+        done = unlinkat(u->place.dir, u->place.name, 0);
+    lock_change_end(&u->place, &lock);
     return done;
 }
 
 /* The keeper's work: when the server is gone, however, so is its file. A byte means an orderly exit. */
 static int keep(void *arg)
 {
-    const struct unixserver *u = arg;
+    struct unixserver *u = arg;
     char end;
-    if (dup2(u->keeper_fd, STDIN_FILENO) < 0)
+    enum { PIPE, PLACE, FIRST_UNUSED };
+    if (dup2(u->keeper_fd, PIPE) < 0 || dup2(u->place.dir, PLACE) < 0)
         return EXIT_SYSTEM;
-    fd_close_from(STDIN_FILENO + 1);
-    bool orderly = fd_read(STDIN_FILENO, &end, 1) == 1;
+    u->place.dir = PLACE;
+    fd_close_from(FIRST_UNUSED);
+    bool orderly = fd_read(PIPE, &end, 1) == 1;
     /* a dying process closes this pipe before or after its listener; it is dead once we have another parent
      */
     while (!orderly && getppid() == u->server)
@@ -135,43 +156,119 @@ static void start_keeper(struct unixserver *u)
     u->keeper_fd = fds[1];
 }
 
-/* What was bound is taken back when the rest fails. */
-static _Noreturn void give_up(const struct unixserver *u, int lock, const char *action)
+/* bind(2) with the right mode from the first moment. */
+static int bind_with_mode(const struct unixserver *u, int fd, const struct addr *a)
 {
-    int err = errno;
-    if (u->path)
-        unlink(u->path);
-    fd_close(&lock);
-    msg_die(u->msg, EXIT_SYSTEM, action, u->path, err);
-}
-
-/* Binds with the right mode from the first moment: before that, and before listen(2), nobody can connect. */
-static void bind_file(struct unixserver *u, int fd, const char *path)
-{
-    int lock = lock_directory(path);
-    if (lock < 0 && sigs_ending_came())
-        sigs_die(sigs_take_ending(NULL));
-    if (lock < 0)
-        exit(msg_fatal_file(u->msg, "lock the directory of", path, errno));
-    clear_path(u, path);
     mode_t before = 0;
     if (u->mode_is_set)
         before = umask(~u->mode & 0777);
-    int bound = bind(fd, &u->address.u.sa, u->address.len), err = errno;
+    int done = bind(fd, &a->u.sa, a->len), err = errno;
     if (u->mode_is_set)
         umask(before);
     errno = err;
-    if (bound < 0)
-        msg_die_sys(u->msg, "bind", path);
+    return done;
+}
+
+/* bind(2) in a directory that has no path for it but to go there. */
+static int bind_in(const struct unixserver *u, int fd, int directory)
+{
+    struct addr a = {.len = sizeof a.u.un, .u.un.sun_family = AF_UNIX};
+    int here = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
+    int done = here < 0 ? -1 : fchdir(directory);
+    if (done == 0) {
+        memcpy(a.u.un.sun_path, u->place.name, strlen(u->place.name)); /* it is shorter than the path */
+        done = bind_with_mode(u, fd, &a);
+        int err = errno;
+        if (fchdir(here) < 0)
+            done = -1;
+        else
+            errno = err;
+    }
+    fd_close(&here);
+    return done;
+}
+
+/* A directory of our own, 0700, beside the socket's place; one that is there was left by one of us that was
+ * killed. An fd to close, or -1 with errno. */
+static int make_private_directory(const struct unixserver *u, const char *name)
+{
+    struct stat st;
+    if (mkdirat(u->place.dir, name, 0700) < 0 && errno != EEXIST)
+        return -1;
+    int fd = openat(u->place.dir, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    errno = PLACE_FOREIGN;
+    if (fd < 0 || fstat(fd, &st) < 0 || st.st_uid != geteuid() || st.st_mode & 077)
+        fd_close(&fd);
+    else
+        unlinkat(fd, u->place.name, 0);
+    return fd;
+}
+
+static int give_to_owner(struct unixserver *u, int directory)
+{
+    const struct user *to = &u->owner;
+    int fd = openat(directory, u->place.name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+    int done = fd < 0 ? -1
+                      : fchownat(fd, "", to->has_uid ? to->uid : (uid_t)-1, to->has_gid ? to->gid : (gid_t)-1,
+                            AT_EMPTY_PATH);
+    if (done == 0)
+        done = fstat(fd, &u->made);
+    fd_close(&fd);
+    return done;
+}
+
+/*
+ * -o: in a directory that its owner can write, a name may be another file's by the time that we chown it. So
+ * the socket is made and given away where nobody else can be, and gets its name when it is done.
+ */
+static int bind_for_owner(struct unixserver *u, int fd)
+{
+    char name[PLACE_NAME_SIZE];
+    int directory = place_beside(&u->place, "new", name) ? make_private_directory(u, name) : -1;
+    if (directory < 0)
+        return -1;
+    int done = bind_in(u, fd, directory);
+    if (done == 0)
+        done = give_to_owner(u, directory);
+    if (done == 0)
+        done = linkat(directory, u->place.name, u->place.dir, u->place.name, 0);
+    int err = errno;
+    unlinkat(directory, u->place.name, 0);
+    unlinkat(u->place.dir, name, AT_REMOVEDIR);
+    fd_close(&directory);
+    errno = err;
+    return done;
+}
+
+static int bind_here(struct unixserver *u, int fd)
+{
+    if (u->owner.has_uid || u->owner.has_gid)
+        return bind_for_owner(u, fd);
+    int done = bind_with_mode(u, fd, &u->address);
+    if (done == 0 && (done = place_look(&u->place, &u->made)) == 0 && u->made.st_uid != geteuid()) {
+        errno = PLACE_FOREIGN;
+        return -1;
+    }
+    return done;
+}
+
+/* Before listen(2), nobody can connect. */
+static void bind_file(struct unixserver *u, int fd, const char *path)
+{
+    if (place_open(&u->place, path) < 0)
+        exit(msg_fatal_file(u->msg, "open the directory of", path, errno));
+    u->lock = lock_change(&u->place);
+    if (u->lock < 0 && sigs_ending_came())
+        sigs_die(sigs_take_ending(NULL));
+    if (u->lock < 0)
+        exit(msg_fatal_file(u->msg, "lock", path, errno));
+    clear_path(u, path);
+    if (bind_here(u, fd) < 0)
+        die(u, "bind", path);
     u->path = path;
-    if (lstat(path, &u->made) < 0)
-        give_up(u, lock, "stat");
-    if ((u->owner.has_uid || u->owner.has_gid) && lchown(path, u->owner.has_uid ? u->owner.uid : (uid_t)-1,
-                                                      u->owner.has_gid ? u->owner.gid : (gid_t)-1) < 0)
-        give_up(u, lock, "chown");
     if (listen(fd, u->serve.asked.backlog) < 0)
-        give_up(u, lock, "listen on");
-    fd_close(&lock);
+        die(u, "listen on", path);
+    lock_change_end(&u->place, &u->lock);
     if (u->serve.asked.user.has_uid || u->serve.asked.user.has_gid)
         start_keeper(u);
 }
@@ -189,6 +286,12 @@ static void listen_at(struct unixserver *u, const char *path)
     serve_listener(&u->serve, fd, false);
 }
 
+static void say_left(struct unixserver *u, const char *why)
+{
+    msg_error_why(u->msg, "remove", u->path, why);
+    u->left = true;
+}
+
 /* At the end, however it came: the file goes if it is ours, while our socket is still open. */
 static void clean_up(void *owner)
 {
@@ -196,10 +299,10 @@ static void clean_up(void *owner)
     if (u->keeper > 0) {
         bool told = fd_write(u->keeper_fd, "", 1) == 1;
         fd_close(&u->keeper_fd);
-        if (told) /* else it waits for our death, and removes the file then */
-            reap_wait(u->keeper);
+        if (reap_wait(u->keeper) != 0)
+            say_left(u, told ? "its keeper could not, or was killed" : "its keeper was killed");
     } else if (u->path && remove_ours(u, true) < 0) {
-        msg_error(u->msg, "remove", u->path, errno);
+        say_left(u, place_error(errno));
     }
     u->keeper = 0;
     u->path = NULL;
@@ -320,7 +423,7 @@ static int unixserver_main(struct msg *m, int argc, char **argv)
         .name = name_client,
         .closing = clean_up,
         .refresh = refresh};
-    struct unixserver u = {.msg = m, .keeper_fd = -1};
+    struct unixserver u = {.msg = m, .keeper_fd = -1, .lock = -1, .place.dir = -1};
     struct opts o;
     int row;
     serve_init(&u.serve, m, &kind, &u);
@@ -352,7 +455,7 @@ static int unixserver_main(struct msg *m, int argc, char **argv)
     clean_up(&u);
     if (status < 0)
         sigs_die(-status);
-    return status;
+    return u.left && status == EXIT_DONE ? EXIT_SYSTEM : status;
 }
 
 const struct applet applet_unixserver = {.cli = &cli, .theme = THEME_SOCKETS, .main = unixserver_main};

@@ -68,10 +68,12 @@ teardown() {
   mkfifo -m 640 sig
   local id
   id=$(stat -c '%F %i %a' sig)
-  start server mkfifo-sig -m 0600 -n 1 sig ./counter
+  start server mkfifo-sig -m 0640 -n 1 sig ./counter
   answers "answer 1"
   ends_with 0 "$server"
   [ "$(stat -c '%F %i %a' sig)" = "$id" ]
+  run -111 --separate-stderr timeout --foreground 60 mkfifo-sig -m 0600 sig ./counter
+  [ "$stderr" = "mkfifo-sig: serve sig: its mode is not that of -m" ]
   start server mkfifo-sig sig ./counter
   answers "answer 2"
   finish "$server"
@@ -222,12 +224,11 @@ refused() {
   [ "$stderr" = "mkfifo-sig: counter: Not a directory" ]
 }
 
-@test "a second server is refused, by every name of the FIFO, and the first goes on" {
+@test "a second server is refused, by every path of the FIFO, and the first goes on" {
   start server mkfifo-sig sig ./counter
   local name
-  ln sig hard
   ln -s . here
-  for name in sig ./sig "$PWD/sig" hard here/sig; do
+  for name in sig ./sig "$PWD/sig" here/sig; do
     run -111 --separate-stderr timeout --foreground 60 mkfifo-sig "$name" echo other
     [ "$stderr" = "mkfifo-sig: serve $name: another mkfifo-sig serves it" ]
   done
@@ -253,7 +254,7 @@ refused() {
 
 @test "a name that is not a file's is refused, a long one, too" {
   run -111 --separate-stderr timeout --foreground 60 mkfifo-sig dir/ ./counter
-  [ "$stderr" = "mkfifo-sig: serve dir/: No such file or directory" ]
+  [ "$stderr" = "mkfifo-sig: serve dir/: Is a directory" ]
   run -111 --separate-stderr timeout --foreground 60 mkfifo-sig "" ./counter
   [ "$stderr" = "mkfifo-sig: serve : No such file or directory" ]
   run -111 --separate-stderr timeout --foreground 60 mkfifo-sig "$(printf %300s x)" ./counter

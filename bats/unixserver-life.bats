@@ -65,8 +65,9 @@ deserted() {
   answers sock "still here"
 }
 
-has_one_fd() {
-  [ "$(fd_count "$1")" -eq 1 ]
+# has_two_fds PID: the pipe to the server and the directory
+has_two_fds() {
+  [ "$(fd_count "$1")" -eq 2 ]
 }
 
 @test "a killed server's keeper leaves its successor's file" {
@@ -77,7 +78,7 @@ has_one_fd() {
   keeper=$(cat /proc/"$old"/task/"$old"/children)
   keeper=${keeper// /}
   started+=("$keeper")
-  until_true has_one_fd "$keeper" # it has let go of the socket
+  until_true has_two_fds "$keeper" # it has let go of the socket
   kill -STOP "$keeper"
   kill -KILL "$old"
   ends_with 137 "$old"
@@ -89,10 +90,11 @@ has_one_fd() {
   answers owned/sock "still here"
 }
 
-@test "TERM stops a server that waits for the lock on the directory, and nothing is bound" {
+@test "TERM stops a server that waits for the lock on PATH, and nothing is bound" {
   mkdir locked
+  (umask 077 && : >locked/.sock.lock)
   # the holder lives: of a dead one's lock, and of those who wait for it, /proc/locks of a pid namespace says nothing
-  background holder flock --no-fork locked sh -c 'echo held >&2; exec sleep 1000'
+  background holder flock --no-fork locked/.sock.lock sh -c 'echo held >&2; exec sleep 1000'
   until_line holder.err held
   background server unixserver locked/sock cat
   until_true waits_for_lock "$server"

@@ -14,6 +14,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/place.h"
 #include "base/speak.h"
 
 static void add_key(struct event *e, const char *key)
@@ -173,7 +174,7 @@ void msg_error_why(const struct msg *m, const char *action, const char *object, 
 
 void msg_error(const struct msg *m, const char *action, const char *object, int err)
 {
-    msg_error_why(m, action, object, err ? strerror(err) : NULL);
+    msg_error_why(m, action, object, err ? place_error(err) : NULL);
 }
 
 int msg_fatal_why(const struct msg *m, int status, const char *action, const char *object, const char *why)
@@ -184,7 +185,7 @@ int msg_fatal_why(const struct msg *m, int status, const char *action, const cha
 
 int msg_fatal(const struct msg *m, int status, const char *action, const char *object, int err)
 {
-    return msg_fatal_why(m, status, action, object, err ? strerror(err) : NULL);
+    return msg_fatal_why(m, status, action, object, err ? place_error(err) : NULL);
 }
 
 int msg_fatal_file(const struct msg *m, const char *action, const char *path, int err)

@@ -20,8 +20,10 @@
 void monitor_init(struct monitor *m, struct msg *msg)
 {
     *m = (struct monitor){.msg = msg, .report = -1, .lock = -1, .out = -1, .err = -1, .ready_pipe = -1};
-    m->prog_pid.fresh = m->own_pid.fresh = -1;
-    m->prog_pid.fd = m->own_pid.fd = m->notify = m->log.pipe = m->log.file.fd = m->status_page = -1;
+    pidfile_init(&m->prog_pid);
+    pidfile_init(&m->own_pid);
+    m->lock_place.dir = -1;
+    m->notify = m->log.pipe = m->log.file.fd = m->status_page = -1;
     m->log.msg = msg;
     m->kill_at = m->start_at = CLOCK_NEVER;
     job_init(&m->job, msg);
@@ -84,10 +86,9 @@ static bool tend_prog(struct monitor *m)
         m->reload = false;
         return true;
     }
-    if (!m->is_end_noted) {
-        pidfile_clear(&m->prog_pid);
+    m->reload = false; /* the next one reads what there is to read */
+    if (!m->is_end_noted)
         monitor_note_end(m, again);
-    }
     if (again && m->start_at == CLOCK_NEVER)
         monitor_prog_end(m); /* who is left of the old one */
     if (!again || m->stop) {
@@ -123,6 +124,7 @@ static void clean_up(struct monitor *m, bool told)
     logpump_end(&m->log, !m->foreground);
     pidfile_remove(&m->prog_pid);
     pidfile_remove(&m->own_pid);
+    place_close(&m->lock_place);
     fd_close(&m->lock);
 }
 

@@ -22,6 +22,7 @@ struct monitor {
 
     /* what was asked for; paths are absolute */
     struct pidfile prog_pid, own_pid;
+    struct place lock_place; /* of lock_path */
     const char *lock_path, *out_path, *err_path, *log_path, *directory;
     bool append, foreground, supervise, has_umask, has_grace, leave; /* leave: PROG goes on without us */
     mode_t umask;

@@ -26,14 +26,14 @@ enum { KILL_SECONDS = 5 };
  * Watches the process that holds the lock on that pidfile. A later process with the same pid does not hold
  * it. 0, or -1 with errno: ESRCH when nobody does.
  */
-static int watch_holder(struct watch *w, const char *path)
+static int watch_holder(struct watch *w, const struct place *place)
 {
-    pid_t pid = pidfile_holder(path);
+    pid_t pid = pidfile_holder(place, NULL);
     if (pid == 0)
         errno = ESRCH;
     if (pid <= 0 || watch_begin(w, pid) < 0)
         return -1;
-    pid_t again = pidfile_holder(path);
+    pid_t again = pidfile_holder(place, NULL);
     if (again == pid)
         return 0;
     int err = again == 0 ? ESRCH : again > 0 ? EAGAIN : errno;
@@ -75,26 +75,23 @@ static void add_last_end(struct buf *out, const struct monitor_status *s)
 
 /* PROG's pid from the pidfile, where the monitor can't be asked: if that is a child of the monitor. 0: none.
  */
-static pid_t prog_in_file(const char *path, pid_t monitor)
+static pid_t prog_in_file(const char *text, pid_t monitor)
 {
-    char text[32];
     uint64_t pid;
     struct process prog;
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK | O_NOFOLLOW);
-    ssize_t n = fd < 0 ? -1 : fd_read(fd, text, sizeof text);
-    fd_close(&fd);
-    if (n < 2 || text[n - 1] != '\n' || !num_u64n(text, (size_t)n - 1, 1, INT32_MAX, &pid))
+    size_t n = strlen(text);
+    if (n < 2 || text[n - 1] != '\n' || !num_u64n(text, n - 1, 1, INT32_MAX, &pid))
         return 0;
     return procs_look((pid_t)pid, &prog) && prog.parent == monitor ? prog.pid : 0;
 }
 
-static void describe(const struct monitor_control *c, pid_t monitor, struct buf *out)
+static void describe(const struct monitor_control *c, pid_t monitor, const char *text, struct buf *out)
 {
     static const char *const phases[] = {"running", "restarting", "stopping"};
     struct monitor_status s = {.phase = PHASE_RUNNING};
     bool told = monitor_status_read(monitor, &s);
     if (!told && c->names_prog)
-        s.prog = prog_in_file(c->path, monitor);
+        s.prog = prog_in_file(text, monitor);
     buf_fmt(out, "%s: ", phases[s.phase]);
     if (s.phase == PHASE_RUNNING && s.prog)
         buf_fmt(out, "pid %ld, ", (long)s.prog);
@@ -110,13 +107,13 @@ static void describe(const struct monitor_control *c, pid_t monitor, struct buf 
     buf_char(out, '\n');
 }
 
-static int status(const struct monitor_control *c)
+static int status(const struct monitor_control *c, const struct place *place)
 {
-    char mem[512];
+    char mem[512], text[PIDFILE_TEXT_SIZE];
     struct buf out = BUF(mem);
-    pid_t pid = pidfile_holder(c->path);
+    pid_t pid = place->dir < 0 ? -1 : pidfile_holder(place, text);
     if (pid > 0) {
-        describe(c, pid, &out);
+        describe(c, pid, text, &out);
     } else if (pid == 0) {
         buf_text(&out, "not running, but the pidfile exists\n");
     } else if (errno == ENOENT) {
@@ -144,7 +141,8 @@ static bool wait_for_end(const struct watch *w, int64_t deadline)
 }
 
 /* The monitor stops PROG; when it can't, we kill the monitor, and the kernel kills PROG with it. */
-static int wait_until_stopped(const struct monitor_control *c, const struct watch *w)
+static int wait_until_stopped(
+    const struct monitor_control *c, const struct watch *w, const struct place *place)
 {
     if (wait_for_end(w, clock_in(c->timeout)))
         return EXIT_DONE;
@@ -153,37 +151,64 @@ static int wait_until_stopped(const struct monitor_control *c, const struct watc
         watch_signal(w, SIGKILL);
         wait_for_end(w, CLOCK_NEVER);
     }
-    pidfile_remove_dead(c->path);
+    pidfile_remove_dead(place);
     return msg_fatal_why(c->msg, EXIT_DEADLINE, "stop", c->path, "it did not stop in time and was killed");
 }
 
-static int say_not_running(const struct monitor_control *c)
+/*
+ * A signal that only a monitor knows would kill another program that locks its pidfile so. 0, or the exit
+ * status when it is not to be sent, which has been reported.
+ */
+static int check_monitor(const struct monitor_control *c, pid_t pid)
 {
+    struct monitor_status s;
+    struct process holder;
+    bool told = monitor_status_read(pid, &s);
+    if (!told && procs_look(pid, &holder))
+        return msg_fatal_why(c->msg, EXIT_SYSTEM, c->name, c->path, "not a pidfile of daemonize");
+    if (!told || s.phase == PHASE_RUNNING || c->command == MONITOR_CMD_RESTART)
+        return 0;
+    msg_error_why(c->msg, c->name, c->path, "nothing runs now");
+    return EXIT_NO;
+}
+
+static int send_command(const struct monitor_control *c, const struct watch *w, const struct place *place)
+{
+    bool stops = c->command == MONITOR_CMD_STOP;
+    int sig = stops ? SIGTERM : c->command == MONITOR_CMD_RESTART ? MONITOR_RESTART : MONITOR_RELOAD;
+    int failed = stops ? 0 : check_monitor(c, w->proc.pid);
+    if (failed)
+        return failed;
+    if (watch_signal(w, sig) < 0 && errno != ESRCH)
+        return msg_fatal(c->msg, EXIT_SYSTEM, "signal the holder of", c->path, errno);
+    return stops ? wait_until_stopped(c, w, place) : 0;
+}
+
+/* Nobody has it locked, or why that can't be seen. */
+static int no_holder(const struct monitor_control *c)
+{
+    if (errno != ESRCH && errno != ENOENT)
+        return msg_fatal(c->msg, EXIT_SYSTEM, "look at", c->path, errno);
+    if (c->command == MONITOR_CMD_STOP)
+        return EXIT_DONE; /* as init scripts have it: it is stopped */
     msg_error_why(c->msg, c->name, c->path, "not running");
     return EXIT_NO;
 }
 
-static int send_command(const struct monitor_control *c)
-{
-    struct watch w;
-    bool stops = c->command == MONITOR_CMD_STOP;
-    int sig = stops ? SIGTERM : c->command == MONITOR_CMD_RESTART ? MONITOR_RESTART : MONITOR_RELOAD;
-    if (watch_holder(&w, c->path) < 0) {
-        if (errno != ESRCH && errno != ENOENT)
-            return msg_fatal(c->msg, EXIT_SYSTEM, "look at", c->path, errno);
-        return stops ? EXIT_DONE /* as init scripts have it: it is stopped */
-                     : say_not_running(c);
-    }
-    int done = watch_signal(&w, sig), err = errno, failed = 0;
-    if (done < 0 && err != ESRCH)
-        failed = msg_fatal(c->msg, EXIT_SYSTEM, "signal the holder of", c->path, err);
-    else if (stops)
-        failed = wait_until_stopped(c, &w);
-    watch_end(&w);
-    return failed;
-}
-
 int monitor_control(const struct monitor_control *c)
 {
-    return c->command == MONITOR_CMD_STATUS ? status(c) : send_command(c);
+    struct place place;
+    struct watch w;
+    int failed;
+    bool found = place_open(&place, c->path) == 0;
+    if (c->command == MONITOR_CMD_STATUS) {
+        failed = status(c, &place);
+    } else if (!found || watch_holder(&w, &place) < 0) {
+        failed = no_holder(c);
+    } else {
+        failed = send_command(c, &w, &place);
+        watch_end(&w);
+    }
+    place_close(&place);
+    return failed;
 }

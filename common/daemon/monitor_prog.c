@@ -163,8 +163,16 @@ static void take_log(void *owner)
     m->job.hooks.watched = logpump_poll(&m->log);
 }
 
+/* A struct job's before_reap: from then on its pid may be another's. */
+static void clear_pidfile(void *owner)
+{
+    struct monitor *m = owner;
+    pidfile_clear(&m->prog_pid);
+}
+
 void monitor_prog_begin(struct monitor *m)
 {
+    m->job.hooks.before_reap = clear_pidfile;
     m->job.hooks.on_signal = take_signal;
     m->job.hooks.on_watched = take_log;
     m->job.hooks.owner = m;

@@ -35,49 +35,61 @@ static int fail(const struct monitor *m, const char *action, const char *object)
 
 /* ---- nobody else's ---- */
 
-/* The directories of the pidfiles, locked while we look and make them. */
-struct locks {
-    int first, second;
-};
-
-/*
- * The order of two directories, so that no two starters wait for each other: negative, 0 (the same) or
- * positive. What can't be looked at is an error when it is locked.
- */
-static int compare_directories(const char *a, const char *b)
+static bool same_file(const struct place *a, const struct place *b)
 {
-    struct stat x = {0}, y = {0};
-    int fd = lock_directory_open(a);
-    if (fd >= 0)
-        fstat(fd, &x);
-    fd_close(&fd);
-    fd = lock_directory_open(b);
-    if (fd >= 0)
-        fstat(fd, &y);
-    fd_close(&fd);
-    if (x.st_dev != y.st_dev)
-        return x.st_dev < y.st_dev ? -1 : 1;
-    return (x.st_ino > y.st_ino) - (x.st_ino < y.st_ino);
+    struct stat x, y;
+    return place_compare(a, b) == 0 ||
+           (place_look(a, &x) == 0 && place_look(b, &y) == 0 && place_is_same_file(&x, &y));
 }
 
 /* 0, or the exit status of a failure. */
-static int lock_directories(const struct monitor *m, struct locks *locks)
+static int open_place(const struct monitor *m, struct place *place, const char *path)
 {
-    const char *a = m->prog_pid.path, *b = m->own_pid.path;
-    *locks = (struct locks){-1, -1};
-    int order = a && b ? compare_directories(a, b) : 0;
-    const char *first = !a || order > 0 ? b : a, *second = order > 0 ? a : order < 0 ? b : NULL;
-    if (first && (locks->first = lock_directory(first)) < 0)
-        return msg_fatal_file(m->msg, "lock the directory of", first, errno);
-    if (second && (locks->second = lock_directory(second)) < 0)
-        return msg_fatal_file(m->msg, "lock the directory of", second, errno);
+    if (!path || place_open(place, path) == 0)
+        return 0;
+    return msg_fatal_file(m->msg, "open the directory of", path, errno);
+}
+
+/* Where the files are that -p, -P and -l name: three different ones, whatever the paths look like. */
+static int open_places(struct monitor *m)
+{
+    struct place *places[] = {&m->prog_pid.place, &m->own_pid.place, &m->lock_place};
+    const char *const paths[] = {m->prog_pid.path, m->own_pid.path, m->lock_path};
+    for (int i = 0; i < 3; i++) {
+        int failed = open_place(m, places[i], paths[i]);
+        if (failed)
+            return failed;
+        for (int k = 0; k < i; k++)
+            if (paths[i] && paths[k] && same_file(places[i], places[k]))
+                msg_usage(m->msg, "-p, -P and -l need different files: '%s' and '%s' are the same", paths[k],
+                    paths[i]);
+    }
     return 0;
+}
+
+static int lock_pidfile(const struct monitor *m, struct pidfile *p)
+{
+    if (!p->path || (p->lock = lock_change(&p->place)) >= 0)
+        return 0;
+    return msg_fatal_file(m->msg, "lock", p->path, errno);
+}
+
+/* In one order for all, so that no two starters wait for each other. 0, or the exit status of a failure. */
+static int lock_pidfiles(struct monitor *m)
+{
+    struct pidfile *first = &m->prog_pid, *second = &m->own_pid;
+    if (first->path && second->path && place_compare(&first->place, &second->place) > 0) {
+        first = &m->own_pid;
+        second = &m->prog_pid;
+    }
+    int failed = lock_pidfile(m, first);
+    return failed ? failed : lock_pidfile(m, second);
 }
 
 /* 0 when no living daemon has that pidfile. */
 static int check_pidfile(const struct monitor *m, const struct pidfile *p)
 {
-    pid_t holder = p->path ? pidfile_holder(p->path) : 0;
+    pid_t holder = p->path ? pidfile_holder(&p->place, NULL) : 0;
     if (holder > 0) {
         char mem[64];
         struct buf why = BUF(mem);
@@ -87,20 +99,22 @@ static int check_pidfile(const struct monitor *m, const struct pidfile *p)
     }
     if (holder < 0 && errno != ENOENT)
         return fail(m, "look at", p->path);
-    if (p->path && !pidfile_is_replaceable(p->path))
-        return msg_fatal_why(m->msg, EXIT_SYSTEM, "replace", p->path, "not a pidfile");
+    if (p->path && !pidfile_is_replaceable(&p->place))
+        return errno == EEXIST ? msg_fatal_why(m->msg, EXIT_SYSTEM, "replace", p->path, "not a pidfile")
+                               : fail(m, "replace", p->path);
     return 0;
 }
 
 static int take_lock(struct monitor *m)
 {
     const struct lock_kind exclusive = {.fcntl = false};
+    struct stat st;
     if (!m->lock_path)
         return 0;
     m->lock = lock_path(m->lock_path, &exclusive, 0);
-    if (m->lock >= 0)
+    if (m->lock >= 0 && fstat(m->lock, &st) == 0 && place_is_trusted(&m->lock_place, &st))
         return 0;
-    if (errno != EWOULDBLOCK)
+    if (m->lock >= 0 || errno != EWOULDBLOCK)
         return fail(m, "lock", m->lock_path);
     msg_error_why(m->msg, "lock", m->lock_path, "it is taken");
     return EXIT_NO;
@@ -108,12 +122,31 @@ static int take_lock(struct monitor *m)
 
 /* ---- where PROG writes ---- */
 
+/* As place_file; a link in a directory that is not shared is followed: /dev/stdout is one. */
+static int open_output_file(const char *path, int flags)
+{
+    struct place place;
+    if (place_open(&place, path) < 0)
+        return -1;
+    int fd = place_file(&place, flags, 0666), err = errno;
+    if (fd < 0 && err == PLACE_LINK && !place.shared) {
+        fd = open(path, flags | O_CLOEXEC | O_NOCTTY, 0666);
+        err = errno;
+    }
+    place_close(&place);
+    errno = err;
+    return fd;
+}
+
 static int open_output(const struct monitor *m, const char *path)
 {
+    struct stat st;
     /* a FIFO that nobody reads is an error, not a wait */
-    int fd = open(path,
-        O_WRONLY | O_CREAT | O_NOCTTY | O_CLOEXEC | O_NONBLOCK | (m->append ? O_APPEND : O_TRUNC), 0666);
-    if (fd >= 0 && fd_set_nonblock(fd, false) < 0)
+    int fd = open_output_file(path, O_WRONLY | O_CREAT | O_NONBLOCK | (m->append ? O_APPEND : 0));
+    if (fd < 0)
+        return -1;
+    bool truncate = !m->append && fstat(fd, &st) == 0 && S_ISREG(st.st_mode);
+    if ((truncate && ftruncate(fd, 0) < 0) || fd_set_nonblock(fd, false) < 0)
         fd_close(&fd);
     return fd;
 }
@@ -219,8 +252,9 @@ static int start_and_write_pidfiles(struct monitor *m)
 
 static int start_alone(struct monitor *m)
 {
-    struct locks locks;
-    int failed = lock_directories(m, &locks);
+    int failed = open_places(m);
+    if (!failed)
+        failed = lock_pidfiles(m);
     if (!failed)
         failed = check_pidfile(m, &m->prog_pid);
     if (!failed)
@@ -233,8 +267,8 @@ static int start_alone(struct monitor *m)
         failed = open_notify(m);
     if (!failed)
         failed = start_and_write_pidfiles(m);
-    fd_close(&locks.first);
-    fd_close(&locks.second);
+    lock_change_end(&m->prog_pid.place, &m->prog_pid.lock);
+    lock_change_end(&m->own_pid.place, &m->own_pid.lock);
     return failed;
 }
 

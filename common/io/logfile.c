@@ -5,7 +5,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,22 +17,57 @@
 #include "base/speak.h"
 
 enum { RETRY_MS = 500 };
+static const char fresh_suffix[] = "new";
 
-static int open_for_appending(const char *path, int flags)
+static int open_for_appending(const struct place *p, int flags, mode_t mode)
 {
     /* a FIFO that nobody reads is an error, not a wait */
-    int fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOCTTY | O_NONBLOCK | flags, 0644);
+    int fd = place_file(p, O_WRONLY | O_APPEND | O_NONBLOCK | flags, mode);
     if (fd >= 0 && fd_set_nonblock(fd, false) < 0)
         fd_close(&fd);
     return fd;
 }
 
-static int open_path(struct logfile *l)
+/* A new file at p, with the owner and the mode of the old one. -1 with errno: then it is gone again. */
+static int make_alike(const struct place *p, const struct stat *old)
 {
     struct stat st;
-    int fd = open_for_appending(l->path, 0);
+    int fd = open_for_appending(p, O_CREAT | O_EXCL, 0600);
     if (fd < 0)
         return -1;
+    bool same = fstat(fd, &st) == 0 && st.st_uid == old->st_uid && st.st_gid == old->st_gid;
+    if ((same || fchown(fd, old->st_uid, old->st_gid) == 0) && fchmod(fd, old->st_mode & 07777) == 0)
+        return fd;
+    int err = errno;
+    unlinkat(p->dir, p->name, 0);
+    fd_close(&fd);
+    errno = err;
+    return -1;
+}
+
+/* What is at the path, or a new one, with `old` like that. */
+static int open_or_make(const struct place *p, const struct stat *old)
+{
+    int fd = open_for_appending(p, old ? 0 : O_CREAT, 0644);
+    return fd < 0 && errno == ENOENT && old ? make_alike(p, old) : fd;
+}
+
+static int open_path(struct logfile *l)
+{
+    struct place place;
+    struct stat st;
+    bool has_old = l->fd >= 0 && l->is_file && fstat(l->fd, &st) == 0;
+    if (place_open(&place, l->path) < 0)
+        return -1;
+    int fd = open_or_make(&place, has_old ? &st : NULL);
+    if (fd < 0) {
+        int err = errno;
+        place_close(&place);
+        errno = err;
+        return -1;
+    }
+    place_close(&l->place);
+    l->place = place;
     fd_close(&l->fd);
     l->fd = fd;
     l->is_file = fstat(fd, &st) == 0 && S_ISREG(st.st_mode);
@@ -43,9 +77,14 @@ static int open_path(struct logfile *l)
 
 int logfile_open(struct logfile *l, const char *path, uint64_t limit, unsigned keep)
 {
-    *l = (struct logfile){.path = path, .limit = limit, .keep = keep, .fd = -1};
+    char name[PLACE_NAME_SIZE];
+    *l = (struct logfile){.path = path, .limit = limit, .keep = keep, .fd = -1, .place.dir = -1};
     l->buffer = malloc(LOGFILE_BUFFER);
-    return l->buffer ? open_path(l) : -1;
+    if (!l->buffer || open_path(l) < 0)
+        return -1;
+    if (limit && place_beside(&l->place, fresh_suffix, name))
+        unlinkat(l->place.dir, name, 0); /* left by a monitor that was killed as it rotated */
+    return 0;
 }
 
 int logfile_reopen(struct logfile *l)
@@ -57,7 +96,7 @@ static const char *numbered(const struct logfile *l, unsigned n, struct buf *b)
 {
     b->len = 0;
     b->cut = false;
-    buf_text(b, l->path);
+    buf_text(b, l->place.name);
     if (n)
         buf_fmt(b, ".%u", n);
     return buf_str(b);
@@ -66,29 +105,36 @@ static const char *numbered(const struct logfile *l, unsigned n, struct buf *b)
 /* FILE.1 becomes FILE.2, and so on, FILE becomes FILE.1, and the new one FILE. 0, or -1 with errno. */
 static int shift(const struct logfile *l, const char *fresh)
 {
-    char from_mem[PATH_MAX], to_mem[PATH_MAX];
+    char from_mem[PLACE_NAME_SIZE], to_mem[PLACE_NAME_SIZE];
     struct buf from = BUF(from_mem), to = BUF(to_mem);
+    int dir = l->place.dir;
     for (unsigned n = l->keep; n-- > 0;)
-        if (rename(numbered(l, n, &from), numbered(l, n + 1, &to)) < 0 && errno != ENOENT)
+        if (renameat(dir, numbered(l, n, &from), dir, numbered(l, n + 1, &to)) < 0 && errno != ENOENT)
             return -1;
-    return rename(fresh, l->path);
+    return renameat(dir, fresh, dir, l->place.name);
 }
 
-/* The new file is there before any old one is moved: a failure costs none. 0, or -1 with errno. */
+/*
+ * The new file is there before any old one is moved: a failure costs none. One that was left by a monitor
+ * that was killed just here makes way. 0, or -1 with errno.
+ */
 static int rotate(struct logfile *l)
 {
-    char mem[PATH_MAX];
-    struct buf fresh = BUF(mem);
+    char name[PLACE_NAME_SIZE];
+    struct place fresh = {.dir = l->place.dir, .name = name, .shared = l->place.shared};
+    struct stat old;
     l->size = 0; /* after a failure the next try is as far away as the next rotation */
     if (!l->keep)
         return ftruncate(l->fd, 0);
-    buf_fmt(&fresh, "%s.%ld~", l->path, (long)getpid());
-    int fd = open_for_appending(buf_str(&fresh), O_EXCL);
+    if (fstat(l->fd, &old) < 0 || !place_beside(&l->place, fresh_suffix, name))
+        return -1;
+    unlinkat(fresh.dir, name, 0);
+    int fd = make_alike(&fresh, &old);
     if (fd < 0)
         return -1;
-    if (shift(l, mem) < 0) {
+    if (shift(l, name) < 0) {
         int err = errno;
-        unlink(mem);
+        unlinkat(fresh.dir, name, 0);
         fd_close(&fd);
         errno = err;
         return -1;

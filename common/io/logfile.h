@@ -1,9 +1,10 @@
 /*
  * logfile.h - a log that is written by line, and rotated by size between two lines.
  *
- * FILE becomes FILE.1, that FILE.2 and so on, before a line that would make it too large. What can't be
- * written, on a full disk, or to a FIFO or a terminal whose reader has stopped, is kept, and nothing more is
- * taken meanwhile: the processes that write to us wait, and we never do.
+ * FILE becomes FILE.1, that FILE.2 and so on, before a line that would make it too large; the new FILE has
+ * the owner and the mode of the old one. What can't be written, on a full disk, or to a FIFO or a terminal
+ * whose reader has stopped, is kept, and nothing more is taken meanwhile: the processes that write to us
+ * wait, and we never do.
  */
 #ifndef LOGFILE_H
 #define LOGFILE_H
@@ -12,14 +13,17 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/place.h"
+
 enum { LOGFILE_BUFFER = 128 * 1024 };
 
 struct logfile {
     const char *path;
-    uint64_t limit; /* bytes; 0: never rotated */
-    unsigned keep;  /* how many rotated ones */
-    int fd;         /* -1: not open */
-    bool is_file;   /* a regular one: a write(2) to it waits for nobody */
+    struct place place; /* where it was when it was opened */
+    uint64_t limit;     /* bytes; 0: never rotated */
+    unsigned keep;      /* how many rotated ones */
+    int fd;             /* -1: not open */
+    bool is_file;       /* a regular one: a write(2) to it waits for nobody */
     uint64_t size;
     char *buffer;
     size_t start, len;
@@ -29,7 +33,7 @@ struct logfile {
     int rotate_error; /* why it could not be rotated, until somebody has said it */
 };
 
-/* Opens it. path must live as long as l. 0, or -1 with errno. */
+/* Opens it (place_file). path must live as long as l. 0, or -1 with errno. */
 int logfile_open(struct logfile *l, const char *path, uint64_t limit, unsigned keep);
 
 /* Opens the path again: what was there has been moved away (logrotate). On failure the old one stays. */

@@ -25,124 +25,143 @@ static const uint32_t fifo_events =
 static const uint32_t directory_events =
     IN_CREATE | IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE | IN_DELETE_SELF | IN_MOVE_SELF;
 
-int fifo_init(struct fifo *f, const char *path, const mode_t *mode)
+/* For inotify(7), which knows no directory fds. */
+static const char *path_of(int fd, struct buf *b)
 {
-    char copy[PATH_MAX];
-    const char *slash = strrchr(path, '/');
-    *f = (struct fifo){.path = path, .name = slash ? slash + 1 : path, .mode = mode, .writer = -1};
-    f->events = f->claim = f->path_fd = f->watch = -1;
-    errno = strlen(path) < sizeof copy ? ENOENT : ENAMETOOLONG;
-    if (!*f->name || errno == ENAMETOOLONG)
+    buf_fmt(b, "/proc/self/fd/%d", fd);
+    return buf_str(b);
+}
+
+static int watch_directory(const struct fifo *f)
+{
+    char mem[64], copy[PATH_MAX];
+    struct buf b = BUF(mem);
+    int watch = inotify_add_watch(f->events, path_of(f->place.dir, &b), directory_events | IN_ONLYDIR);
+    if (watch >= 0 || strlen(f->path) >= sizeof copy)
+        return watch;
+    memcpy(copy, f->path, strlen(f->path) + 1);
+    return inotify_add_watch(f->events, dirname(copy), directory_events | IN_ONLYDIR);
+}
+
+static const char claim_suffix[] = "served";
+
+/* Where the path leads now: another directory may have taken the place of the one before. 0, or -1 with
+ * errno. */
+static int go_to_place(struct fifo *f)
+{
+    struct place now;
+    if (place_open(&now, f->path) < 0)
         return -1;
-    memcpy(copy, path, strlen(path) + 1);
-    f->events = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
-    if (f->events < 0)
-        return -1;
-    f->directory_watch = inotify_add_watch(f->events, dirname(copy), directory_events | IN_ONLYDIR);
+    if (f->place.dir >= 0 && place_compare(&now, &f->place) == 0) {
+        place_close(&now);
+        return 0;
+    }
+    if (f->place.dir >= 0) {
+        inotify_rm_watch(f->events, f->directory_watch);
+        lock_place_end(&f->place, claim_suffix, &f->claim);
+        place_close(&f->place);
+    }
+    f->place = now;
+    f->directory_watch = watch_directory(f);
     return f->directory_watch < 0 ? -1 : 0;
 }
 
-static bool is_same(const struct stat *a, const struct stat *b)
+int fifo_init(struct fifo *f, const char *path, const mode_t *mode)
 {
-    return a->st_dev == b->st_dev && a->st_ino == b->st_ino;
+    *f = (struct fifo){.path = path, .mode = mode, .writer = -1};
+    f->events = f->claim = f->path_fd = f->watch = -1;
+    f->place.dir = -1;
+    f->events = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
+    return f->events < 0 ? -1 : go_to_place(f);
 }
 
 /*
- * A name that only one process can have, and that goes with it: a socket's in the abstract namespace
- * (unix(7)). A lock on the FIFO itself would be lost with every end of file. 0, or -1 with errno.
+ * Only one of us serves it. A lock on the FIFO itself would be lost with every end of file, so it is that of
+ * a file beside it. Where we may make none, or it has another name, fifo_open looks for another writer. 0, or
+ * -1 with errno.
  */
-static int claim(struct fifo *f, const struct stat *id)
+static int claim(struct fifo *f)
 {
-    struct sockaddr_un a = {.sun_family = AF_UNIX};
-    struct buf name = {.mem = a.sun_path + 1, .size = sizeof a.sun_path - 1};
-    buf_fmt(&name, "ipcbox/fifo/%llx:%llx", (unsigned long long)id->st_dev, (unsigned long long)id->st_ino);
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (fd < 0)
-        return -1;
-    if (bind(fd, (const struct sockaddr *)&a,
-            (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + name.len)) < 0) {
-        fd_close(&fd);
-        return -1;
-    }
-    fd_close(&f->claim);
-    f->claim = fd;
-    return 0;
+    if (f->claim < 0)
+        f->claim = lock_place(&f->place, claim_suffix, 0);
+    if (f->claim < 0 && errno == EWOULDBLOCK)
+        errno = EADDRINUSE;
+    return f->claim >= 0 || errno == EACCES || errno == EROFS ? 0 : -1;
 }
 
 static int make(const struct fifo *f)
 {
     if (!f->mode)
-        return mkfifo(f->path, 0666);
+        return mkfifoat(f->place.dir, f->place.name, 0666);
     mode_t before = umask(0);
-    int done = mkfifo(f->path, *f->mode), err = errno;
+    int done = mkfifoat(f->place.dir, f->place.name, *f->mode), err = errno;
     umask(before);
     errno = err;
     return done;
 }
 
-/* Takes the FIFO that is open as *path_fd: 1, 0 if it is ours already, or -1 with errno. */
-static int take(struct fifo *f, int *path_fd)
+/* Takes the FIFO that is open as *path_fd. 0, or -1 with errno. */
+static int take(struct fifo *f, int *path_fd, bool made)
 {
     struct stat now;
     if (fstat(*path_fd, &now) < 0)
         return -1;
     errno = EEXIST;
-    if (!S_ISFIFO(now.st_mode))
+    if (!S_ISFIFO(now.st_mode) || !place_is_trusted(&f->place, &now))
         return -1;
-    if (f->claim >= 0 && is_same(&now, &f->id))
+    errno = EINVAL;
+    if (f->mode && (now.st_mode & 07777) != *f->mode)
+        return -1;
+    if (f->path_fd >= 0 && place_is_same_file(&now, &f->id))
         return 0;
-    if (claim(f, &now) < 0)
-        return -1;
     fd_close(&f->path_fd);
     f->path_fd = *path_fd;
     *path_fd = -1;
     f->id = now;
-    return 1;
-}
-
-/* With the directory locked, where that can be: nobody else of ours makes or claims one meanwhile. */
-static int ensure(struct fifo *f)
-{
-    struct stat now;
-    bool made = lstat(f->path, &now) < 0 && errno == ENOENT;
-    if (made && make(f) < 0)
-        return -1;
-    int path_fd = open(f->path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
-    int taken = path_fd < 0 ? -1 : take(f, &path_fd);
-    fd_close(&path_fd);
-    if (taken > 0)
-        f->made = made;
-    if (taken < 0 && made && errno != EEXIST) {
-        int err = errno;
-        unlink(f->path);
-        errno = err;
-    }
-    return taken < 0 ? -1 : 0;
+    f->made = made;
+    return 0;
 }
 
 int fifo_ensure(struct fifo *f)
 {
+    struct stat now;
     f->moved = false;
-    int lock = lock_directory(f->path);
-    if (lock < 0 && errno == ETIMEDOUT)
+    if (go_to_place(f) < 0 || claim(f) < 0)
         return -1;
-    int done = ensure(f);
-    fd_close(&lock);
-    return done;
+    bool made = place_look(&f->place, &now) < 0 && errno == ENOENT;
+    if (made && make(f) < 0)
+        return -1;
+    int path_fd = openat(f->place.dir, f->place.name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+    int taken = path_fd < 0 ? -1 : take(f, &path_fd, made);
+    fd_close(&path_fd);
+    return taken;
 }
 
 /* Opens that very FIFO, without waiting. */
 static int open_this(const struct fifo *f, int mode)
 {
     struct stat now;
-    int fd = open(f->path, mode | O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC);
+    int fd = openat(f->place.dir, f->place.name, mode | O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC);
     if (fd < 0)
         return -1;
-    if (fstat(fd, &now) == 0 && is_same(&now, &f->id))
+    if (fstat(fd, &now) == 0 && place_is_same_file(&now, &f->id))
         return fd;
     fd_close(&fd);
     errno = ESTALE;
     return -1;
+}
+
+/* Whether an empty FIFO has a writer: a copy of what is in it would be 0 bytes, not EAGAIN (tee(2)). */
+static bool has_writer(int reader)
+{
+    int scratch[2];
+    if (pipe2(scratch, O_CLOEXEC | O_NONBLOCK) < 0)
+        return false;
+    ssize_t n = tee(reader, scratch[1], 1, SPLICE_F_NONBLOCK);
+    bool has = n > 0 || (n < 0 && errno == EAGAIN);
+    fd_close(&scratch[0]);
+    fd_close(&scratch[1]);
+    return has;
 }
 
 static int open_writer(struct fifo *f)
@@ -150,6 +169,12 @@ static int open_writer(struct fifo *f)
     int reader = open_this(f, O_RDONLY); /* without one, a writer can't be opened without waiting */
     if (reader < 0)
         return -1;
+    if (f->claim < 0 && !f->served && has_writer(reader)) {
+        fd_close(&reader);
+        errno = EADDRINUSE;
+        return -1;
+    }
+    f->served = true;
     fifo_take_events(f);
     f->opened = 0;
     f->writer = open_this(f, O_WRONLY);
@@ -160,8 +185,7 @@ static int open_writer(struct fifo *f)
     f->opened -= f->opened > 0; /* that was us; two that come together may be one event */
     char mem[64];
     struct buf b = BUF(mem);
-    buf_fmt(&b, "/proc/self/fd/%d", f->writer);
-    int watch = inotify_add_watch(f->events, buf_str(&b), fifo_events);
+    int watch = inotify_add_watch(f->events, path_of(f->writer, &b), fifo_events);
     if (watch < 0)
         watch = inotify_add_watch(f->events, f->path, fifo_events | IN_DONT_FOLLOW);
     if (watch < 0) {
@@ -177,7 +201,7 @@ static int open_writer(struct fifo *f)
 int fifo_open(struct fifo *f)
 {
     enum { TRIES = 100 }; /* it may be replaced while we look */
-    int done = f->claim >= 0 && !f->moved ? open_writer(f) : -1;
+    int done = f->path_fd >= 0 && !f->moved ? open_writer(f) : -1;
     for (int i = 0; done < 0 && i < TRIES; i++) {
         if (fifo_ensure(f) < 0)
             return -1;
@@ -191,13 +215,14 @@ int fifo_open(struct fifo *f)
 bool fifo_is_here(struct fifo *f)
 {
     struct stat named, ours;
-    f->moved = lstat(f->path, &named) < 0 || fstat(f->writer, &ours) < 0 || !is_same(&named, &ours);
+    f->moved =
+        lstat(f->path, &named) < 0 || fstat(f->writer, &ours) < 0 || !place_is_same_file(&named, &ours);
     return !f->moved;
 }
 
 static void take_event(struct fifo *f, const struct inotify_event *e)
 {
-    if (e->wd == f->directory_watch && e->len && strcmp(e->name, f->name) != 0)
+    if (e->wd == f->directory_watch && e->len && strcmp(e->name, f->place.name) != 0)
         return;
     if (e->wd == f->watch && e->mask & IN_CLOSE_NOWRITE)
         f->closed = true;
@@ -247,10 +272,11 @@ int fifo_end(struct fifo *f)
 {
     struct stat now;
     int done = 0;
-    if (f->made && lstat(f->path, &now) == 0 && is_same(&now, &f->id) && unlink(f->path) < 0 &&
-        errno != ENOENT)
+    if (f->made && place_look(&f->place, &now) == 0 && place_is_same_file(&now, &f->id) &&
+        unlinkat(f->place.dir, f->place.name, 0) < 0 && errno != ENOENT)
         done = -1;
-    fd_close(&f->claim);
+    lock_place_end(&f->place, claim_suffix, &f->claim);
+    place_close(&f->place);
     fd_close(&f->path_fd);
     fd_close(&f->writer);
     fd_close(&f->events);

@@ -11,18 +11,21 @@
 #include <sys/stat.h>
 #include <sys/types.h>
 
+#include "base/place.h"
+
 struct fifo {
     const char *path;
-    const char *name;   /* behind the last slash */
+    struct place place;
     const mode_t *mode; /* NULL: 0666 and the umask */
     int writer;         /* never blocks; -1: none, readers wait in open(2) */
     int events;         /* inotify's, to be polled */
-    int claim;          /* keeps others from serving the same FIFO */
-    int path_fd;        /* keeps a new FIFO from getting its number while there is the claim */
+    int claim;          /* keeps others from serving it; -1: none can be made there */
+    int path_fd;        /* keeps a new FIFO from getting the number of the one that we serve */
     int watch;          /* of the FIFO; that of the directory is constant */
     int directory_watch;
     struct stat id;  /* which FIFO it is */
     bool made;       /* by us */
+    bool served;     /* we have had a writer */
     bool moved;      /* what the path names may be another now */
     bool closed;     /* a reader has closed it */
     unsigned opened; /* how often others have opened it since fifo_open, as far as is known */
@@ -33,7 +36,8 @@ int fifo_init(struct fifo *f, const char *path, const mode_t *mode);
 
 /*
  * Makes sure that there is a FIFO, ours to serve: makes one if nothing is there, never touches anything else.
- * 0, or -1 with errno: EEXIST when it is no FIFO, EADDRINUSE when another process serves it.
+ * 0, or -1 with errno: EEXIST when it is no FIFO, EADDRINUSE when another process serves it, EINVAL
+ * when its mode is another, PLACE_FOREIGN.
  */
 int fifo_ensure(struct fifo *f);
 

@@ -333,11 +333,29 @@ static void give_up_on_all(struct job *j)
             job_note_end(j, j->progs[i].pid, EXIT_SYSTEM << 8);
 }
 
-static void note_stop(const struct job *j, pid_t pid)
+static bool is_program(const struct job *j, pid_t pid)
 {
     for (size_t i = 0; i < j->n; i++)
-        if (j->progs[i].pid == pid && j->hooks.on_stop)
-            j->hooks.on_stop(j->hooks.owner);
+        if (j->progs[i].pid == pid)
+            return true;
+    return false;
+}
+
+static void note_stop(const struct job *j, pid_t pid)
+{
+    if (is_program(j, pid))
+        j->hooks.on_stop(j->hooks.owner);
+}
+
+/* reap_next; where somebody wants to know before a program is reaped, without stops. */
+static pid_t next_end(const struct job *j, int *status)
+{
+    if (!j->hooks.before_reap)
+        return reap_next(status, j->hooks.on_stop != NULL);
+    pid_t pid = reap_peek();
+    if (pid && is_program(j, pid))
+        j->hooks.before_reap(j->hooks.owner);
+    return pid && reap_that(pid, status) ? pid : 0;
 }
 
 void job_reap(struct job *j)
@@ -345,7 +363,7 @@ void job_reap(struct job *j)
     pid_t pid;
     int status;
     do {
-        while ((pid = reap_next(&status, j->hooks.on_stop != NULL)) > 0) {
+        while ((pid = next_end(j, &status)) > 0) {
             j->reaped++;
             if (WIFSTOPPED(status))
                 note_stop(j, pid);

@@ -49,6 +49,8 @@ struct job_hooks {
      * the terminal.
      */
     void (*on_signal)(void *owner, int sig, bool sent);
+    /* A program has ended; its pid is still its own. */
+    void (*before_reap)(void *owner);
     /* A child has ended that is none of the programs. */
     bool (*on_other)(void *owner, pid_t pid, int status);
     /* A program has been stopped by a signal. */

@@ -5,7 +5,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <libgen.h>
 #include <limits.h>
 #include <string.h>
 #include <sys/file.h>
@@ -17,7 +16,8 @@
 #include "base/tick.h"
 #include "process/sigs.h"
 
-enum { DIRECTORY_SECONDS = 5 };
+enum { CHANGE_SECONDS = 5 };
+static const char change_suffix[] = "lock";
 
 /* One call, which waits or not. */
 static int take_once(int fd, const struct lock_kind *kind, bool wait)
@@ -62,19 +62,27 @@ int lock_wait(int fd, const struct lock_kind *kind)
     return done;
 }
 
-bool lock_is_current(int fd, const char *path)
+bool lock_is_current(int fd, const struct place *p)
 {
     struct stat open_one, named;
-    return fstat(fd, &open_one) == 0 && stat(path, &named) == 0 && open_one.st_dev == named.st_dev &&
-           open_one.st_ino == named.st_ino;
+    return fstat(fd, &open_one) == 0 && place_look(p, &named) == 0 && place_is_same_file(&open_one, &named);
 }
 
-/* A lock needs no right to write, but for an exclusive one of fcntl's. */
+bool lock_is_at(int fd, const char *path)
+{
+    struct stat open_one, named;
+    return fstat(fd, &open_one) == 0 && stat(path, &named) == 0 && place_is_same_file(&open_one, &named);
+}
+
+/*
+ * A lock needs no right to write, except an exclusive one of fcntl's: a program that runs can be locked, and
+ * so can a directory, which O_CREAT does not open.
+ */
 static int open_lock_file(const char *path, const struct lock_kind *kind)
 {
-    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0666);
-    if (fd < 0 && !(kind->fcntl && !kind->shared) &&
-        (errno == EACCES || errno == EISDIR || errno == EROFS || errno == ETXTBSY || errno == EPERM)) {
+    int how = kind->fcntl && !kind->shared ? O_RDWR : O_RDONLY;
+    int fd = open(path, how | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0666);
+    if (fd < 0 && how == O_RDONLY && (errno == EACCES || errno == EISDIR || errno == EROFS)) {
         int err = errno;
         fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
         if (fd < 0)
@@ -83,14 +91,25 @@ static int open_lock_file(const char *path, const struct lock_kind *kind)
     return fd;
 }
 
+/* NFS has locks of fcntl's beneath flock(2), so that an exclusive one needs the right to write. */
+static int lock_for_writing(int *fd, const char *path, const struct lock_kind *kind, int64_t deadline)
+{
+    int done = lock_fd(*fd, kind, deadline);
+    if (done == 0 || (errno != EBADF && errno != EIO) || kind->shared || kind->fcntl)
+        return done;
+    fd_close(fd);
+    *fd = open(path, O_RDWR | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+    return *fd < 0 ? -1 : lock_fd(*fd, kind, deadline);
+}
+
 int lock_path(const char *path, const struct lock_kind *kind, int64_t deadline)
 {
     for (;;) {
         int fd = open_lock_file(path, kind);
         if (fd < 0)
             return -1;
-        int done = lock_fd(fd, kind, deadline);
-        if (done == 0 && lock_is_current(fd, path))
+        int done = lock_for_writing(&fd, path, kind, deadline);
+        if (done == 0 && lock_is_at(fd, path))
             return fd;
         fd_close(&fd);
         if (done < 0)
@@ -98,28 +117,54 @@ int lock_path(const char *path, const struct lock_kind *kind, int64_t deadline)
     }
 }
 
-int lock_directory_open(const char *path)
+/* Whether it is what we make: a file that holds nothing. */
+static bool is_lock_file(int fd)
 {
-    char copy[PATH_MAX];
-    if (strlen(path) >= sizeof copy) {
-        errno = ENAMETOOLONG;
-        return -1;
-    }
-    memcpy(copy, path, strlen(path) + 1);
-    return open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    struct stat st;
+    errno = EEXIST;
+    return fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && !st.st_size &&
+           (st.st_uid == geteuid() || st.st_uid == 0) && !(st.st_mode & 077);
 }
 
-int lock_directory(const char *path)
+int lock_place(const struct place *p, const char *suffix, int64_t deadline)
 {
-    int fd = lock_directory_open(path);
-    if (fd < 0)
+    char name[PLACE_NAME_SIZE];
+    const struct lock_kind exclusive = {.fcntl = false};
+    struct place beside = {.dir = p->dir, .name = name, .shared = p->shared};
+    if (!place_beside(p, suffix, name))
         return -1;
-    const struct lock_kind kind = {.fcntl = false};
-    int done = lock_fd(fd, &kind, clock_in(DIRECTORY_SECONDS * CLOCK_SECOND));
-    if (done < 0) {
-        if (errno == EINTR)
-            errno = ETIMEDOUT;
+    for (;;) {
+        int fd = place_file(&beside, O_RDONLY | O_CREAT | O_NONBLOCK, 0600);
+        if (fd < 0)
+            return -1;
+        int done = is_lock_file(fd) ? lock_fd(fd, &exclusive, deadline) : -1;
+        if (done == 0 && lock_is_current(fd, &beside))
+            return fd;
         fd_close(&fd);
+        if (done < 0)
+            return -1;
     }
+}
+
+void lock_place_end(const struct place *p, const char *suffix, int *fd)
+{
+    char name[PLACE_NAME_SIZE];
+    int err = errno;
+    if (*fd >= 0 && place_beside(p, suffix, name))
+        unlinkat(p->dir, name, 0);
+    fd_close(fd);
+    errno = err;
+}
+
+int lock_change(const struct place *p)
+{
+    int fd = lock_place(p, change_suffix, clock_in(CHANGE_SECONDS * CLOCK_SECOND));
+    if (fd < 0 && errno == EINTR)
+        errno = ETIMEDOUT;
     return fd;
+}
+
+void lock_change_end(const struct place *p, int *fd)
+{
+    lock_place_end(p, change_suffix, fd);
 }

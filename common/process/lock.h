@@ -11,6 +11,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "base/place.h"
+
 struct lock_kind {
     bool fcntl;  /* else flock */
     bool shared; /* else exclusive */
@@ -33,17 +35,23 @@ int lock_wait(int fd, const struct lock_kind *kind);
  */
 int lock_path(const char *path, const struct lock_kind *kind, int64_t deadline);
 
-/* Whether path still names the open file. */
-bool lock_is_current(int fd, const char *path);
-
-/* Opens the directory that `path` is in, close-on-exec. -1 with errno. */
-int lock_directory_open(const char *path);
+/* Whether the path, or the place, still names the open file. */
+bool lock_is_at(int fd, const char *path);
+bool lock_is_current(int fd, const struct place *p);
 
 /*
- * Locks the directory that `path` is in, so that one of us at a time looks at path and changes what is there.
- * Waits 5 seconds at the most. The fd to close when done, or -1 with errno: ETIMEDOUT also when a signal
- * came that would end us.
+ * Locks a place, so that one of us at a time looks at it and changes what is there, by a file of our own
+ * beside it, .NAME.SUFFIX, which nobody else may open; the kernel frees it when we are killed. Waits until
+ * the deadline. The fd, or -1 with errno as lock_fd and place_file.
  */
-int lock_directory(const char *path);
+int lock_place(const struct place *p, const char *suffix, int64_t deadline);
+
+/* Removes that file, while it is still locked, and closes *fd if it is open. Keeps errno. */
+void lock_place_end(const struct place *p, const char *suffix, int *fd);
+
+/* The same for a short change, which is waited for 5 seconds at most: ETIMEDOUT, also after a signal that
+ * would end us. */
+int lock_change(const struct place *p);
+void lock_change_end(const struct place *p, int *fd);
 
 #endif

@@ -175,9 +175,10 @@ int notify_ready(struct notify *n, const char *state, const char *line, const ch
 int notify_pass(const char *state, bool *stalled)
 {
     int fd = connect_manager(), done = 0;
-    if (fd > 0)
+    if (fd > 0) {
         done = speak_to(fd, state, strlen(state), stalled);
-    fd_close(&fd);
+        close(fd);
+    }
     return fd < 0 ? -1 : done;
 }
 

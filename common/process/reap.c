@@ -19,6 +19,13 @@ pid_t reap_next(int *status, bool stops)
     return pid > 0 ? pid : 0;
 }
 
+pid_t reap_peek(void)
+{
+    siginfo_t info = {0};
+    errno = 0;
+    return waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) < 0 ? 0 : info.si_pid;
+}
+
 bool reap_that(pid_t pid, int *status)
 {
     return waitpid(pid, status, WNOHANG) == pid;

@@ -14,6 +14,9 @@
  */
 pid_t reap_next(int *status, bool stops);
 
+/* A child that has ended, which is left to be waited for; 0 when there is none, with errno as reap_next. */
+pid_t reap_peek(void);
+
 /* Whether that child has ended; then *status is its wait status, and it has been waited for. Without waiting.
  */
 bool reap_that(pid_t pid, int *status);
