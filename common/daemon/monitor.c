@@ -68,7 +68,7 @@ static void start_again(struct monitor *m)
         return;
     }
     monitor_note_start(m, true);
-    if (m->prog_pid.path && pidfile_write(&m->prog_pid, m->job.progs->last_pid) < 0)
+    if (m->prog_pid.path && pidfile_write(&m->prog_pid, m->job.progs->pid) < 0)
         msg_error(m->msg, "write", m->prog_pid.path, errno);
 }
 

@@ -243,7 +243,7 @@ static int start_and_write_pidfiles(struct monitor *m)
     if (failed)
         return failed;
     monitor_note_start(m, false);
-    if (pidfile_write(&m->prog_pid, m->job.progs->last_pid) < 0)
+    if (pidfile_write(&m->prog_pid, m->job.progs->pid) < 0)
         return fail(m, "write", m->prog_pid.path);
     if (pidfile_write(&m->own_pid, getpid()) < 0)
         return fail(m, "write", m->own_pid.path);

@@ -167,7 +167,8 @@ int pidfile_write(struct pidfile *p, pid_t pid)
     struct buf text = BUF(mem);
     if (!p->path)
         return 0;
-    buf_fmt(&text, "%ld\n", (long)pid);
+    if (pid)
+        buf_fmt(&text, "%ld\n", (long)pid);
     if (p->fd < 0)
         return write_fresh(p, &text);
     /* a restart: in place, so that there is no moment without the lock */
