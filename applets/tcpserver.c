@@ -36,7 +36,8 @@
     X(NO_RULES_OK, 'X', "rules-optional", NULL, "with -x: allow all clients while FILE does not exist") \
     X(EXPLAIN, 0, "explain", "IP", "with -x: print the rule that applies to IP, and exit")              \
     X(PER_NET, 0, "per-net", NULL, "with -C: count per IPv4 /24 or IPv6 /64 network")                   \
-    X(PROXY, 0, "proxy", "[TIME]", "require a PROXY header within TIME (3 s)")
+    X(PROXY, 0, "proxy", "[TIME]", "require a PROXY header within TIME (3 s)")                          \
+    X(PROXY_FROM, 0, "proxy-from", "CIDR[,CIDR]...", "with --proxy: refuse all other peers")
 
 enum tcpserver_option { TCPSERVER_OPTIONS(OPT_ENUM) };
 static const struct opt options[] = {TCPSERVER_OPTIONS(OPT_ROW)};
@@ -54,6 +55,7 @@ struct tcpserver {
     bool rules_optional;
     struct rules *rules;
     struct stat rules_seen; /* the file that was read last, even if that failed */
+    struct rules *proxies;  /* of --proxy-from; NULL: anybody */
     struct ucspi ucspi;
     uint16_t port;
 };
@@ -160,6 +162,12 @@ static bool identify(void *owner, struct serve_conn *c)
     addr_unmap(&c->remote);
     if (addr_local(&c->local, c->fd) < 0)
         complain_of_client(t, "getsockname, connection from", c, errno);
+    if (t->proxies && !rules_find(t->proxies, &c->remote)) {
+        char where[ADDR_TEXT_SIZE];
+        addr_text(&c->remote, where);
+        msg_error_why(t->msg, "refuse", where, "not one of --proxy-from");
+        return false;
+    }
     if (t->keep_options || addr_family(&c->remote) != AF_INET)
         return true;
     /* so that nobody can have the answers routed through his own host (ip(7), IP_OPTIONS) */
@@ -178,7 +186,7 @@ static int read_proxy(void *owner, struct serve_conn *c)
     }
     struct proxy *p = c->preamble;
     int ready = proxy_read(p, c->fd);
-    if (ready < 0 && (errno != ENODATA || t->msg->level >= MSG_VERBOSE))
+    if (ready < 0 && (!proxy_was_probe(p, errno) || t->msg->level >= MSG_VERBOSE))
         complain_of_client(t, "read PROXY header from", c, errno);
     if (ready > 0 && p->remote.len) {
         c->remote = p->remote;
@@ -229,7 +237,10 @@ static int put_env(void *owner, const struct serve_conn *c, struct env *e, char 
 static void describe(void *owner, const struct serve_conn *c, pid_t pid, struct event *e)
 {
     const struct tcpserver *t = owner;
-    char local_ip[ADDR_IP_SIZE], remote_ip[ADDR_IP_SIZE];
+    char local_ip[ADDR_IP_SIZE], remote_ip[ADDR_IP_SIZE], mem[1024];
+    struct buf local_name = BUF(mem);
+    if (t->ucspi_options.local_name)
+        buf_escaped(&local_name, t->ucspi_options.local_name, strlen(t->ucspi_options.local_name));
     addr_ip(&c->local, false, local_ip);
     addr_ip(&c->remote, false, remote_ip);
     event_str(e, "local_ip", local_ip);
@@ -237,8 +248,7 @@ static void describe(void *owner, const struct serve_conn *c, pid_t pid, struct 
     event_str(e, "remote_ip", remote_ip);
     event_num(e, "remote_port", addr_port(&c->remote));
     event_num(e, "connections", (long long)c->client_connections);
-    event_text(e, "ok %d %s:%s:%u :%s::%u", (int)pid,
-        t->ucspi_options.local_name ? t->ucspi_options.local_name : "", local_ip, addr_port(&c->local),
+    event_text(e, "ok %d %s:%s:%u :%s::%u", (int)pid, buf_str(&local_name), local_ip, addr_port(&c->local),
         remote_ip, addr_port(&c->remote));
 }
 
@@ -267,6 +277,7 @@ static void listen_as_asked(struct tcpserver *t, const char *host, uint16_t port
     t->port = l.port;
     for (int i = 0; i < l.n; i++)
         serve_listener(&t->serve, l.fds[i], false);
+    listen_free(&l);
 }
 
 static void inherit(struct tcpserver *t)
@@ -309,6 +320,8 @@ static void check(struct tcpserver *t, char **prog)
 {
     if (t->rules_optional && !t->rules_path)
         msg_usage(t->msg, "-X needs -x FILE");
+    if (t->proxies && !t->kind.preamble)
+        msg_usage(t->msg, "--proxy-from needs --proxy");
     if (t->per_net && !t->serve.asked.per_client)
         msg_usage(t->msg, "--per-net needs -C N");
     serve_check(&t->serve, prog);
@@ -373,6 +386,12 @@ static void take_option(struct tcpserver *t, int row, const struct opts *o)
         t->kind.preamble = read_proxy;
         t->serve.asked.preamble_time = o->arg ? opts_duration(o) : PROXY_SECONDS * CLOCK_SECOND;
         break;
+    case OPT_PROXY_FROM: {
+        const char *wrong = rules_add_list(&t->proxies, o->arg);
+        if (wrong)
+            opts_wrong(o, wrong);
+        break;
+    }
     }
 }
 

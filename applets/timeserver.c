@@ -43,7 +43,7 @@ enum timeserver_option { TIMESERVER_OPTIONS(OPT_ENUM) };
 static const struct opt options[] = {TIMESERVER_OPTIONS(OPT_ROW)};
 
 enum {
-    SOCKETS = 2 * RESOLVE_MAX,
+    INHERITED = 48,
     BACKLOG = 4096,
     BATCH = 64,
     PORT_TRIES = 16,
@@ -52,6 +52,12 @@ enum {
 };
 enum { TIME_PORT = 37, DAYTIME_PORT = 13, DAYTIME_SIZE = 64 };
 
+/* What is known of a socket. */
+struct end {
+    bool is_udp, blocking; /* blocking: inherited without O_NONBLOCK */
+    uint16_t port;
+};
+
 struct timeserver {
     struct msg *msg;
     struct notify notify;
@@ -59,9 +65,8 @@ struct timeserver {
     int64_t offset;
     bool daytime, daytime_udp, inherit, shortage_said;
     const char *inherit_name;
-    struct pollfd sockets[SOCKETS];
-    bool is_udp[SOCKETS], blocking[SOCKETS]; /* blocking: inherited without O_NONBLOCK */
-    uint16_t ports[SOCKETS];
+    struct pollfd *sockets;
+    struct end *ends; /* as many */
     nfds_t n;
     uint16_t port;
 };
@@ -202,10 +207,10 @@ static int accept_one(const struct timeserver *t, nfds_t i, struct addr *client)
 {
     int conn = -1;
     client->len = sizeof client->u;
-    if (t->blocking[i] && tick_begin() < 0)
+    if (t->ends[i].blocking && tick_begin() < 0)
         return -1;
     conn = accept4(t->sockets[i].fd, &client->u.sa, &client->len, SOCK_CLOEXEC);
-    if (t->blocking[i])
+    if (t->ends[i].blocking)
         tick_end();
     return conn;
 }
@@ -219,7 +224,7 @@ static bool answer_next(struct timeserver *t, nfds_t i)
         t->shortage_said = false;
         answer_connection(t, conn, &client);
         fd_close(&conn);
-        return !t->blocking[i];
+        return !t->ends[i].blocking;
     }
     if (errno == EAGAIN || errno == EINTR)
         return false;
@@ -237,7 +242,8 @@ static int serve(struct timeserver *t)
             note_shortage(t, "poll");
         for (nfds_t i = 0; ready > 0 && i < t->n; i++)
             for (int k = 0; t->sockets[i].revents && k < BATCH; k++)
-                if (!(t->is_udp[i] ? answer_datagram(t, t->sockets[i].fd, t->ports[i]) : answer_next(t, i)))
+                if (!(t->ends[i].is_udp ? answer_datagram(t, t->sockets[i].fd, t->ends[i].port)
+                                        : answer_next(t, i)))
                     break;
         sig = sigs_take_ending(NULL);
     }
@@ -263,18 +269,24 @@ static int add_socket(struct timeserver *t, int fd, bool udp)
         return -1;
     if (udp && setsockopt(fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, &on, sizeof on) < 0 && errno != ENOPROTOOPT)
         return -1;
-    t->is_udp[t->n] = udp;
-    t->blocking[t->n] = !(flags & O_NONBLOCK);
-    t->ports[t->n] = addr_port(&a);
+    struct pollfd *sockets = realloc(t->sockets, (t->n + 1) * sizeof *sockets);
+    if (sockets)
+        t->sockets = sockets;
+    struct end *ends = sockets ? realloc(t->ends, (t->n + 1) * sizeof *ends) : NULL;
+    if (!ends)
+        return -1;
+    t->ends = ends;
+    t->ends[t->n] = (struct end){.is_udp = udp, .blocking = !(flags & O_NONBLOCK), .port = addr_port(&a)};
     t->sockets[t->n++] = (struct pollfd){.fd = fd, .events = POLLIN};
     return 0;
 }
 
-static void add_all(struct timeserver *t, const struct listen *l, bool udp)
+static void add_all(struct timeserver *t, struct listen *l, bool udp)
 {
     for (int i = 0; i < l->n; i++)
         if (add_socket(t, l->fds[i], udp) < 0)
-            msg_die_sys(t->msg, "setsockopt", "UDP socket");
+            msg_die_sys(t->msg, "prepare", udp ? "UDP socket" : "TCP socket");
+    listen_free(l);
 }
 
 /* Both protocols on one port; if the kernel chooses it, one that is free in both. */
@@ -295,6 +307,7 @@ static void open_sockets(struct timeserver *t, const char *host)
             exit(msg_fatal_why(t->msg, EXIT_SYSTEM, other.action, other.object, other.why));
         while (tcp.n)
             fd_close(&tcp.fds[--tcp.n]);
+        listen_free(&tcp);
     }
     t->port = tcp.port;
     add_all(t, &tcp, false);
@@ -304,7 +317,7 @@ static void open_sockets(struct timeserver *t, const char *host)
 
 static void inherit_sockets(struct timeserver *t)
 {
-    int fds[SOCKETS], n = listen_fds(t->inherit_name, fds, SOCKETS);
+    int fds[INHERITED], n = listen_fds(t->inherit_name, fds, INHERITED);
     if (n < 0)
         msg_die(t->msg, errno == EINVAL || errno == E2BIG ? EXIT_USAGE : EXIT_SYSTEM, "inherit", "LISTEN_FDS",
             errno);

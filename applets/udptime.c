@@ -8,7 +8,6 @@
 #include "cli/applet.h"
 
 #include <errno.h>
-#include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
@@ -19,7 +18,6 @@
 #include "base/clock.h"
 #include "base/fd.h"
 #include "base/heap.h"
-#include "base/num.h"
 #include "net/resolve.h"
 #include "base/rfc868.h"
 #include "process/sigs.h"
@@ -259,11 +257,12 @@ static bool ask(struct udptime *u, size_t i)
     struct host *h = &u->hosts[i];
     int addresses = h->to[1].len ? 2 : 1;
     for (int n = 0; n < addresses; n++) {
-        if (send_to(u, i, ((int)h->tries + n) % addresses) == 0)
+        int which = ((int)h->tries + n) % addresses;
+        if (send_to(u, i, which) == 0)
             return true;
         if (errno == EAGAIN || errno == ENOBUFS || errno == EINTR)
             return false;
-        h->why = strerror(errno);
+        h->why = addr_reason(&h->to[which], errno);
     }
     return true;
 }
@@ -300,7 +299,8 @@ static void take_lookup(struct udptime *u, int slot)
 {
     struct resolved answer;
     struct host *h = &u->hosts[u->looking[slot]];
-    resolve_take(&u->lookups[slot], &answer);
+    if (!resolve_take(&u->lookups[slot], &answer))
+        return;
     if (answer.error) {
         h->why = resolve_reason(&answer);
         finish(u, h, false);
@@ -310,6 +310,7 @@ static void take_lookup(struct udptime *u, int slot)
     for (int i = 1; i < answer.n && !h->to[1].len; i++)
         if (addr_family(&answer.addrs[i]) != addr_family(&h->to[0]))
             h->to[1] = answer.addrs[i];
+    resolve_free(&answer);
     heap_push(&u->due, 0, u->looking[slot]);
 }
 

@@ -113,10 +113,10 @@ static int send_request(struct document *d)
     const struct webget *w = d->w;
     char mem[REQUEST_SIZE];
     struct buf request = BUF(mem);
-    bool brackets = strchr(d->host, ':') != NULL;
+    int len = (int)strcspn(d->host, "%"), six = strchr(d->host, ':') != NULL;
     buf_fmt(&request, "GET %s HTTP/1.0\r\n", d->path);
     if (!w->has_host_header) {
-        buf_fmt(&request, "Host: %s%s%s", brackets ? "[" : "", d->host, brackets ? "]" : "");
+        buf_fmt(&request, "Host: %s%.*s%s", six ? "[" : "", len, d->host, six ? "]" : "");
         if (d->port != HTTP_PORT)
             buf_fmt(&request, ":%u", d->port);
         buf_text(&request, "\r\n");

@@ -182,6 +182,19 @@ pid $pid" ]
   [ "$output" = "<honest.test>" ]
 }
 
+@test "a name that looks like an address, in any form of inet_aton(3), is none" {
+  need_own_hosts
+  local name n=0 names='' none='10.0.0.1 10.1 167772161 0x7f.1 0x7f000001 0X7F.0.0.0x1 0177.0.0.1 1.2.3.4.5 host.1 x.0x'
+  unset TCPREMOTEHOST
+  for name in $none 10.0.0.1.test 0x7f.example.1f 0xyz; do
+    [[ " $none " == *" $name "* ]] || names+=" $name"
+    echo "127.0.1.$((++n)) $name" >>hosts
+  done
+  run -0 with_hosts hosts sh -c 'for n in $(seq "$0"); do
+    TCPREMOTEIP=127.0.1.$n sockenv -e -h sh -c "echo \$TCPREMOTEHOST"; done' "$n" </dev/null
+  [ "$(echo $output)" = "${names# }" ]
+}
+
 @test "-e with -h replaces or unsets names that were set before" {
   need_dns
   export TCPREMOTEIP=127.0.0.10 TCPREMOTEHOST=stale

@@ -65,6 +65,28 @@ hangs_up_on() {
   says 'TCP 0.0.0.0 0 255.255.255.255 65535' 'PROXY TCP4 0.0.0.0 255.255.255.255 0 65535\r\n'
 }
 
+@test "version 1: an IPv4-mapped IPv6 address is shown, counted and ruled as IPv4" {
+  start srv tcpserver --proxy 127.0.0.1 0 who
+  says "$v1_says" 'PROXY TCP6 ::ffff:192.0.2.1 ::ffff:198.51.100.2 40000 25\r\n'
+  says 'TCP 192.0.2.1 40000 2001:db8::2 25' 'PROXY TCP6 ::ffff:192.0.2.1 2001:db8::2 40000 25\r\n' # as haproxy writes it
+  finish "$srv"
+  printf '192.0.2.:deny\n' >rules
+  start srv tcpserver --proxy --per-net -C '1:no\n' -x rules 127.0.0.1 0 sh -c 'echo yes; cat'
+  connect c "$srv_at"
+  printf 'PROXY TCP6 ::ffff:198.51.100.1 ::1 1 2\r\n' >&"$c"
+  hear "$c"
+  [ "$(sends 'PROXY TCP4 198.51.100.2 127.0.0.1 1 2\r\n')" = no ]
+  [ "$(sends 'PROXY TCP6 ::ffff:203.0.113.1 ::1 1 2\r\n')" = yes ]
+  [ -z "$(sends 'PROXY TCP6 ::ffff:192.0.2.1 ::1 1 2\r\n')" ]
+}
+
+@test "version 1: nginx writes a client of another family than its own address" {
+  start srv tcpserver --proxy 127.0.0.1 0 who
+  says 'TCP6 2001:db8::7 40000 127.0.0.1 25' 'PROXY TCP6 2001:db8::7 127.0.0.1 40000 25\r\n'
+  says 'TCP 192.0.2.7 40000 ::1 25' 'PROXY TCP4 192.0.2.7 ::1 40000 25\r\n'
+  says 'TCP 192.0.2.7 40000 ::1 25' 'PROXY TCP6 192.0.2.7 ::1 40000 25\r\n'
+}
+
 @test "version 1, UNKNOWN: the addresses of the connection are kept" {
   start srv tcpserver --proxy 127.0.0.1 0 who
   own 'PROXY UNKNOWN\r\n'
@@ -93,7 +115,8 @@ PROXY TCP4 192.0.2.256 198.51.100.2 40000 25\r\n
 PROXY TCP4 192.0.2.1 host 40000 25\r\n
 PROXY TCP4 2001:db8::1 2001:db8::2 40000 25\r\n
 PROXY TCP6 192.0.2.1 198.51.100.2 40000 25\r\n
-PROXY TCP6 2001:db8::1 198.51.100.2 40000 25\r\n
+PROXY TCP4 2001:db8::1 198.51.100.2 40000 25\r\n
+PROXY TCP4 ::ffff:192.0.2.1 198.51.100.2 40000 25\r\n
 PROXY TCP6 fe80::1%%lo fe80::2%%lo 40000 25\r\n
 PROXY TCP5 192.0.2.1 198.51.100.2 40000 25\r\n
 PROXY UDP4 192.0.2.1 198.51.100.2 40000 25\r\n
@@ -163,16 +186,36 @@ END
   says "$v1_says" "$v1"
 }
 
+# accepted N: so many connections by srv.
+accepted() {
+  around srv
+  [[ $(grep ' accepted ' srv.err | tail -n 1) == *" accepted $1 "* ]]
+}
+
 @test "a client that disconnects before its first byte, as health checks do, is reported only with -v" {
   local verbose lines=0
+  mkfifo go
+  exec 8<>go
   for verbose in -Q -v; do
-    start srv tcpserver $verbose --proxy 127.0.0.1 0 who
+    start srv tcpserver $verbose --proxy=1h 127.0.0.1 0 who
     [ -z "$(sends '')" ]
+    client "$srv_at" reset
+    # one that is seen only while its header is waited for
+    client "$srv_at" stdin reset <&8 3>&- &
+    until_true accepted 3
+    echo >&8
+    wait $!
     around srv
     [ "$(grep -c 'read PROXY header from' srv.err)" -eq "$lines" ]
-    lines=1
+    lines=3
     finish "$srv"
   done
+}
+
+@test "a client that resets the connection after its first byte is reported" {
+  start srv tcpserver --proxy=1h 127.0.0.1 0 who
+  client "$srv_at" send 'PROXY TCP4' reset
+  until_line srv.err '^tcpserver: read PROXY header from 127\.0\.0\.1:[0-9]+: '
 }
 
 # bats test_tags=long
@@ -324,6 +367,46 @@ failed() {
   connect a "$srv_at"
   connect b "$srv_at"
   says "$v1_says" "$v1"
+}
+
+# ---- whose header counts ----
+
+@test "--proxy-from: a header counts from these peers only; all others are refused, with a message" {
+  start srv tcpserver --proxy --proxy-from 127.0.0.2,127.1.0.0/16,::1 0 0 who
+  for ip in 127.0.0.2 127.1.2.3; do
+    [ "$(sends "$v1" -i "$ip")" = "$v1_says" ]
+  done
+  [ ! -s srv.err ]
+  for ip in 127.0.0.1 127.0.0.3 127.2.0.1; do
+    got=$(sends "$v1" -i "$ip" 2>/dev/null) || :
+    [ -z "$got" ]
+    grep -qE "^tcpserver: refuse ${ip//./\\.}:[0-9]+: not one of --proxy-from$" srv.err
+  done
+  # without a word of theirs
+  connect silent "$srv_at"
+  [ -z "$(cat <&"$silent")" ]
+  [ "$(wc -l <srv.err)" -eq 4 ]
+}
+
+@test "--proxy-from: IPv6 blocks, with brackets or without; given twice, both count" {
+  need_ipv6
+  for list in ::1 '[::1]' ::/127 '[::]/127' '192.0.2.1,::1/128'; do
+    start srv tcpserver --proxy --proxy-from "$list" --proxy-from 127.0.0.2 0 0 who
+    [ "$(printf "$v1" | tcpclient ::1 "$srv_at")" = "$v1_says" ]
+    [ "$(sends "$v1" -i 127.0.0.2)" = "$v1_says" ]
+    got=$(sends "$v1" 2>/dev/null) || :
+    [ -z "$got" ]
+    finish "$srv"
+  done
+}
+
+@test "--proxy-from: usage errors" {
+  for list in '' , 127.0.0.1, ,127.0.0.1 127.0.0.1,,127.0.0.2 127.0.0.1/33 127.0.0.1/8 127.0.0 localhost ::1/129 '[::1' ::1] \
+    '[::1]:80' 127.0.0.1:80 2001:db8::1%lo "$(printf '%0200d' 0)"; do
+    wrong_call tcpserver --proxy --proxy-from "$list" 127.0.0.1 0 true
+  done
+  wrong_call tcpserver --proxy-from 127.0.0.1 127.0.0.1 0 true
+  [[ ${stderr_lines[0]} == 'tcpserver: --proxy-from needs --proxy' ]]
 }
 
 # ---- a real proxy ----

@@ -54,6 +54,23 @@ decides() {
   decides 11.1.2.3 'deny, by line 5:'
 }
 
+@test "a rule for a link-local address is for all interfaces, or for the one that it names" {
+  rules '[fe80::]/10:deny' '[fe80::1]:allow' '[fe80::2%lo]:allow' '[fe80::%lo/64]:allow' '[fe80::3]:deny' '[fe80::3%other]:allow'
+  decides fe80::9%1000000 'deny, by line 1:'
+  decides fe80::1%lo 'allow, by line 2:'
+  decides fe80::1%1000000 'allow, by line 2:'
+  decides fe80::2%lo 'allow, by line 3:'
+  decides fe80::2%1000000 'deny, by line 1:'
+  decides fe80::9%lo 'allow, by line 4:'
+  decides fe80::3%lo 'deny, by line 5:'
+  decides fe80::9 'deny, by line 1:'
+  # the interface makes a rule more specific, not longer
+  rules '[fe80::1]:deny' '[fe80::1%lo]:allow' '[fe80::1%lo]:deny' '[fe80::%lo]/10:allow' '[fe80::2]:deny'
+  decides fe80::1%lo 'allow, by line 2:'
+  decides fe80::1%1000000 'deny, by line 1:'
+  decides fe80::2%lo 'deny, by line 5:'
+}
+
 @test "the first of equal addresses wins" {
   rules 10.1.2.3:deny 10.1.2.3:allow 10.:allow 10.:deny 20.0.0.0/8:deny 20.:allow :allow :deny
   decides 10.1.2.3 'deny, by line 1:'
@@ -265,6 +282,12 @@ nonsense
 []:allow
 [xyz]:allow
 [::1%lo]:allow
+[2001:db8::1%lo]:allow
+[fe80::1%]:allow
+[fe80::1%lo/128:allow
+[fe80::%lo]/9:allow
+[fe80:%lo]:allow
+[fe80::1%0123456789abcdef]:allow
 =:allow
 =localhost:allow
 =.example.com:deny

@@ -6,7 +6,6 @@
 #include <arpa/inet.h>
 #include <ctype.h>
 #include <errno.h>
-#include <net/if.h>
 #include <netdb.h>
 #include <stddef.h>
 #include <string.h>
@@ -14,6 +13,20 @@
 #include "base/buf.h"
 #include "base/fd.h"
 #include "base/num.h"
+
+/* Whether it belongs to an interface: the kernel ignores the scope of all others, and so do we. */
+static bool is_scoped(const struct addr *a)
+{
+    const struct in6_addr *ip = &a->u.in6.sin6_addr;
+    return addr_family(a) == AF_INET6 && (IN6_IS_ADDR_LINKLOCAL(ip) || IN6_IS_ADDR_MC_LINKLOCAL(ip));
+}
+
+/* An interface's name or index; 0: there is none. */
+static uint32_t parse_interface(const char *word)
+{
+    uint64_t index = if_nametoindex(word);
+    return index || num_u64(word, 1, UINT32_MAX, &index) ? (uint32_t)index : 0;
+}
 
 bool addr_parse_ip(struct addr *a, const char *word, uint16_t port)
 {
@@ -29,10 +42,12 @@ bool addr_parse_ip(struct addr *a, const char *word, uint16_t port)
         memset(a, 0, sizeof *a);
         if (inet_pton(AF_INET6, ip, &a->u.in6.sin6_addr) != 1)
             return false;
-        if (word[len] && !(a->u.in6.sin6_scope_id = if_nametoindex(word + len + 1)))
+        if (word[len] && !(a->u.in6.sin6_scope_id = parse_interface(word + len + 1)))
             return false;
         a->u.in6.sin6_family = AF_INET6;
         a->len = sizeof a->u.in6;
+        if (!is_scoped(a))
+            a->u.in6.sin6_scope_id = 0;
     } else {
         return false;
     }
@@ -146,17 +161,34 @@ static void ipv4_text(struct buf *b, const struct in_addr *in)
     }
 }
 
+bool addr_interface(const struct addr *a, char name[static IF_NAMESIZE])
+{
+    struct buf b = {.mem = name, .size = IF_NAMESIZE};
+    if (!is_scoped(a) || !a->u.in6.sin6_scope_id)
+        return false;
+    if (!if_indextoname(a->u.in6.sin6_scope_id, name)) {
+        buf_num(&b, a->u.in6.sin6_scope_id);
+        buf_str(&b);
+    }
+    return true;
+}
+
 void addr_ip(const struct addr *a, bool mapped, char text[static ADDR_IP_SIZE])
 {
+    char interface[IF_NAMESIZE];
     struct buf b = {.mem = text, .size = ADDR_IP_SIZE};
     if (addr_family(a) == AF_INET) {
         if (mapped)
             buf_text(&b, "::ffff:");
         ipv4_text(&b, &a->u.in.sin_addr);
     }
+    if (addr_family(a) == AF_INET6 && inet_ntop(AF_INET6, &a->u.in6.sin6_addr, text, ADDR_IP_SIZE))
+        b.len = strlen(text);
+    if (addr_interface(a, interface)) {
+        buf_char(&b, '%');
+        buf_text(&b, interface);
+    }
     buf_str(&b);
-    if (addr_family(a) == AF_INET6)
-        inet_ntop(AF_INET6, &a->u.in6.sin6_addr, text, ADDR_IP_SIZE);
 }
 
 void addr_text(const struct addr *a, char text[static ADDR_TEXT_SIZE])
@@ -187,8 +219,16 @@ void addr_key(const struct addr *a, unsigned char key[static ADDR_KEY_SIZE])
     memset(key, 0, ADDR_KEY_SIZE);
     if (addr_family(a) == AF_INET6) {
         memcpy(key, &a->u.in6.sin6_addr, 16);
+        if (is_scoped(a))
+            memcpy(key + 16, &a->u.in6.sin6_scope_id, 4);
     } else if (addr_family(a) == AF_INET) {
         memcpy(key, mapped, sizeof mapped);
         memcpy(key + 12, &a->u.in.sin_addr, 4);
     }
+}
+
+const char *addr_reason(const struct addr *a, int err)
+{
+    bool incomplete = err == EINVAL && is_scoped(a) && !a->u.in6.sin6_scope_id;
+    return incomplete ? "a link-local address needs its interface, as in fe80::1%eth0" : strerror(err);
 }

@@ -4,6 +4,7 @@
 #ifndef ADDR_H
 #define ADDR_H
 
+#include <net/if.h>
 #include <netinet/in.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -21,13 +22,16 @@ struct addr {
 };
 
 enum {
-    ADDR_IP_SIZE = INET6_ADDRSTRLEN + 1,
+    ADDR_IP_SIZE = INET6_ADDRSTRLEN + 1 + IF_NAMESIZE,
     ADDR_TEXT_SIZE = sizeof(((struct sockaddr_un *)0)->sun_path) + 16,
-    ADDR_KEY_SIZE = 16,
+    ADDR_KEY_SIZE = 20,
     ADDR_UNIX_MAX = sizeof(((struct sockaddr_un *)0)->sun_path) - 1,
 };
 
-/* A numeric IPv4 or IPv6 address; the latter may end with %INTERFACE. False if it is none. */
+/*
+ * A numeric IPv4 or IPv6 address; the latter may end with %INTERFACE, the interface's name or its index. It
+ * counts only for a link-local address: in RFC 4007 no other has a zone. False if it is none.
+ */
 bool addr_parse_ip(struct addr *a, const char *word, uint16_t port);
 
 /* The same as somebody to talk to: 0 and the addresses that stand for any are this machine. */
@@ -50,13 +54,26 @@ int addr_family(const struct addr *a);
 uint16_t addr_port(const struct addr *a);
 void addr_set_port(struct addr *a, uint16_t port);
 
-/* The IP address alone (RFC 5952 for IPv6; no scope). With `mapped`, IPv4 is shown as ::ffff:a.b.c.d. */
+/*
+ * The interface that a link-local address belongs to, without which it is no address (RFC 4007): its name or,
+ * if it has gone, its index, as getnameinfo(3) has it. False for all other addresses.
+ */
+bool addr_interface(const struct addr *a, char name[static IF_NAMESIZE]);
+
+/*
+ * The IP address alone (RFC 5952 for IPv6), with %INTERFACE for a link-local one. With `mapped`, IPv4 is
+ * shown as ::ffff:a.b.c.d.
+ */
 void addr_ip(const struct addr *a, bool mapped, char text[static ADDR_IP_SIZE]);
 
-/* For messages: 1.2.3.4:80, [::1]:80, /path, @name. Not escaped. */
+/* For messages: 1.2.3.4:80, [::1]:80, [fe80::1%eth0]:80, /path, @name. Not escaped. */
 void addr_text(const struct addr *a, char text[static ADDR_TEXT_SIZE]);
 
-/* The 16 bytes that identify the host, IPv4 as mapped. */
+/* What identifies the host: the 16 bytes of the address, IPv4 as mapped; the interface of a link-local one.
+ */
 void addr_key(const struct addr *a, unsigned char key[static ADDR_KEY_SIZE]);
+
+/* The reason for the message about a socket call on that address which failed with err. */
+const char *addr_reason(const struct addr *a, int err);
 
 #endif

@@ -22,7 +22,7 @@ enum {
     RETRY_MAX_MS = 1000,
     UNIX_RETRY_MIN_MS = 10,
     UNIX_RETRY_MAX_MS = 500,
-    ATTEMPTS = 2 * RESOLVE_MAX,
+    ATTEMPTS = 32, /* at a time: the oldest gives way */
 };
 
 /* The addresses of one family, and the look-up that brings them. */
@@ -71,8 +71,8 @@ static void look_up(struct race *r)
         if ((d->family != AF_UNSPEC && d->family != families[i]) || !local_fits(d, families[i]))
             continue;
         if (is_number && addr_family(&numeric) == families[i]) {
-            side->answer.addrs[0] = numeric;
-            side->answer.n = 1;
+            resolve_one(&side->answer, &numeric);
+            r->err = side->answer.error ? ENOMEM : 0;
         } else if (!is_number && resolve_start(&side->lookup, host, d->port, families[i]) < 0) {
             r->err = errno;
         }
@@ -128,13 +128,27 @@ static const struct addr *next_address(struct race *r)
     return NULL;
 }
 
+/* Takes an attempt out of the list, which is in the order in which they began. */
+static struct attempt take_attempt(struct race *r, int i)
+{
+    struct attempt a = r->attempt[i];
+    r->attempts--;
+    memmove(&r->attempt[i], &r->attempt[i + 1], (size_t)(r->attempts - i) * sizeof a);
+    return a;
+}
+
 /* Starts attempts that are due. The fd of one that connected at once, or -1. */
 static int start_due(struct race *r, struct addr *peer)
 {
-    while ((!r->attempts || !clock_left(r->next_start)) && r->attempts < ATTEMPTS) {
+    while (!r->attempts || !clock_left(r->next_start)) {
         const struct addr *to = next_address(r);
         if (!to)
             return -1;
+        if (r->attempts == ATTEMPTS) {
+            int oldest = take_attempt(r, 0).fd;
+            fd_close(&oldest);
+            r->err = ETIMEDOUT;
+        }
         int fd = begin_socket(r->dial, to);
         int done = fd < 0 ? -1 : begin_connect(fd, to);
         if (done == 0) {
@@ -171,10 +185,9 @@ static bool is_own_end(int fd)
 /* Looks at an attempt that poll has spoken of. Its fd if it is connected; else it is over, and -1. */
 static int finish_attempt(struct race *r, int i, struct addr *peer)
 {
-    struct attempt a = r->attempt[i];
+    struct attempt a = take_attempt(r, i);
     int err = 0;
     socklen_t len = sizeof err;
-    r->attempt[i] = r->attempt[--r->attempts];
     if (getsockopt(a.fd, SOL_SOCKET, SO_ERROR, &err, &len) < 0)
         err = errno;
     if (!err && is_own_end(a.fd))
@@ -193,7 +206,8 @@ static int finish_attempt(struct race *r, int i, struct addr *peer)
 static void take_answer(struct race *r, int which)
 {
     struct side *side = &r->side[which];
-    resolve_take(&side->lookup, &side->answer);
+    if (!resolve_take(&side->lookup, &side->answer))
+        return;
     if (side->answer.error)
         r->lookup_error = resolve_reason(&side->answer);
     if (which == 1)
@@ -238,8 +252,10 @@ static int race_round(struct race *r, struct addr *peer, bool *over)
 
 static void end_race(struct race *r)
 {
-    for (int i = 0; i < 2; i++)
+    for (int i = 0; i < 2; i++) {
         resolve_stop(&r->side[i].lookup);
+        resolve_free(&r->side[i].answer);
+    }
     while (r->attempts)
         fd_close(&r->attempt[--r->attempts].fd);
 }
@@ -273,7 +289,7 @@ static void describe_failure(const struct dial *d, const struct race *r, struct 
     }
     buf_str(&b);
     bool name = !r->err && r->lookup_error;
-    failure->why = name ? r->lookup_error : strerror(r->err ? r->err : EADDRNOTAVAIL);
+    failure->why = name ? r->lookup_error : addr_reason(&r->failed, r->err ? r->err : EADDRNOTAVAIL);
 }
 
 int dial_tcp(const struct dial *d, struct addr *peer, struct dial_failure *failure)

@@ -4,6 +4,7 @@
 #include "net/listen.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/buf.h"
@@ -65,7 +66,7 @@ static void close_all(struct listen *l)
 
 static int fail(struct listen *l, const struct addr *a)
 {
-    l->why = strerror(errno);
+    l->why = addr_reason(a, errno);
     addr_text(a, l->object);
     close_all(l);
     return -1;
@@ -119,24 +120,41 @@ static int listen_on(struct listen *l, struct resolved *answer)
     return 0;
 }
 
+static int fail_host(struct listen *l, const char *action, const char *why)
+{
+    struct buf b = BUF(l->object);
+    l->action = action;
+    l->why = why;
+    buf_text(&b, l->host);
+    buf_str(&b);
+    return -1;
+}
+
+void listen_free(struct listen *l)
+{
+    free(l->fds);
+    l->fds = NULL;
+}
+
 int listen_open(struct listen *l)
 {
-    struct resolved answer;
-    struct buf b = BUF(l->object);
+    struct resolved answer = {.n = 1};
+    bool everywhere = !*l->host || !strcmp(l->host, "0");
+    int family = l->ipv4_only ? AF_INET : AF_UNSPEC, done = 1;
+    int64_t deadline = clock_in(HOST_SECONDS * CLOCK_SECOND);
+    if (!everywhere && resolve_wait(l->host, l->port, family, deadline, &answer) < 0)
+        return fail_host(l, "look up", resolve_reason(&answer));
     l->n = 0;
-    if (!*l->host || !strcmp(l->host, "0"))
-        return listen_everywhere(l);
-    int family = l->ipv4_only ? AF_INET : AF_UNSPEC;
-    if (resolve_wait(l->host, l->port, family, clock_in(HOST_SECONDS * CLOCK_SECOND), &answer) < 0) {
-        l->action = "look up";
-        l->why = resolve_reason(&answer);
-        buf_text(&b, l->host);
-        buf_str(&b);
-        return -1;
-    }
-    int done = 1;
+    l->fds = malloc((size_t)answer.n * sizeof *l->fds);
+    if (!l->fds)
+        done = fail_host(l, "malloc", strerror(errno));
+    else if (everywhere)
+        done = listen_everywhere(l);
     for (int tries = 0; done > 0 && tries < PORT_TRIES; tries++)
         done = listen_on(l, &answer);
+    resolve_free(&answer);
+    if (done)
+        listen_free(l);
     return done ? -1 : 0;
 }
 

@@ -17,7 +17,7 @@ struct listen {
     int backlog;
     const char *iface; /* a network device to listen on, or NULL */
     /* the result */
-    int fds[RESOLVE_MAX]; /* close-on-exec, non-blocking, the caller's to close */
+    int *fds; /* close-on-exec, non-blocking; the caller's to close, and to be freed by listen_free */
     int n;
     /* or what failed */
     const char *action, *why;
@@ -26,6 +26,9 @@ struct listen {
 
 /* 0, or -1 with action, object and why; then nothing is left open. */
 int listen_open(struct listen *l);
+
+/* Frees the list of fds, which stay open. */
+void listen_free(struct listen *l);
 
 /* Whether a socket that we were given is a listening stream socket; its family if so, else -1. */
 int listen_family(int fd);

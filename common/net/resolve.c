@@ -5,20 +5,23 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <netdb.h>
 #include <signal.h>
+#include <stddef.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "base/fd.h"
+#include "base/table.h"
 #include "process/reap.h"
 #include "process/sigs.h"
 #include "process/spawn.h"
 #include "process/worker.h"
 
-_Static_assert(sizeof(struct resolved) <= PIPE_BUF, "an answer is one atomic write");
+/* What an answer begins with on its way through the pipe. */
+enum { HEAD_SIZE = offsetof(struct resolved, addrs) };
 
 struct question {
     int fd;
@@ -29,6 +32,36 @@ struct question {
     bool paranoid;
 };
 
+/*
+ * The list without repetitions: an address stands twice in /etc/hosts, or glibc takes ::1 for another
+ * 127.0.0.1. A mapped address is the IPv4 address, if that was asked for, too. 0, or -1 with ENOMEM.
+ */
+static int keep_each_once(const struct addrinfo *list, int family, uint16_t port, struct resolved *answer)
+{
+    struct table seen = {.entry_size = ADDR_KEY_SIZE, .key_size = ADDR_KEY_SIZE};
+    unsigned char key[ADDR_KEY_SIZE];
+    size_t n = 0;
+    for (const struct addrinfo *ai = list; ai; ai = ai->ai_next)
+        n++;
+    answer->addrs = calloc(n, sizeof *answer->addrs);
+    bool fits = answer->addrs;
+    for (const struct addrinfo *ai = list; ai && fits; ai = ai->ai_next) {
+        struct addr *a = &answer->addrs[answer->n];
+        if (ai->ai_addrlen > sizeof a->u)
+            continue;
+        memcpy(&a->u, ai->ai_addr, ai->ai_addrlen);
+        a->len = ai->ai_addrlen;
+        if (family == AF_UNSPEC)
+            addr_unmap(a);
+        addr_set_port(a, port);
+        addr_key(a, key);
+        fits = table_add(&seen, key);
+        answer->n = (int)seen.used;
+    }
+    table_free(&seen);
+    return fits ? 0 : -1;
+}
+
 static void look_up(const char *host, uint16_t port, int family, struct resolved *answer)
 {
     const struct addrinfo hints = {.ai_family = family, .ai_socktype = SOCK_STREAM};
@@ -38,15 +71,8 @@ static void look_up(const char *host, uint16_t port, int family, struct resolved
     answer->err = errno;
     if (answer->error)
         return;
-    for (const struct addrinfo *ai = list; ai && answer->n < RESOLVE_MAX; ai = ai->ai_next) {
-        struct addr *a = &answer->addrs[answer->n];
-        if (ai->ai_addrlen > sizeof a->u)
-            continue;
-        memcpy(&a->u, ai->ai_addr, ai->ai_addrlen);
-        a->len = ai->ai_addrlen;
-        addr_set_port(a, port);
-        answer->n++;
-    }
+    if (keep_each_once(list, family, port, answer) < 0)
+        answer->error = EAI_MEMORY;
     freeaddrinfo(list);
 }
 
@@ -55,21 +81,31 @@ static int answer_addresses(void *arg)
     const struct question *q = arg;
     struct resolved answer;
     look_up(q->host, q->port, q->family, &answer);
-    return fd_write_all(q->fd, &answer, sizeof answer) < 0;
+    if (answer.error)
+        answer.n = 0;
+    return fd_write_all(q->fd, &answer, HEAD_SIZE) < 0 ||
+           (answer.n && fd_write_all(q->fd, answer.addrs, (size_t)answer.n * sizeof *answer.addrs) < 0);
 }
 
-/* RFC 952 and 1123, and the underscore that some use: nothing that a shell or a terminal could trip over. */
+/*
+ * RFC 952 and 1123, and the underscore that some use: nothing that a shell or a terminal could trip over. A
+ * name whose last label is a number would be taken for an address, by inet_aton(3) in one of its many forms.
+ */
 static bool is_host_name(const char *name)
 {
     size_t len = strlen(name);
-    return len && len < RESOLVE_NAME_SIZE && *name != '-' &&
+    const char *dot = strrchr(name, '.'), *last = dot ? dot + 1 : name;
+    bool hex = last[0] == '0' && (last[1] == 'x' || last[1] == 'X');
+    bool number =
+        !last[strspn(last, "0123456789")] || (hex && !last[2 + strspn(last + 2, "0123456789abcdefABCDEF")]);
+    return len && len < RESOLVE_NAME_SIZE && *name != '-' && !number &&
            strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_") == len;
 }
 
 static bool has_address(const char *name, const struct addr *a)
 {
     unsigned char wanted[ADDR_KEY_SIZE], found[ADDR_KEY_SIZE];
-    struct resolved back;
+    struct resolved back; /* its memory goes with this process */
     look_up(name, 0, addr_family(a), &back);
     addr_key(a, wanted);
     for (int i = 0; i < back.n; i++) {
@@ -99,11 +135,12 @@ static int ask(struct resolve *r, int (*work)(void *), struct question *q)
     int pipe_fds[2];
     sigs_catch(SIGCHLD); /* not ignored, as it may have been found: then the pid would not stay ours until we
                             reap it */
+    *r = (struct resolve){.fd = -1};
     if (pipe2(pipe_fds, O_CLOEXEC) < 0)
         return -1;
     q->fd = pipe_fds[1];
     r->fd = pipe_fds[0];
-    r->pid = worker_start(work, q, true);
+    r->pid = fd_set_nonblock(r->fd, true) < 0 ? -1 : worker_start(work, q, true);
     fd_close(&pipe_fds[1]);
     if (r->pid < 0)
         fd_close(&r->fd);
@@ -123,35 +160,80 @@ void resolve_stop(struct resolve *r)
     kill(r->pid, SIGKILL);
     reap_wait(r->pid);
     fd_close(&r->fd);
+    resolve_free(&r->answer);
 }
 
-void resolve_take(struct resolve *r, struct resolved *answer)
+void resolve_free(struct resolved *answer)
 {
-    ssize_t n = fd_read(r->fd, answer, sizeof *answer);
-    if (n != (ssize_t)sizeof *answer) /* it was killed, or it crashed */
-        *answer = (struct resolved){.error = EAI_FAIL};
+    free(answer->addrs);
+    answer->addrs = NULL;
+}
+
+/* The head of the answer, then its addresses. 1: all of it is there; 0: more is to come; -1: it never will.
+ */
+static int read_answer(struct resolve *r)
+{
+    struct resolved *a = &r->answer;
+    for (;;) {
+        bool in_head = r->got < HEAD_SIZE;
+        size_t whole = HEAD_SIZE + (in_head ? 0 : (size_t)a->n * sizeof *a->addrs);
+        char *to = in_head ? (char *)a + r->got : (char *)a->addrs + (r->got - HEAD_SIZE);
+        if (!in_head && r->got == whole)
+            return 1;
+        ssize_t n = fd_read(r->fd, to, whole - r->got);
+        if (n <= 0)
+            return n < 0 && errno == EAGAIN ? 0 : -1;
+        r->got += (size_t)n;
+        if (r->got == HEAD_SIZE && a->n > 0 && !(a->addrs = calloc((size_t)a->n, sizeof *a->addrs)))
+            return -1;
+    }
+}
+
+bool resolve_take(struct resolve *r, struct resolved *answer)
+{
+    int done = read_answer(r);
+    if (done == 0)
+        return false;
+    *answer = done > 0 ? r->answer : (struct resolved){.error = EAI_FAIL}; /* it was killed, or it crashed */
+    if (done > 0)
+        r->answer.addrs = NULL;
     resolve_stop(r);
+    return true;
+}
+
+void resolve_one(struct resolved *answer, const struct addr *a)
+{
+    *answer = (struct resolved){.addrs = malloc(sizeof *a)};
+    if (!answer->addrs) {
+        answer->error = EAI_MEMORY;
+        return;
+    }
+    *answer->addrs = *a;
+    answer->n = 1;
 }
 
 int resolve_wait(const char *host, uint16_t port, int family, int64_t deadline, struct resolved *answer)
 {
     struct resolve r;
+    struct addr number;
     memset(answer, 0, sizeof *answer);
-    if (addr_parse_ip(&answer->addrs[0], host, port)) {
-        answer->n = 1;
-        if (family != AF_UNSPEC && addr_family(&answer->addrs[0]) != family)
+    if (addr_parse_ip(&number, host, port)) {
+        if (family != AF_UNSPEC && addr_family(&number) != family)
             answer->error = EAI_NONAME;
+        else
+            resolve_one(answer, &number);
         return answer->error ? -1 : 0;
     }
     if (resolve_start(&r, host, port, family) < 0)
         return -1;
-    if (sigs_wait(r.fd, POLLIN, deadline) < 0) {
-        int err = errno;
-        resolve_stop(&r);
-        errno = err;
-        return -1;
-    }
-    resolve_take(&r, answer);
+    do {
+        if (sigs_wait(r.fd, POLLIN, deadline) < 0) {
+            int err = errno;
+            resolve_stop(&r);
+            errno = err;
+            return -1;
+        }
+    } while (!resolve_take(&r, answer));
     return answer->error ? -1 : 0;
 }
 

@@ -83,11 +83,15 @@ static int put_end(struct env *e, char *ip_slot, size_t size, const char *ip_nam
 
 int ucspi_tcp(struct ucspi *u, struct env *e, const struct addr *local, const struct addr *remote, bool six)
 {
+    char interface[IF_NAMESIZE];
     bool tcp6 = six || addr_family(remote->len ? remote : local) == AF_INET6;
     if (PUT_TEXT(e, u->proto, "PROTO=", tcp6 ? "TCP6" : "TCP") < 0)
         return -1;
     if (put_end(e, u->local_ip, sizeof u->local_ip, "TCPLOCALIP=", u->local_port, "TCPLOCALPORT=", local,
             six) < 0)
+        return -1;
+    if ((addr_interface(remote, interface) || addr_interface(local, interface)) &&
+        PUT_TEXT(e, u->interface, "TCP6INTERFACE=", interface) < 0)
         return -1;
     return put_end(
         e, u->remote_ip, sizeof u->remote_ip, "TCPREMOTEIP=", u->remote_port, "TCPREMOTEPORT=", remote, six);

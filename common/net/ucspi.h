@@ -41,6 +41,7 @@ struct ucspi {
     char proto[16];
     char local_ip[16 + ADDR_IP_SIZE], local_port[24];
     char remote_ip[16 + ADDR_IP_SIZE], remote_port[24];
+    char interface[16 + IF_NAMESIZE];
     char path[16 + ADDR_TEXT_SIZE];
     char local_pid[32], local_uid[32], local_gid[32];
     char remote_pid[32], remote_uid[32], remote_gid[32];
@@ -53,7 +54,8 @@ void ucspi_drop(struct env *e);
 
 /*
  * PROTO (TCP, or TCP6 for IPv6), TCPLOCALIP, TCPLOCALPORT, TCPREMOTEIP, TCPREMOTEPORT. With `six`, IPv4 is
- * shown as mapped IPv6 and PROTO is TCP6 (-6). An address of length 0 is unknown. 0, or -1 with ENOMEM.
+ * shown as mapped IPv6 and PROTO is TCP6 (-6). An address of length 0 is unknown. TCP6INTERFACE, if one of
+ * the two is link-local. 0, or -1 with ENOMEM.
  */
 int ucspi_tcp(struct ucspi *u, struct env *e, const struct addr *local, const struct addr *remote, bool six);
 

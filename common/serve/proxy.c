@@ -43,7 +43,11 @@ static bool parse_port(const char *word, uint16_t *port)
     return true;
 }
 
-/* TCP4 SRC DST SPORT DPORT, or UNKNOWN and anything */
+/*
+ * TCP4 SRC DST SPORT DPORT, or UNKNOWN and anything. The protocol is that of the client's address; nginx,
+ * where it takes the client for another (realip), writes the proxy's own as it is, in either family. An
+ * address counts by its own family, a mapped one as IPv4.
+ */
 static bool parse_v1(struct proxy *p, char *line)
 {
     char *protocol, *source, *target, *source_port, *target_port;
@@ -60,7 +64,10 @@ static bool parse_v1(struct proxy *p, char *line)
     if (strchr(source, '%') || strchr(target, '%') || !addr_parse_ip(&p->remote, source, from) ||
         !addr_parse_ip(&p->local, target, to))
         return false;
-    return addr_family(&p->remote) == family && addr_family(&p->local) == family;
+    bool fits = addr_family(&p->remote) == family || (family == AF_INET6 && addr_family(&p->local) == family);
+    addr_unmap(&p->remote);
+    addr_unmap(&p->local);
+    return fits;
 }
 
 /* -1: no header; 0: not complete; else its length */
@@ -192,4 +199,9 @@ int proxy_read(struct proxy *p, int fd)
         p->len += take;
     }
     return skip_rest(p, fd);
+}
+
+bool proxy_was_probe(const struct proxy *p, int err)
+{
+    return !p->len && (err == ENODATA || err == ECONNRESET || err == EPIPE || err == ETIMEDOUT);
 }

@@ -19,8 +19,12 @@ struct proxy {
 
 /*
  * Reads on. 1 when the header is complete, 0 when more is to come, -1 with errno: EPROTO when it is none,
- * ENODATA when the peer hung up without having sent a byte, as health checks do.
+ * ENODATA when the peer hung up without having sent a byte.
  */
 int proxy_read(struct proxy *p, int fd);
+
+/* After -1 with err: the peer hung up, or reset the connection, before its first byte, as health checks do.
+ */
+bool proxy_was_probe(const struct proxy *p, int err);
 
 #endif

@@ -12,15 +12,16 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/buf.h"
 #include "base/fd.h"
 #include "base/num.h"
 
-enum { V4_BITS = 96, ALL_BITS = 128, FILE_MAX = 1 << 28 };
+enum { V4_BITS = 96, ALL_BITS = 128, LINK_LOCAL_BITS = 10, INTERFACES_MAX = 255, FILE_MAX = 1 << 28 };
 
 struct prefix {
-    unsigned char addr[16], bits;
+    unsigned char addr[16], bits, interface; /* 0: any */
     /* not of the key */
-    unsigned char unused[3];
+    unsigned char unused[2];
     uint32_t rule;
 };
 
@@ -37,9 +38,10 @@ static void clear_beyond(unsigned char addr[16], unsigned bits)
         }
 }
 
-static const char *add_prefix(struct rules *r, const unsigned char addr[16], unsigned bits)
+static const char *add_prefix_on(
+    struct rules *r, const unsigned char addr[16], unsigned bits, unsigned char interface)
 {
-    struct prefix p = {.bits = (unsigned char)bits};
+    struct prefix p = {.bits = (unsigned char)bits, .interface = interface};
     memcpy(p.addr, addr, 16);
     size_t before = r->by_prefix.used;
     struct prefix *entry = table_add(&r->by_prefix, &p);
@@ -52,18 +54,58 @@ static const char *add_prefix(struct rules *r, const unsigned char addr[16], uns
     return NULL;
 }
 
-static const char *add_block(
-    struct rules *r, const unsigned char addr[16], unsigned base, const char *len, size_t n)
+static const char *add_prefix(struct rules *r, const unsigned char addr[16], unsigned bits)
+{
+    return add_prefix_on(r, addr, bits, 0);
+}
+
+static const char *add_block(struct rules *r, const unsigned char addr[16], unsigned base, const char *len,
+    size_t n, unsigned char interface)
 {
     unsigned char masked[16];
     uint64_t bits;
-    if (!num_u64n(len, n, 0, ALL_BITS - base, &bits))
+    if (!num_u64n(len, n, 0, ALL_BITS - base, &bits) || (interface && bits < LINK_LOCAL_BITS))
         return "the length of the block is not a number in range";
     memcpy(masked, addr, 16);
     clear_beyond(masked, base + (unsigned)bits);
     if (memcmp(masked, addr, 16) != 0)
         return "the address of the block has bits set beyond its length";
-    return add_prefix(r, addr, base + (unsigned)bits);
+    return add_prefix_on(r, addr, base + (unsigned)bits, interface);
+}
+
+/* The number of an interface that rules name, 0: none do. */
+static unsigned char find_interface(const struct rules *r, const char *name)
+{
+    for (unsigned char i = 0; i < r->interfaces; i++)
+        if (!strcmp(r->interface[i], name))
+            return (unsigned char)(i + 1);
+    return 0;
+}
+
+/*
+ * The interface behind the % of a link-local address: by name, as the rule may be older than the interface
+ * and outlive it. Its number goes to *number.
+ */
+static const char *take_interface(
+    struct rules *r, const char *name, const unsigned char addr[16], unsigned char *number)
+{
+    if (addr[0] != 0xfe || (addr[1] & 0xc0) != 0x80)
+        return "only a link-local address has an interface";
+    if (!*name || strlen(name) >= IF_NAMESIZE)
+        return "expected the name of an interface after %";
+    *number = find_interface(r, name);
+    if (*number)
+        return NULL;
+    if (r->interfaces == INTERFACES_MAX)
+        return "the rules name too many interfaces";
+    void *more = realloc(r->interface, (r->interfaces + 1U) * sizeof *r->interface);
+    if (!more)
+        return strerror(ENOMEM);
+    r->interface = more;
+    memset(r->interface[r->interfaces], 0, sizeof *r->interface);
+    memcpy(r->interface[r->interfaces], name, strlen(name));
+    *number = ++r->interfaces;
+    return NULL;
 }
 
 /* A number of a dotted address as it stands in TCPREMOTEIP: 0 to 255, no leading zeros. */
@@ -112,7 +154,7 @@ static const char *add_ipv4(struct rules *r, const char *text, size_t n)
     if (at < len)
         return "the address has too many parts";
     if (slash)
-        return parts == 4 && range < 0 ? add_block(r, addr, V4_BITS, slash + 1, n - len - 1)
+        return parts == 4 && range < 0 ? add_block(r, addr, V4_BITS, slash + 1, n - len - 1, 0)
                                        : "the address of a block must have four numbers";
     if (range < 0)
         return add_prefix(r, addr, V4_BITS + 8 * (unsigned)parts);
@@ -143,27 +185,38 @@ static unsigned parse_groups(const char *text, unsigned char addr[16])
     return *text ? 0 : groups;
 }
 
-/* [ADDR], [ADDR/LEN], [ADDR]/LEN, [GROUPS:] */
+/* [ADDR], [ADDR/LEN], [ADDR]/LEN, [GROUPS:]; ADDR may be link-local and end with %INTERFACE */
 static const char *add_ipv6(struct rules *r, const char *text, size_t n)
 {
     char ip[64];
-    unsigned char addr[16];
+    unsigned char addr[16], interface = 0;
     const char *close = memchr(text, ']', n), *slash = memchr(text, '/', n);
+    if (!close)
+        return "the address has no closing bracket";
     const char *end = slash && slash < close ? slash : close;
     size_t len = (size_t)(end - text) - 1;
     if (len >= sizeof ip)
         return "the address is not IPv6";
     memcpy(ip, text + 1, len);
     ip[len] = '\0';
+    char *percent = strchr(ip, '%');
+    if (percent)
+        *percent = '\0';
     if (inet_pton(AF_INET6, ip, addr) != 1) {
+        if (percent)
+            return "the address is not IPv6";
         unsigned groups = slash || close != text + n - 1 ? 0 : parse_groups(ip, addr);
         return groups ? add_prefix(r, addr, 16 * groups) : "the address is not IPv6";
     }
+    const char *wrong = percent ? take_interface(r, percent + 1, addr, &interface) : NULL;
+    if (wrong)
+        return wrong;
     if (!slash)
-        return close == text + n - 1 ? add_prefix(r, addr, ALL_BITS) : "unexpected text after the bracket";
+        return close == text + n - 1 ? add_prefix_on(r, addr, ALL_BITS, interface)
+                                     : "unexpected text after the bracket";
     const char *stop = slash < close ? close : text + n;
     bool whole = slash < close ? close == text + n - 1 : slash == close + 1;
-    return whole ? add_block(r, addr, 0, slash + 1, (size_t)(stop - slash) - 1)
+    return whole ? add_block(r, addr, 0, slash + 1, (size_t)(stop - slash) - 1, interface)
                  : "unexpected text after the bracket";
 }
 
@@ -308,16 +361,48 @@ static ssize_t read_all(struct rules *r, int fd, const char **why)
     return (ssize_t)size;
 }
 
+static struct rules *new_rules(void)
+{
+    struct rules *r = calloc(1, sizeof *r);
+    if (r)
+        r->by_prefix = (struct table){.entry_size = sizeof(struct prefix), .key_size = PREFIX_KEY};
+    return r;
+}
+
+const char *rules_add_list(struct rules **r, const char *list)
+{
+    const struct rule rule = {.text = list};
+    if (!*r && !(*r = new_rules()))
+        return strerror(ENOMEM);
+    for (const char *word = list;; word++) {
+        char mem[96];
+        struct buf b = BUF(mem);
+        size_t n = strcspn(word, ",");
+        bool bare = *word != '[' && memchr(word, ':', n);
+        buf_text(&b, bare ? "[" : "");
+        buf_bytes(&b, word, n);
+        buf_text(&b, bare ? "]" : "");
+        if (!n || b.cut)
+            return "expected ADDRESS or ADDRESS/LENGTH";
+        const char *wrong = *mem == '[' ? add_ipv6(*r, mem, b.len) : add_ipv4(*r, mem, b.len);
+        if (wrong)
+            return wrong;
+        word += n;
+        if (!*word)
+            break;
+    }
+    return add_rule(*r, &rule) < 0 ? strerror(ENOMEM) : NULL;
+}
+
 struct rules *rules_read(const char *path, struct rules_error *error)
 {
     *error = (struct rules_error){0};
-    struct rules *r = calloc(1, sizeof *r);
+    struct rules *r = new_rules();
     int fd = r ? open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK) : -1; /* a FIFO is refused, not waited for */
     if (fd < 0) {
         free(r);
         return NULL;
     }
-    r->by_prefix = (struct table){.entry_size = sizeof(struct prefix), .key_size = PREFIX_KEY};
     ssize_t size = read_all(r, fd, &error->why);
     fd_close(&fd);
     if (size >= 0) {
@@ -336,6 +421,7 @@ void rules_free(struct rules *r)
     if (!r)
         return;
     table_free(&r->by_prefix);
+    free(r->interface);
     free(r->rule);
     free(r->mem);
     free(r);
@@ -351,14 +437,23 @@ bool rules_update_seen(const char *path, struct stat *seen)
 
 const struct rule *rules_find(const struct rules *r, const struct addr *a)
 {
+    unsigned char key[ADDR_KEY_SIZE], interface = 0;
+    char name[IF_NAMESIZE];
     struct prefix p = {.bits = 0};
-    addr_key(a, p.addr);
+    addr_key(a, key);
+    memcpy(p.addr, key, sizeof p.addr);
+    if (r->interfaces && addr_interface(a, name))
+        interface = find_interface(r, name);
     for (unsigned bits = ALL_BITS + 1; bits-- > 0;) {
         if (!r->in_use[bits])
             continue;
         clear_beyond(p.addr, bits);
         p.bits = (unsigned char)bits;
+        p.interface = interface;
         const struct prefix *found = table_find(&r->by_prefix, &p);
+        p.interface = 0;
+        if (!found && interface)
+            found = table_find(&r->by_prefix, &p);
         if (found)
             return &r->rule[found->rule];
     }

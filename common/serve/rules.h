@@ -2,8 +2,9 @@
  * rules.h - access rules in the source syntax of tcprules(1), read directly.
  *
  *     ADDRESS:allow|deny[,NAME="VALUE"]...      ADDRESS is 1.2.3.4, a prefix 1.2., a range 1.2.3.4-9
- * or 1.2-5., a block 10.0.0.0/8, [2001:db8::1], [2001:db8::]/32, a prefix [2001:db8:], or nothing (all). The
- * longest match decides, the first among equals. A line that can't be understood is an error: no rule is ever
+ * or 1.2-5., a block 10.0.0.0/8, [2001:db8::1], [2001:db8::]/32, a prefix [2001:db8:], a link-local address
+ * on one interface [fe80::1%eth0], or nothing (all). The longest match decides, among equals that with an
+ * interface, then the first. A line that can't be understood is an error: no rule is ever
  * silently left out.
  */
 #ifndef RULES_H
@@ -28,6 +29,8 @@ struct rules {
     size_t count, room;
     struct table by_prefix; /* the prefixes: look-up tries the lengths in use, longest first */
     unsigned long in_use[129];
+    char (*interface)[IF_NAMESIZE]; /* those that rules name; a prefix has the number of its own, from 1 */
+    unsigned char interfaces;
     char *mem; /* the file and, behind it, the variables */
 };
 
@@ -35,6 +38,12 @@ struct rules_error {
     unsigned long line; /* 0: not a line's fault */
     const char *why;    /* NULL: errno */
 };
+
+/*
+ * Adds to *r, which is made if it is NULL: ADDRESS[,ADDRESS]..., where IPv6 needs no brackets. NULL, or what
+ * is wrong.
+ */
+const char *rules_add_list(struct rules **r, const char *list);
 
 /* Reads a file. NULL with *error when it can't be read or understood. The caller frees the result. */
 struct rules *rules_read(const char *path, struct rules_error *error);

@@ -73,7 +73,7 @@ struct serve_kind {
     void (*refresh)(void *owner, bool asked);
 };
 
-enum { SERVE_LISTENERS = 32, SERVE_RECENT = 64 };
+enum { SERVE_INHERITED = 32, SERVE_RECENT = 64 };
 
 /* What the options ask for. */
 struct serve_asked {
@@ -96,8 +96,8 @@ struct serve {
     void *owner;
     struct serve_asked asked;
 
-    int listener[SERVE_LISTENERS];
-    bool blocking[SERVE_LISTENERS]; /* inherited without O_NONBLOCK, which is not ours to set */
+    int *listener;
+    bool *blocking; /* inherited without O_NONBLOCK, which is not ours to set */
     int listeners;
 
     /* the program: NULL path greets */
@@ -162,7 +162,7 @@ void serve_check(struct serve *s, char **argv);
  */
 int serve_inherit(struct serve *s, int family, int other_family);
 
-/* Adds a listener, which becomes serve's to close. */
+/* Adds a listener, which becomes serve's to close. Ends the process when there is no memory. */
 void serve_listener(struct serve *s, int fd, bool blocking);
 
 /*

@@ -144,7 +144,7 @@ static int wait_for_preamble(struct serve *s, const struct serve_conn *c)
 {
     if (s->waiting.n == s->waiting.room) {
         size_t room = s->waiting.room ? s->waiting.room * 2 : 16;
-        struct pollfd *polls = realloc(s->polls, (room + SERVE_LISTENERS) * sizeof *polls);
+        struct pollfd *polls = realloc(s->polls, (room + (size_t)s->listeners) * sizeof *polls);
         if (polls)
             s->polls = polls;
         struct serve_conn *more = polls ? realloc(s->waiting.list, room * sizeof *more) : NULL;

@@ -148,14 +148,23 @@ void serve_option(struct serve *s, int row, const struct opts *o)
 
 void serve_listener(struct serve *s, int fd, bool blocking)
 {
-    s->blocking[s->listeners] = blocking;
-    s->listener[s->listeners++] = fd;
+    size_t n = (size_t)s->listeners + 1;
+    int *fds = realloc(s->listener, n * sizeof *fds);
+    if (fds)
+        s->listener = fds;
+    bool *flags = fds ? realloc(s->blocking, n * sizeof *flags) : NULL;
+    if (!flags)
+        msg_die_sys(s->msg, "malloc", NULL);
+    s->blocking = flags;
+    s->blocking[n - 1] = blocking;
+    s->listener[n - 1] = fd;
+    s->listeners++;
 }
 
 int serve_inherit(struct serve *s, int family, int other_family)
 {
-    int fds[SERVE_LISTENERS];
-    int n = listen_fds(s->asked.inherit_name, fds, SERVE_LISTENERS);
+    int fds[SERVE_INHERITED];
+    int n = listen_fds(s->asked.inherit_name, fds, SERVE_INHERITED);
     if (n < 0)
         msg_die(s->msg, errno == EINVAL || errno == E2BIG ? EXIT_USAGE : EXIT_SYSTEM, "inherit", "LISTEN_FDS",
             errno);
@@ -248,7 +257,7 @@ int serve_run(struct serve *s, const char *where, const char *path, char **argv)
         return msg_fatal(s->msg, EXIT_SYSTEM, "change user", NULL, errno);
     if ((failed = prepare_program(s, path, argv)) || (failed = prepare_environment(s)))
         return failed;
-    s->polls = malloc(SERVE_LISTENERS * sizeof *s->polls);
+    s->polls = malloc((size_t)s->listeners * sizeof *s->polls);
     if (!s->polls)
         return msg_fatal(s->msg, EXIT_SYSTEM, "malloc", NULL, errno);
     if (notify_ready(&s->asked.notify, "READY=1", where, &object) < 0)
