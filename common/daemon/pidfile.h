@@ -45,8 +45,8 @@ void pidfile_remove_dead(const struct place *place);
 int pidfile_prepare(struct pidfile *p);
 
 /*
- * Makes the pidfile say `pid`, or nothing for 0, in place of what was there. To be called with the change locked the first
- * time. 0, or -1 with errno.
+ * Makes the pidfile say `pid`, or nothing for 0, in place of what was there. To be called with the change
+ * locked the first time. 0, or -1 with errno.
  */
 int pidfile_write(struct pidfile *p, pid_t pid);
 
