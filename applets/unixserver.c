@@ -15,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/fd.h"
@@ -297,10 +298,11 @@ static void clean_up(void *owner)
 {
     struct unixserver *u = owner;
     if (u->keeper > 0) {
-        bool told = fd_write(u->keeper_fd, "", 1) == 1;
+        fd_write(u->keeper_fd, "", 1);
         fd_close(&u->keeper_fd);
-        if (reap_wait(u->keeper) != 0)
-            say_left(u, told ? "its keeper could not, or was killed" : "its keeper was killed");
+        int end = reap_wait(u->keeper); /* -1: it has been reaped before, as it ended without being told */
+        if (end)
+            say_left(u, end > 0 && WIFEXITED(end) ? "its keeper could not" : "its keeper was killed");
     } else if (u->path && remove_ours(u, true) < 0) {
         say_left(u, place_error(errno));
     }

@@ -191,7 +191,8 @@ socket_below() {
 
 @test "the pidfile is emptied before PROG's pid can be another's" {
   need strace strace
-  run -0 strace -qq -o calls -e trace=ftruncate,wait4 daemonize --foreground -p pid true
+  run -0 strace -qq -o calls -e trace=ftruncate,wait4 daemonize --foreground -p pid \
+    sh -c 'until [ -s pid ]; do :; done'
   # wait4 says a pid only when it has reaped; ftruncate of the pidfile comes first
   run -0 awk '/^ftruncate\([0-9]+, 0\)/ { emptied = NR } /^wait4\(.* = [1-9]/ { exit !(emptied && emptied < NR) }' calls
 }
