@@ -15,6 +15,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -120,6 +121,8 @@ static int wait_for_first(const struct lockrun *l, struct slot *slots)
             if (!s)
                 continue;
             s->waiter = 0;
+            if (WIFSIGNALED(status) && (s->waiter = worker_start(wait_for_slot, s, true)) > 0)
+                continue; /* somebody has killed it: another waits in its place */
             errno = EIO;
             int got = status == 0 ? s->fd : -1;
             s->fd = got >= 0 ? -1 : s->fd;

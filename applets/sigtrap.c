@@ -126,19 +126,6 @@ static int start_prog(struct sigtrap *s)
     return job_start(&s->job, 0, &spawn) < 0 ? job_start_failed(&s->job, 0, "fork", errno) : 0;
 }
 
-/* Asks PROG to end for a restart, and sees to it that it does. */
-static void end_for_restart(struct sigtrap *s)
-{
-    if (s->kill_at == CLOCK_NEVER) {
-        s->kill_at = clock_in(s->grace);
-        job_signal(&s->job, SIGTERM, false);
-        job_signal(&s->job, SIGCONT, false);
-    } else if (!clock_left(s->kill_at)) {
-        s->kill_at = clock_in(CLOCK_SECOND);
-        job_signal(&s->job, SIGKILL, false);
-    }
-}
-
 /* PROG's end ends us, unless it was for a restart. The handler that runs may finish, those that wait are run.
  */
 static int run(struct sigtrap *s)
@@ -146,7 +133,7 @@ static int run(struct sigtrap *s)
     int failed = start_prog(s);
     while ((!failed && s->job.running) || s->handler.running) {
         if (s->restart && s->job.running)
-            end_for_restart(s);
+            job_end_meanwhile(&s->job, &s->kill_at, s->grace);
         job_sleep(&s->job, NULL, 0, clock_left(s->kill_at));
         if (s->restart && !s->job.running && !s->over && !failed)
             failed = start_prog(s);

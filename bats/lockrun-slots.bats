@@ -78,3 +78,34 @@ has_children() {
   ends_with 0 "$next"
   [ ! -e ran ]
 }
+
+@test "a process that waits for a slot in our place may be killed: another waits on" {
+  background holder lockrun --slots 1 lock sleep 6315s
+  until_true taken
+  background next lockrun --slots 1 lock echo got
+  until_true waiters_of "$next"
+  local first
+  first=$(waiters_of "$next")
+  # shellcheck disable=SC2086 # pids
+  kill -KILL $first
+  until_true another_than "$first" "$next"
+  kill "$holder"
+  ends_with 0 "$next"
+  [ "$(cat next.out)" = got ]
+}
+
+taken() {
+  if lockrun -n --slots 1 lock true 2>/dev/null; then false; fi
+}
+
+# waiters_of PID: the pids of its children, of which there is one at least.
+waiters_of() {
+  local pids
+  pids=$(cat "/proc/$1/task/$1/children") && [ -n "$pids" ] && echo "$pids"
+}
+
+# another_than PIDS PID
+another_than() {
+  local pids
+  pids=$(waiters_of "$2") && [ "$pids" != "$1" ]
+}

@@ -73,7 +73,8 @@ void logpump_empty(struct logpump *p)
 void logpump_say(struct logpump *p, const char *line, size_t n)
 {
     logpump_empty(p);
-    logfile_say(&p->file, line, n);
+    if (logfile_say(&p->file, line, n) < 0)
+        p->lost += n;
 }
 
 void logpump_reopen(struct logpump *p)
@@ -104,11 +105,11 @@ void logpump_end(struct logpump *p, bool stderr_is_log)
     logfile_flush(&p->file, true);
     wait_for_reader(p);
     ioctl(p->pipe, FIONREAD, &in_pipe);
-    if (!p->file.len && !in_pipe)
+    if (!p->file.len && !in_pipe && !p->lost)
         return;
     char mem[160];
     struct buf lost = BUF(mem);
-    size_t bytes = p->file.len + (size_t)in_pipe;
+    size_t bytes = p->file.len + (size_t)in_pipe + p->lost;
     if (stderr_is_log) { /* it gives up some lines for this one */
         bytes += logfile_make_room(&p->file, sizeof mem);
         buf_fmt(&lost, "%s: %zu bytes of output were lost: %s\n", p->msg->applet, bytes,

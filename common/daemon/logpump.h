@@ -13,7 +13,8 @@
 struct logpump {
     const struct msg *msg;
     struct logfile file;
-    int pipe; /* where the daemon's output arrives; -1: there is no log */
+    size_t lost; /* bytes of our own lines that found no room */
+    int pipe;    /* where the daemon's output arrives; -1: there is no log */
 };
 
 /*

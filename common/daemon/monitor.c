@@ -31,19 +31,6 @@ void monitor_init(struct monitor *m, struct msg *msg)
 
 /* ---- PROG ---- */
 
-/* Asks PROG to end, and sees to it that it does. */
-static void end_prog(struct monitor *m)
-{
-    if (m->kill_at == CLOCK_NEVER) {
-        m->kill_at = clock_in(m->grace);
-        job_signal(&m->job, SIGTERM, false);
-        job_signal(&m->job, SIGCONT, false);
-    } else if (!clock_left(m->kill_at)) {
-        m->kill_at = clock_in(CLOCK_SECOND);
-        job_signal(&m->job, SIGKILL, false);
-    }
-}
-
 /* When to start PROG, which has ended: at once if we were asked to, else after a pause that doubles. */
 static void plan_start(struct monitor *m)
 {
@@ -78,7 +65,7 @@ static bool tend_prog(struct monitor *m)
     bool again = !m->stop && (m->supervise || m->restart || m->start_at != CLOCK_NEVER);
     if (m->job.running) {
         if (m->stop ? m->has_grace : m->restart)
-            end_prog(m);
+            job_end_meanwhile(&m->job, &m->kill_at, m->grace);
         else
             m->kill_at = CLOCK_NEVER; /* of a restart that a stop has overtaken */
         if (m->reload)

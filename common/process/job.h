@@ -178,6 +178,12 @@ int job_open(const char *path, int flags, int64_t deadline);
 int job_end(struct job *j, int sig, int64_t grace);
 
 /*
+ * For programs that are to end while the caller goes on, to be called until they have: asks them by SIGTERM
+ * when *kill_at is CLOCK_NEVER, and kills them when it has come, which is after `grace` nanoseconds.
+ */
+void job_end_meanwhile(const struct job *j, int64_t *kill_at, int64_t grace);
+
+/*
  * Puts /dev/null in place of stdin and stdout, once programs have them: who is at their other end must see
  * the programs end, not us. Where there is no /dev/null, they will see us end.
  */

@@ -129,3 +129,15 @@ int job_end(struct job *j, int sig, int64_t grace)
         return EXIT_DONE;
     return say_left(j);
 }
+
+void job_end_meanwhile(const struct job *j, int64_t *kill_at, int64_t grace)
+{
+    if (*kill_at == CLOCK_NEVER) {
+        *kill_at = clock_in(grace);
+        job_signal(j, SIGTERM, false);
+        job_signal(j, SIGCONT, false);
+    } else if (!clock_left(*kill_at)) {
+        *kill_at = clock_in(CLOCK_SECOND);
+        job_signal(j, SIGKILL, false);
+    }
+}

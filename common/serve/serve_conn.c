@@ -63,7 +63,7 @@ static void say_end(const struct serve *s, pid_t pid, int status)
 static void take_end(struct serve *s, pid_t pid, int status)
 {
     struct serve_child *child = table_find(&s->children, &pid);
-    if (!child) /* one that never got to run its program */
+    if (!child) /* of no connection: unixserver's keeper, or one that we were started with */
         return;
     serve_forget_client(s, child->client);
     table_remove(&s->children, child);
