@@ -2,8 +2,8 @@
 // segment KEY write OFFSET - copies stdin there.
 // segment KEY read OFFSET LENGTH - to stdout.
 // segment KEY hold - attaches it, says "attached", and has it until stdin ends.
-// segment private hold SIZE - the same with a new one without a key, which nobody else has; it goes at the end.
-// KEY is a number, 0x..., PATH:NUMBER, or id:N.
+// segment private hold SIZE - the same with a new one without a key, which nobody else has; it goes at the
+// end. KEY is a number, 0x..., PATH:NUMBER, or id:N.
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
