@@ -40,7 +40,7 @@ int main(int argc, char **argv)
         return 0;
     }
     bool private = strcmp(argv[1], "private") == 0;
-    int id = private                           ? shmget(IPC_PRIVATE, offset, 0600)
+    int id = private                           ? shmget(IPC_PRIVATE, offset, 0700)
              : strncmp(argv[1], "id:", 3) == 0 ? atoi(argv[1] + 3)
                                                : shmget(key_of(argv[1]), 0, 0);
     if (id < 0)

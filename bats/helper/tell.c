@@ -1,7 +1,6 @@
-// tell [-b] [-u UID] MESSAGE... - sends messages to NOTIFY_SOCKET as sd_notify(3) does, or as user UID; with -b, waits
-// until all have been taken, as sd_notify_barrier(3) does. tell -l
-// PATH is the other side, a service manager's: prints what it gets, a line for each message, with / between
-// the lines of one.
+// tell [-b] [-u UID] MESSAGE... - sends messages to NOTIFY_SOCKET as sd_notify(3) does, or as user UID; with
+// -b, waits until all have been taken, as sd_notify_barrier(3) does. tell -l PATH is the other side, a
+// service manager's: prints what it gets, a line for each message, with / between the lines of one.
 #include <grp.h>
 #include <stddef.h>
 #include <stdio.h>

@@ -18,7 +18,9 @@
 #define SHM_STAT_ANY 15 /* Linux 4.17 */
 #endif
 
-enum { SIZE = 3301 /* bytes, by which our segments are known */, NOBODY = INT_MAX };
+/* By these two our segments are known from others without a key. Nobody needs the right to execute. */
+enum { SIZE = 3301 /* bytes */, MODE = 0700 };
+enum { NOBODY = INT_MAX };
 enum { LIMIT_SECONDS = 5, LEAST_MS = 100, PAUSE_MAX_MS = 50 };
 
 struct patience patience_until(int64_t deadline)
@@ -54,7 +56,8 @@ static int find(uid_t user, int mine)
         int id = shmctl(i, SHM_STAT_ANY, &s);
         if (id < 0)
             id = shmctl(i, SHM_STAT, &s);
-        if (id < 0 || id == mine || s.shm_segsz != SIZE || s.shm_perm.cuid != user)
+        if (id < 0 || id == mine || s.shm_perm.cuid != user || s.shm_segsz != SIZE || s.shm_perm.__key ||
+            (s.shm_perm.mode & 0777) != MODE)
             continue;
         if (!s.shm_nattch)
             shmctl(id, IPC_RMID, NULL);
@@ -73,7 +76,7 @@ bool maker_is_there(uid_t user)
 static void *show(int *id)
 {
     void *at = (void *)-1;
-    *id = shmget(IPC_PRIVATE, SIZE, IPC_CREAT | 0600);
+    *id = shmget(IPC_PRIVATE, SIZE, IPC_CREAT | MODE);
     if (*id >= 0) {
         at = shmat(*id, NULL, 0);
         int err = errno;
