@@ -173,10 +173,8 @@ struct env *job_env(struct job *j)
     return &j->env;
 }
 
-/*
- * LISTEN_PID, if the sockets are ours, goes on as the program's (sd_listen_fds(3)); and so does WATCHDOG_PID,
- * if it is we who are to report to the watchdog (sd_watchdog_enabled(3)).
- */
+/* LISTEN_PID and WATCHDOG_PID, if they are ours, go on as the program's (sd_listen_fds(3),
+ * sd_watchdog_enabled(3)). */
 static void prepare_pids(struct job *j)
 {
     static const char names[SPAWN_PIDS][16] = {"LISTEN_PID", "WATCHDOG_PID"};
@@ -186,8 +184,7 @@ static void prepare_pids(struct job *j)
         struct buf b = BUF(j->pids[i]);
         if (!value || !num_u64(value, 1, INT32_MAX, &pid) || (pid_t)pid != getpid())
             continue;
-        buf_text(&b, names[i]);
-        buf_char(&b, '=');
+        buf_fmt(&b, "%s=", names[i]);
         j->pid_text[i] = j->pids[i] + b.len;
         if (env_put(job_env(j), j->pids[i]) < 0)
             msg_die_sys(j->msg, "malloc", NULL);
