@@ -90,7 +90,7 @@ one/%: FORCE
 static:
 	+$(Q)$(MAKE) --no-print-directory B=$(B)/static CC=musl-gcc HARDEN='-fno-pie -fstack-protector-strong' \
 	  CFLAGS='-Os -flto -flto-partition=one -ffunction-sections -fdata-sections -fno-asynchronous-unwind-tables' \
-	  LINK='-static -no-pie -Wl,-z,norelro,-z,noseparate-code,--gc-sections -s'
+	  LINK='-static -no-pie -Wl,-z,norelro,-z,noseparate-code,-z,common-page-size=64,--gc-sections -s'
 
 # bench/NAME.c is one program: build/bench/NAME; hello is static and without a library, so that its start costs least
 $(B)/bench/%: bench/%.c bench/tool.h $(B)/flags

@@ -89,8 +89,8 @@ static void take_line(struct withserver *w)
 
 static void take_message(struct withserver *w)
 {
-    char text[4096];
-    if (notify_socket_receive(w->notify, getuid(), w->job.progs[SERVER].pid, text, sizeof text) >= 0)
+    char text[NOTIFY_MESSAGE_SIZE];
+    if (notify_socket_receive(w->notify, getuid(), &w->job.descendants, text) == 0 || errno == EMSGSIZE)
         w->is_ready = w->is_ready || notify_socket_says(text, "READY=1");
 }
 

@@ -339,15 +339,6 @@ WATCHDOG=1' RELOADING=1 STATUS=again; exec sleep 6055s"
   heard STATUS=starting READY=1 'STATUS=at once' 'STATUS=at work/WATCHDOG=1' RELOADING=1 STATUS=again STOPPING=1
 }
 
-@test "--ready notify: a stranger's messages do not reach the manager" {
-  need_root
-  manager "$here/notify"
-  background service env NOTIFY_SOCKET="$here/notify" daemonize --foreground --ready notify sh -c "
-    '$HELPERS/tell' READY=1; '$HELPERS/tell' -u $(id -u nobody) STATUS=false && '$HELPERS/tell' STATUS=true; exec sleep 6056s"
-  until_line manager.out STATUS=true
-  heard READY=1 STATUS=true
-}
-
 @test "a manager that can't be told is a failure, and PROG is ended" {
   run -111 env NOTIFY_SOCKET="$here/nobody" timeout 60 daemonize --foreground -p prog sh -c \
     "echo \$\$ >$here/was; exec sleep 6057s"

@@ -344,8 +344,12 @@ READY=1'; exec sleep 6011s"
 
 @test "--ready notify: a message from another user is not believed" {
   need_root
-  with_time sent -124 timeout --foreground 60 daemonize --ready notify -t @T@ sh -c "
-    '$HELPERS/tell' -u $(id -u nobody) READY=1 && echo sent >$here/sent; exec sleep 6013s"
+  # one that is not PROG's: it is started by us, once PROG has said where
+  script stranger "until [ -s socket ]; do read -rt 0.01 <> <(:) || :; done
+    NOTIFY_SOCKET=\$(cat socket) tell -u $(id -u nobody) READY=1 && echo sent >sent"
+  script asked 'rm -f socket; ./stranger & daemonize "$@" || status=$?; wait $!; exit $status'
+  with_time sent -124 timeout --foreground 60 ./asked --ready notify -t @T@ sh -c "
+    echo \$NOTIFY_SOCKET >'$here/socket.new'; mv '$here/socket.new' '$here/socket'; exec sleep 6013s"
   # but PROG's own user is
   open_directory=$(mktemp -d "${TMPDIR:-/tmp}/daemonize.XXXXXX")
   cp "$HELPERS/tell" "$open_directory"

@@ -170,15 +170,19 @@ teardown() {
   [ -z "$output" ]
 }
 
-@test "--notify: a message of another user does not count, except from SERVER's process group" {
+@test "--notify: a message of another user does not count, except from SERVER and its descendants" {
   need_root
   local other
   other=$(id -u nobody)
-  # sleep does not wait for it: it stays, as a zombie, so that its process group can be looked up
+  # sleep does not wait for it: it stays, as a zombie, so that its parent can be looked up
   script say "until [ \"\$(cat /proc/\$PPID/comm)\" = sleep ]; do read -rt 0.01 <> <(:); done; exec tell -u $other READY=1"
   run -4 with_server --notify sh -c "./say & exec sleep infinity" ::: sh -c 'exit 4'
-  with_time said -124 with_server -r @T@ --notify sh -c "setsid -w tell -u $other READY=1 && echo said >said
-    exec sleep infinity" ::: touch ran
+  run -4 with_server --notify sh -c "setsid -w tell -b -u $other READY=1; exec sleep infinity" ::: sh -c 'exit 4'
+  script stranger "until [ -s socket ]; do read -rt 0.01 <> <(:) || :; done
+    NOTIFY_SOCKET=\$(cat socket) tell -u $other READY=1 && echo said >said"
+  script asked 'rm -f socket; ./stranger & withserver "$@" || status=$?; wait $!; exit $status'
+  with_time said -124 ./asked -t 100 -r @T@ --notify sh -c \
+    'echo $NOTIFY_SOCKET >new; mv new socket; exec sleep infinity' ::: touch ran
   [ ! -e ran ]
 }
 

@@ -2,7 +2,9 @@
 // segment KEY write OFFSET - copies stdin there.
 // segment KEY read OFFSET LENGTH - to stdout.
 // segment KEY hold - attaches it, says "attached", and has it until stdin ends.
-// KEY is a number, 0x..., PATH:NUMBER, or id:N.
+// segment private hold SIZE - the same with a new one without a key, which nobody else has; it goes at the
+// end. KEY is a number, 0x..., PATH:NUMBER, or id:N.
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -37,12 +39,17 @@ int main(int argc, char **argv)
             die("shmget");
         return 0;
     }
-    int id = strncmp(argv[1], "id:", 3) == 0 ? atoi(argv[1] + 3) : shmget(key_of(argv[1]), 0, 0);
+    bool private = strcmp(argv[1], "private") == 0;
+    int id = private                           ? shmget(IPC_PRIVATE, offset, 0700)
+             : strncmp(argv[1], "id:", 3) == 0 ? atoi(argv[1] + 3)
+                                               : shmget(key_of(argv[1]), 0, 0);
     if (id < 0)
         die("shmget");
     char *memory = shmat(id, NULL, 0);
     if ((intptr_t)memory == -1)
         die("shmat");
+    if (private && shmctl(id, IPC_RMID, NULL) < 0)
+        die("shmctl");
     if (strcmp(what, "write") == 0) {
         ssize_t n;
         while ((n = read(STDIN_FILENO, memory + offset, 4096)) > 0)

@@ -40,17 +40,24 @@ int env_init(struct env *e, char *const *from)
     return 0;
 }
 
-void env_drop(struct env *e, const char *name)
+/* How many of the n are left. */
+static size_t drop_from(char **v, size_t n, const char *name)
 {
     size_t len = strlen(name), kept = 0;
     bool prefix = len && name[len - 1] == '*';
     if (prefix)
         len--;
-    for (size_t i = 0; i < e->base_n; i++)
-        if (strncmp(e->base[i], name, len) != 0 || (!prefix && e->base[i][len] != '='))
-            e->base[kept++] = e->base[i];
-    e->base_n = kept;
-    env_reset(e);
+    for (size_t i = 0; i < n; i++)
+        if (strncmp(v[i], name, len) != 0 || (!prefix && v[i][len] != '='))
+            v[kept++] = v[i];
+    return kept;
+}
+
+void env_drop(struct env *e, const char *name)
+{
+    e->base_n = drop_from(e->base, e->base_n, name);
+    e->n = drop_from(e->v, e->n, name);
+    e->v[e->n] = NULL;
 }
 
 void env_reset(struct env *e)
@@ -93,9 +100,9 @@ static bool is_of_base(const struct env *e, size_t i)
     return i < e->base_n && e->v[i] == e->base[i];
 }
 
-int env_copy(const struct env *e, struct env_copy *c, char **inside, size_t size)
+int env_copy(const struct env *e, struct env_copy *c, char **inside, size_t n, size_t size)
 {
-    size_t want = (e->n + 1) * sizeof *c->v + size;
+    size_t want = (e->n + 1) * sizeof *c->v + n * size;
     for (size_t i = 0; i < e->n; i++)
         want += is_of_base(e, i) ? 0 : strlen(e->v[i]) + 1;
     if (want > c->size) {
@@ -105,20 +112,24 @@ int env_copy(const struct env *e, struct env_copy *c, char **inside, size_t size
         c->v = v;
         c->size = want * 2;
     }
-    char *at = (char *)(c->v + e->n + 1), *place = NULL;
+    char *at = (char *)(c->v + e->n + 1);
     for (size_t i = 0; i < e->n; i++) {
         c->v[i] = e->v[i];
         if (is_of_base(e, i))
             continue;
         size_t len = strlen(e->v[i]) + 1;
         c->v[i] = memcpy(at, e->v[i], len);
-        if (*inside >= e->v[i] && *inside < e->v[i] + len) {
-            place = at + (*inside - e->v[i]);
-            at += size;
-        }
-        at += len;
+        size_t more = 0;
+        for (size_t k = 0; k < n; k++)
+            if (inside[k] >= e->v[i] && inside[k] < e->v[i] + len) {
+                inside[k] = at + (inside[k] - e->v[i]);
+                more = size;
+            }
+        at += len + more;
     }
     c->v[e->n] = NULL;
-    *inside = place;
+    for (size_t k = 0; k < n; k++)
+        if (inside[k] < (char *)c->v || inside[k] >= (char *)c->v + c->size)
+            inside[k] = NULL;
     return 0;
 }

@@ -36,11 +36,11 @@ struct env_copy {
 };
 
 /*
- * What e gives a program, into c (zeroed at first, then used again and again). *inside, if not NULL, points
- * to where `size` bytes will be written in a string of e's, and then to the same place in c's. 0, or -1 with
- * ENOMEM.
+ * What e gives a program, into c (zeroed at first, then used again and again). inside[0] to
+ * inside[n-1] point to where `size` bytes will be written in a string of e's, at most one in each, and then
+ * to the same place in c's; NULL: nothing will be. 0, or -1 with ENOMEM.
  */
-int env_copy(const struct env *e, struct env_copy *c, char **inside, size_t size);
+int env_copy(const struct env *e, struct env_copy *c, char **inside, size_t n, size_t size);
 
 /* The variable of that name as it is in `from` (as environ(7)), or none of it. 0, or -1 with ENOMEM. */
 int env_restore(struct env *e, char *const *from, const char *name);

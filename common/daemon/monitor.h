@@ -9,6 +9,7 @@
 #include "daemon/logpump.h"
 #include "daemon/monitor_status.h"
 #include "process/notify.h"
+#include "process/notify_socket.h"
 #include "daemon/pidfile.h"
 #include "base/signum.h"
 #include "process/user.h"
@@ -41,7 +42,8 @@ struct monitor {
     int out, err;   /* PROG's stdout and stderr */
     int ready_pipe; /* --ready fd: PROG's newline comes here */
     int notify;     /* --ready notify: its messages come here */
-    char notify_text[64], ready_text[16], ready_message[1024];
+    char notify_text[NOTIFY_SOCKET_SIZE], ready_text[16], ready_message[NOTIFY_MESSAGE_SIZE];
+    bool is_cut_said;        /* a message was too long */
     bool manager_stalled;    /* our own manager takes no messages */
     struct notify readiness; /* what is reported of PROG to our own manager */
     struct logpump log;      /* of what PROG writes */

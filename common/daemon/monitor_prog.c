@@ -11,6 +11,7 @@
 
 #include "base/clock.h"
 #include "base/fd.h"
+#include "base/num.h"
 #include "process/notify.h"
 #include "process/notify_socket.h"
 
@@ -106,34 +107,71 @@ static void take_newline(struct monitor *m)
         fd_close(&m->ready_pipe);
 }
 
-/* To be passed on, with all that it says, once we are up. */
-static void keep_ready_message(struct monitor *m, const char *text)
-{
-    struct buf b = BUF(m->ready_message);
-    m->is_ready = true;
-    buf_text(&b, text);
-    buf_str(&b);
-    if (b.cut)
-        *m->ready_message = '\0';
-}
-
 /* Passed on; but what says READY=1 waits, and all that comes after it, until we are up. */
 static bool may_take_messages(const struct monitor *m)
 {
     return m->is_up || !m->is_ready;
 }
 
+/*
+ * Whether our own manager may be told that, as it will take it for ours: what PROG does, but nothing of fds,
+ * and of no process that is not PROG's (sd_notify(3)).
+ */
+static bool may_pass(const struct monitor *m, const char *line, size_t n)
+{
+    static const char names[] =
+        "\nREADY=\nSTATUS=\nRELOADING=\nMONOTONIC_USEC=\nSTOPPING=\nWATCHDOG=\nEXTEND_TIMEOUT_USEC=\nERRNO=";
+    static const char main_pid[] = "MAINPID=";
+    const size_t len = sizeof main_pid - 1;
+    char mem[32];
+    struct buf name = BUF(mem);
+    uint64_t pid;
+    if (n > len && memcmp(line, main_pid, len) == 0)
+        return num_u64n(line + len, n - len, 1, INT32_MAX, &pid) &&
+               descendants_have(&m->job.descendants, (pid_t)pid);
+    const char *equals = memchr(line, '=', n);
+    buf_char(&name, '\n');
+    buf_bytes(&name, line, equals ? (size_t)(equals - line) + 1 : 0);
+    return equals && strstr(names, buf_str(&name)) && !name.cut;
+}
+
+/* Leaves of a message the lines that may be passed on. */
+static void filter(const struct monitor *m, char *text)
+{
+    size_t n;
+    char *to = text;
+    for (const char *line = text; *line; line += n) {
+        n = strcspn(line, "\n");
+        bool passes = may_pass(m, line, n);
+        n += line[n] == '\n';
+        if (passes)
+            memmove(to, line, n);
+        to += passes ? n : 0;
+    }
+    *to = '\0';
+}
+
+/* What says READY=1 is kept, to be passed on once we are up, with all else that it says. */
 static void take_messages(struct monitor *m)
 {
-    char text[4096];
+    char text[NOTIFY_MESSAGE_SIZE];
     uid_t user = m->user.has_uid ? m->user.uid : getuid();
-    for (int n = 0; n < MESSAGES_MAX && may_take_messages(m) &&
-                    notify_socket_receive(m->notify, user, 0, text, sizeof text) >= 0;
-         n++) {
-        if (!m->is_up && notify_socket_says(text, "READY=1"))
-            keep_ready_message(m, text);
-        else
+    for (int n = 0; n < MESSAGES_MAX && may_take_messages(m); n++) {
+        if (notify_socket_receive(m->notify, user, &m->job.descendants, text) < 0) {
+            if (errno != EMSGSIZE)
+                return;
+            if (!m->is_cut_said)
+                msg_error_why(
+                    m->msg, "take", "a message of PROG", "it is too long: only lines that fit are passed on");
+            m->is_cut_said = true;
+        }
+        filter(m, text);
+        if (!m->is_up && notify_socket_says(text, "READY=1")) {
+            m->is_ready = true;
+            memcpy(m->ready_message, text, sizeof text);
+        } else if (*text) {
             notify_pass(text, &m->manager_stalled);
+        }
     }
 }
 

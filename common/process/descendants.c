@@ -125,6 +125,17 @@ static bool is_earlier(const struct descendants *d, pid_t pid)
     return false;
 }
 
+bool descendants_have(const struct descendants *d, pid_t pid)
+{
+    enum { TRIES = 5 }; /* a parent may exit while we climb */
+    struct process p = {.pid = pid};
+    for (int i = 0; i < TRIES && p.pid > 1 && procs_are_ours(); i++)
+        for (p.parent = pid; procs_look(p.parent, &p);)
+            if (p.parent == getpid())
+                return !is_earlier(d, p.pid);
+    return false;
+}
+
 /* ---- beginning ---- */
 
 static void miss(struct descendants *d, const char *what)

@@ -53,6 +53,12 @@ long descendants_kill(const struct descendants *d);
 /* Whether those of our children that can be seen are earlier ones, or such that we may not signal. */
 bool descendants_are_excused(const struct descendants *d);
 
+/*
+ * Whether that process, which may have exited but not been waited for, is one of them, as a line of parents
+ * shows that leads to us and not over an earlier child.
+ */
+bool descendants_have(const struct descendants *d, pid_t pid);
+
 /* Adds the pids of up to a few of those that are left, with blanks between. */
 void descendants_name(const struct descendants *d, struct buf *text);
 

@@ -173,19 +173,22 @@ struct env *job_env(struct job *j)
     return &j->env;
 }
 
-/* LISTEN_PID, if the sockets are ours, goes on as the program's (sd_listen_fds(3)). */
-static void prepare_listen_pid(struct job *j)
+/* LISTEN_PID and WATCHDOG_PID, if they are ours, go on as the program's (sd_listen_fds(3),
+ * sd_watchdog_enabled(3)). */
+static void prepare_pids(struct job *j)
 {
-    const char *value = getenv("LISTEN_PID");
-    uint64_t pid;
-    struct buf b = BUF(j->listen_pid);
-    j->has_listen_pid = value && num_u64(value, 1, INT32_MAX, &pid) && (pid_t)pid == getpid();
-    if (!j->has_listen_pid)
-        return;
-    buf_text(&b, "LISTEN_PID=");
-    buf_str(&b);
-    if (env_put(job_env(j), j->listen_pid) < 0)
-        msg_die_sys(j->msg, "malloc", NULL);
+    static const char names[SPAWN_PIDS][16] = {"LISTEN_PID", "WATCHDOG_PID"};
+    for (int i = 0; i < SPAWN_PIDS; i++) {
+        const char *value = getenv(names[i]);
+        uint64_t pid;
+        struct buf b = BUF(j->pids[i]);
+        if (!value || !num_u64(value, 1, INT32_MAX, &pid) || (pid_t)pid != getpid())
+            continue;
+        buf_fmt(&b, "%s=", names[i]);
+        j->pid_text[i] = j->pids[i] + b.len;
+        if (env_put(job_env(j), j->pids[i]) < 0)
+            msg_die_sys(j->msg, "malloc", NULL);
+    }
 }
 
 void job_begin(struct job *j, bool family)
@@ -193,7 +196,7 @@ void job_begin(struct job *j, bool family)
     j->with_family = family;
     if (family)
         descendants_begin(&j->descendants);
-    prepare_listen_pid(j);
+    prepare_pids(j);
     sigs_catch(SIGCHLD);
     sigs_catch(SIGPIPE); /* of our own writes: an error, and nobody's signal */
     sigs_catch_ending();
@@ -230,7 +233,7 @@ int job_start(struct job *j, size_t i, struct spawn *s)
     s->path = p->path;
     s->argv = p->argv;
     s->envp = environ;
-    s->pid_text = j->has_listen_pid ? j->listen_pid + strlen("LISTEN_PID=") : NULL;
+    memcpy(s->pid_text, j->pid_text, sizeof s->pid_text);
     p->began = j->status_fd < 0 ? 0 : clock_now();
     if (!p->start && !(p->start = spawn_record()))
         return -1;

@@ -80,9 +80,9 @@ struct job {
     bool with_family;     /* job_end ends them, too */
     unsigned long reaped; /* ends and stops of children that were seen */
 
-    struct env env;                       /* of job_env; without one, programs get ours */
-    char listen_pid[24 + SPAWN_PID_SIZE]; /* LISTEN_PID of the program that is being started */
-    bool has_listen_pid;
+    struct env env; /* of job_env; without one, programs get ours */
+    /* LISTEN_PID and WATCHDOG_PID of the program that is being started, and where in them its pid goes */
+    char pids[SPAWN_PIDS][16 + SPAWN_PID_SIZE], *pid_text[SPAWN_PIDS];
     bool poll_failed; /* which has been reported */
 };
 

@@ -26,7 +26,7 @@ struct notify {
     int manager;                 /* a socket connected to $NOTIFY_SOCKET, -1: nothing is to go there */
     bool fd_waits, stdout_waits; /* for the newline, for the line */
     int null;                    /* what takes the place of stdout */
-    char state[1024], line[PATH_MAX + 1];
+    char state[4097], line[PATH_MAX + 1];
     size_t len, written; /* of line */
 };
 

@@ -155,8 +155,9 @@ static int prepare(struct start *r)
 {
     const struct spawn *s = &r->spawn;
     int err;
-    if (s->pid_text)
-        write_pid(s->pid_text);
+    for (int i = 0; i < SPAWN_PIDS; i++)
+        if (s->pid_text[i])
+            write_pid(s->pid_text[i]);
     r->step = "dup2";
     if ((err = place_fds(s)) || (err = take_place(r)))
         return err;
@@ -249,7 +250,7 @@ static int fill_record(struct start *r, const struct spawn *s, const struct env 
     r->parent = getpid();
     r->shortage = r->err = 0;
     r->has_let_go = false;
-    if (env && env_copy(env, &r->env, &r->spawn.pid_text, SPAWN_PID_SIZE) < 0)
+    if (env && env_copy(env, &r->env, r->spawn.pid_text, SPAWN_PIDS, SPAWN_PID_SIZE) < 0)
         return -1;
     if (env)
         r->spawn.envp = r->env.v;

@@ -17,6 +17,8 @@
 #include "process/sigs.h"
 #include "process/user.h"
 
+enum { SPAWN_PID_SIZE = 12, SPAWN_PIDS = 2, SPAWN_FDS = 16 };
+
 /* What is asked for. */
 struct spawn {
     const char *path; /* what find_program found */
@@ -35,10 +37,9 @@ struct spawn {
     int death_signal;        /* what it gets when we die (PR_SET_PDEATHSIG); 0: nothing */
     bool only_stdio;         /* no fd above 2 outlives the start, even while exec hangs */
     bool patient;            /* exec is tried again while memory or fds are short */
-    char *pid_text; /* SPAWN_PID_SIZE bytes inside an environment string: the child writes its pid there */
+    /* each: SPAWN_PID_SIZE bytes inside an environment string, where the child writes its pid; or NULL */
+    char *pid_text[SPAWN_PIDS];
 };
-
-enum { SPAWN_PID_SIZE = 12, SPAWN_FDS = 16 };
 
 /* The record of a start: what its child needs until exec, and what has become of it. */
 struct start;

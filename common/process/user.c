@@ -9,6 +9,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/num.h"
@@ -123,7 +124,7 @@ const char *user_from_env(struct user *u)
     return NULL;
 }
 
-/* Whether we are that user already and could not become anybody else. */
+/* Whether we are that user already. */
 static bool already(const struct user *u)
 {
     uid_t r, e, s;
@@ -134,21 +135,44 @@ static bool already(const struct user *u)
     return same_uid && gr == u->gid && ge == u->gid && gs == u->gid;
 }
 
+/*
+ * setresuid(2) takes capabilities from root alone, and not even there if the securebits say so
+ * (SECBIT_NO_SETUID_FIXUP, SECBIT_KEEP_CAPS): all sets are emptied, the ambient set with the inheritable one
+ * (capset(2), capabilities(7)). 0, or -1 with errno, EPERM when some are left.
+ */
+static int drop_capabilities(void)
+{
+    struct {
+        uint32_t version;
+        int pid;
+    } header = {0x20080522 /* _LINUX_CAPABILITY_VERSION_3 */, 0};
+    struct {
+        uint32_t effective, permitted, inheritable;
+    } none[2] = {0}, left[2];
+    long done = syscall(SYS_capset, &header, none);
+    if (syscall(SYS_capget, &header, left) < 0)
+        return (int)done; /* a filter of system calls (seccomp(2)) may know only the other one */
+    errno = EPERM;
+    return memcmp(left, none, sizeof none) == 0 ? 0 : -1;
+}
+
 /* The ids are what was asked for, and root's can't be had again. */
-static int verify(const struct user *u)
+static int verify(const struct user *u, bool groups_are_set)
 {
     uid_t r, e, s;
     gid_t gr, ge, gs;
     errno = EPERM;
-    if (getgroups(0, NULL) != (u->groups ? u->ngroups : 1))
+    if (groups_are_set && getgroups(0, NULL) != (u->groups ? u->ngroups : 1))
         return -1;
     if (getresgid(&gr, &ge, &gs) < 0 || gr != u->gid || ge != u->gid || gs != u->gid)
         return -1;
-    if (!u->has_uid)
-        return 0;
-    if (getresuid(&r, &e, &s) < 0 || r != u->uid || e != u->uid || s != u->uid)
+    if (getresuid(&r, &e, &s) < 0 || (u->has_uid && (r != u->uid || e != u->uid || s != u->uid)))
         return -1;
-    if (u->uid != 0 && (setuid(0) == 0 || (u->gid != 0 && setgid(0) == 0))) {
+    if (e == 0)
+        return 0;
+    if (drop_capabilities() < 0)
+        return -1;
+    if (u->has_uid && (setuid(0) == 0 || (u->gid != 0 && setgid(0) == 0))) {
         errno = EPERM;
         return -1;
     }
@@ -163,12 +187,12 @@ int user_become(const struct user *u)
         errno = EINVAL;
         return -1;
     }
-    if (already(u))
-        return 0;
-    if (setgroups(u->groups ? (size_t)u->ngroups : 1, u->groups ? u->groups : &u->gid) < 0 ||
-        setresgid(u->gid, u->gid, u->gid) < 0)
+    /* a user without privileges who is that one keeps the groups that he has */
+    bool stays = already(u);
+    bool groups_are_set = setgroups(u->groups ? (size_t)u->ngroups : 1, u->groups ? u->groups : &u->gid) == 0;
+    if ((!groups_are_set && !(stays && errno == EPERM)) || setresgid(u->gid, u->gid, u->gid) < 0)
         return -1;
     if (u->has_uid && setresuid(u->uid, u->uid, u->uid) < 0)
         return -1;
-    return verify(u);
+    return verify(u, groups_are_set);
 }

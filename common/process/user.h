@@ -2,8 +2,9 @@
  * user.h - giving up privileges for good: -u USER[:GROUP] and -g GROUP.
  *
  * Names are looked up when the words are parsed, before any chroot or drop; what is dropped is the
- * supplementary groups, then the group ids, then the user ids, real, effective and saved, and then it is
- * verified that there is no way back (setresuid(2), credentials(7)).
+ * supplementary groups, then the group ids, then the user ids, real, effective and saved, and, unless the
+ * user is root, all capabilities; and then it is verified that there is no way back (setresuid(2),
+ * credentials(7)).
  */
 #ifndef USER_H
 #define USER_H
@@ -38,7 +39,10 @@ void user_option(struct user *u, int row, const struct opts *o);
 /* -U: from $UID and $GID, as ucspi-tcp does. */
 const char *user_from_env(struct user *u);
 
-/* Becomes that user if one was asked for. 0, or -1 with errno: then the process must end. */
+/*
+ * Becomes that user if one was asked for; one that we are already, too, though without the right to set
+ * groups those that we have stay. 0, or -1 with errno: then the process must end.
+ */
 int user_become(const struct user *u);
 
 #endif

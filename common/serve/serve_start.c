@@ -119,7 +119,7 @@ static pid_t start_process(struct serve *s, struct serve_conn *c, const char **f
     struct spawn program = s->program;
     const int fds[] = {c->fd, c->fd};
     env_reset(&s->env);
-    if (s->kind->put_env(s->owner, c, &s->env, &program.pid_text) < 0)
+    if (s->kind->put_env(s->owner, c, &s->env, program.pid_text) < 0)
         return -1;
     program.fds = fds;
     program.nfds = 2;

@@ -4,38 +4,13 @@
 #include "sysv/sem.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "base/fd.h"
-#include "process/lock.h"
+#include "sysv/maker.h"
 
-enum { LOCK_SECONDS = 5, MAKING_MS = 100 };
-
-/* The namespace that the set lives in, as a file that a lock can be taken on (namespaces(7)). */
-static const char namespace[] = "/proc/self/ns/ipc";
-
-/*
- * One of us at a time makes a set, which takes no time: a tenth of a second is waited even where the deadline
- * is at once. An fd to close, or -1 with errno: EAGAIN after the deadline, ETIMEDOUT after 5 seconds; ENOENT:
- * there is no /proc, and no lock.
- */
-static int lock_namespace(bool shared, int64_t deadline)
-{
-    const struct lock_kind kind = {.shared = shared};
-    int64_t patience = clock_in(LOCK_SECONDS * CLOCK_SECOND), least = clock_in(MAKING_MS * CLOCK_MS);
-    if (deadline < least)
-        deadline = least;
-    int fd = open(namespace, O_RDONLY | O_CLOEXEC);
-    if (fd < 0 || lock_fd(fd, &kind, clock_first(deadline, patience)) == 0)
-        return fd;
-    if (errno == EWOULDBLOCK || errno == ETIMEDOUT)
-        errno = clock_left(deadline) ? ETIMEDOUT : EAGAIN;
-    fd_close(&fd);
-    return -1;
-}
+enum { ATOMIC = 250 /* semaphores in one semop(2), with two operations each: SEMOPM */ };
 
 /* Its state; false when its mode lets us not look, or when it is gone. */
 static bool look(int id, struct semid_ds *state)
@@ -62,13 +37,11 @@ bool sem_is_untouched(int id)
 int sem_find(const struct sysv_key *k, int64_t deadline)
 {
     struct semid_ds state = {0};
+    struct patience p = patience_until(deadline);
     int id = sysv_get(SYSV_SEM, k, 0, 0);
-    if (id < 0 || !look(id, &state) || state.sem_otime != 0)
-        return id;
-    int lock = lock_namespace(true, deadline); /* whoever of us makes it is done then */
-    if (lock < 0 && errno != ENOENT && errno != ETIMEDOUT)
-        return -1;
-    fd_close(&lock);
+    while (id >= 0 && look(id, &state) && state.sem_otime == 0 && maker_is_there(state.sem_perm.cuid))
+        if (patience_sleep(&p) < 0)
+            return errno == ETIMEDOUT ? id : -1;
     return id;
 }
 
@@ -93,16 +66,33 @@ void sem_mark(int id)
         sem_change(id, &zero, 1, 0);
 }
 
-/* Gives every semaphore its first value, and marks the set. */
+/* All values at once, if all are 0 still: 0, or -1 with errno: EAGAIN when they are not, E2BIG. */
+static int set_if_zero(int id, size_t n, unsigned value)
+{
+    struct sembuf changes[2 * ATOMIC];
+    for (size_t i = 0; i < 2 * n; i++)
+        changes[i] = (struct sembuf){
+            .sem_num = (unsigned short)(i / 2), .sem_op = (short)(i % 2 ? value : 0), .sem_flg = IPC_NOWAIT};
+    return semop(id, changes, 2 * n);
+}
+
+/*
+ * Gives every semaphore its first value, and marks the set; both at once by semop(2), unless there are too
+ * many. Then the values, all at once, come first, so that a set with a mark is always whole. 0, or -1 with
+ * errno: EAGAIN when a program that is none of us has used the set.
+ */
 static int finish(int id, size_t n, unsigned value)
 {
     if (value) {
+        int done = n <= ATOMIC ? set_if_zero(id, n, value) : -1;
+        if (done == 0 || (n <= ATOMIC && errno != E2BIG))
+            return done;
         unsigned short *values = malloc(n * sizeof *values);
         if (!values)
             return -1;
         for (size_t i = 0; i < n; i++)
             values[i] = (unsigned short)value;
-        int done = semctl(id, 0, SETALL, (union semun){.array = values});
+        done = semctl(id, 0, SETALL, (union semun){.array = values});
         free(values);
         if (done < 0)
             return -1;
@@ -143,14 +133,15 @@ static int make_new(const struct sysv_key *k, const struct sem_making *making)
     int id = sysv_get(SYSV_SEM, k, making->n, IPC_CREAT | IPC_EXCL | (int)first_mode(making));
     if (id < 0 || finish_ours(id, making) == 0)
         return id;
-    int err = errno;
-    semctl(id, 0, IPC_RMID);
+    int err = errno == EAGAIN ? EEXIST : errno;
+    if (err != EEXIST)
+        semctl(id, 0, IPC_RMID);
     errno = err;
     return -1;
 }
 
-/* With the lock held. */
-static int make_locked(const struct sysv_key *k, const struct sem_making *making)
+/* Makes the set or, if it is there, whatever is still missing of it. */
+static int make(const struct sysv_key *k, const struct sem_making *making, struct patience *p)
 {
     for (;;) {
         struct semid_ds state = {0};
@@ -163,33 +154,43 @@ static int make_locked(const struct sysv_key *k, const struct sem_making *making
         if (id < 0)
             return -1;
         bool unfinished = sem_is_untouched(id) && look(id, &state);
-        if (making->exclusive && !(unfinished && is_our_remains(&state, making))) {
-            errno = EEXIST;
-            return -1;
+        bool ours = unfinished && state.sem_perm.cuid == geteuid(); /* and so no maker's that lives */
+        if (unfinished && !ours && maker_is_there(state.sem_perm.cuid)) {
+            if (patience_sleep(p) < 0)
+                return -1;
+            continue;
         }
-        int done = !unfinished         ? 0
-                   : making->exclusive ? finish_ours(id, making)
-                                       : finish(id, state.sem_nsems, making->value);
-        return done < 0 ? -1 : id;
+        int done = 0;
+        errno = making->exclusive ? EEXIST : EPERM;
+        if (making->exclusive)
+            done = ours && is_our_remains(&state, making) ? finish_ours(id, making) : -1;
+        else if (unfinished)
+            done = ours || !making->value ? finish(id, state.sem_nsems, making->value) : -1;
+        if (done == 0 || errno != EAGAIN) /* used just now by a program that is none of us */
+            return done == 0 ? id : -1;
     }
 }
 
 int sem_make(const struct sysv_key *k, const struct sem_making *making, int64_t deadline)
 {
     struct semid_ds state = {0};
-    if (!making->exclusive) {
-        int id = sysv_get(SYSV_SEM, k, 0, 0);
-        if (id >= 0 && (!look(id, &state) || state.sem_otime != 0))
-            return id;
-        if (id < 0 && errno != ENOENT)
-            return -1;
-    }
-    int lock = lock_namespace(false, deadline);
-    if (lock < 0 && errno != ENOENT)
+    struct patience p = patience_until(deadline);
+    void *lock = NULL;
+    if (k->form == SYSV_PRIVATE)
+        return make_new(k, making);
+    int id = sysv_get(SYSV_SEM, k, 0, 0);
+    bool found = id >= 0 && (!look(id, &state) || state.sem_otime != 0);
+    if (found && !making->exclusive)
+        return id;
+    errno = found ? EEXIST : errno;
+    if (found || (id < 0 && errno != ENOENT))
         return -1;
-    int id = make_locked(k, making);
+    /* who would set neither values nor the only creator of the set needs no lock */
+    if ((making->exclusive || making->value) && !(lock = maker_begin(&p)))
+        return -1;
+    id = make(k, making, &p);
     int err = errno;
-    fd_close(&lock);
+    maker_end(lock);
     errno = err;
     return id;
 }

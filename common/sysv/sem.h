@@ -2,9 +2,25 @@
  * sem.h - System V semaphore sets whose creation and first value are one (semop(2), perlipc's semaphores).
  *
  * semget(2) makes a set of zeros, and its values come later: who finds it in between must not use it yet.
- * sem_otime, which is 0 until the first semop(2), shows such a set, and a lock on the IPC namespace itself
- * says whether one of us is about to give it its values. A set that its maker left behind unfinished, because
- * it was killed, is finished by the next that would have made it.
+ * Such a set is known by sem_otime, which is 0 until the first semop(2), and by values and pids that are all
+ * 0 (another program may have used SETVAL, which is no semop). IPC_EXCL decides who creates the set; its
+ * values come by one semop(2), which sets sem_otime as well. More than 250 semaphores need SETALL, and the
+ * semop comes after it: what can be seen is zeros without a time, the values without one, which are used as
+ * another program's are, and both.
+ *
+ * No set gets its values twice, which would give back what has been taken. A semop can test for zeros, but
+ * that is not enough: they may be those of a set that has been used up. So values are set by nobody but a
+ * process of the user that has created the set, while it holds that user's lock (maker.h), which it has had
+ * since before it looked for zeros, or created the set. A maker that is slow, stopped or swapped out still
+ * has the lock; one that was killed has not, and an unfinished set that is seen under the lock is what it has
+ * left, or another program's. The next that would have made that set finishes it then: at once, however long
+ * ago it was, and whatever the clock says. Zeros need not be set, so that a set of zeros is made without the
+ * lock, except where EEXIST has to be right. Who only uses a set waits while it is unfinished and its
+ * creator's user has the lock.
+ *
+ * Another user can delay none of this, for his lock counts for his own sets alone: with one that he has
+ * created under the same key. What he leaves unfinished is used if zeros are wanted, and else refused
+ * (EPERM). He can also use up the kernel's segments or sets (ENOLCK, ENOSPC).
  */
 #ifndef SEM_H
 #define SEM_H
@@ -42,7 +58,8 @@ struct sem_making {
 
 /*
  * The same, but if there is none it is made, and if nobody has touched it its values are set. ETIMEDOUT when
- * another that makes one takes more than 5 seconds.
+ * another that makes one takes more than 5 seconds; ENOLCK (maker.h); EPERM: another user has left it without
+ * values.
  */
 int sem_make(const struct sysv_key *k, const struct sem_making *making, int64_t deadline);
 
