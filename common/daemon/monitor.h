@@ -23,7 +23,8 @@ struct monitor {
     /* what was asked for; paths are absolute */
     struct pidfile prog_pid, own_pid;
     const char *lock_path, *out_path, *err_path, *log_path, *directory;
-    bool append, foreground, supervise, has_umask, has_grace, leave; /* leave: PROG goes on without us */
+    bool append, foreground, supervise, has_umask, has_grace, no_new_privs,
+        leave; /* leave: PROG goes on without us */
     mode_t umask;
     uint64_t log_size;
     unsigned log_keep;
