@@ -33,6 +33,7 @@
     X(DIRECTORY, 'c', "chdir", "DIR", "change to DIR first (/; with --foreground, stay)")                   \
     X(UMASK, 'm', "umask", "MODE", "set the umask")                                                         \
     USER_OPTIONS(X, "run PROG as USER", "run PROG with GROUP as its group")                                 \
+    X(NO_NEW_PRIVS, 0, "no-new-privs", NULL, "deny PROG the privileges of set-user-ID files")               \
     X(ENV, 'E', "env", "NAME=VALUE", "set a variable in PROG's environment")                                \
     X(CLEAR_ENV, 0, "clear-env", NULL, "start with an empty environment")                                   \
     X(OUTPUT, 'o', "output", "FILE", "write PROG's standard output to FILE (/dev/null)")                    \
@@ -230,8 +231,14 @@ static void take_process_option(struct daemonize *d, int row, const struct opts 
     case OPT_GROUP:
         user_option(&m->user, row - OPT_USER, o);
         break;
+    case OPT_NO_NEW_PRIVS:
+        m->no_new_privs = true;
+        break;
     case OPT_ENV:
         add_assignment(d, o);
+        break;
+    case OPT_CLEAR_ENV:
+        m->clear_env = true;
         break;
     case OPT_READY:
         m->ready = (unsigned)opts_choice(o);
@@ -282,7 +289,9 @@ static void take_option(struct daemonize *d, int row, const struct opts *o)
     case OPT_UMASK:
     case OPT_USER:
     case OPT_GROUP:
+    case OPT_NO_NEW_PRIVS:
     case OPT_ENV:
+    case OPT_CLEAR_ENV:
     case OPT_READY:
     case OPT_BACKOFF:
     case OPT_HUP:
@@ -296,9 +305,6 @@ static void take_option(struct daemonize *d, int row, const struct opts *o)
         break;
     case OPT_LOCK:
         m->lock_path = absolute(d, o->arg);
-        break;
-    case OPT_CLEAR_ENV:
-        m->clear_env = true;
         break;
     case OPT_TIMEOUT:
         m->timeout = opts_duration(o);

@@ -224,15 +224,32 @@ static bool info_number(const char *text, const char *name, uint64_t *out)
     return num_u64n(at, strspn(at, "0123456789"), 0, UINT64_MAX, out);
 }
 
-/* The device of that mount, as "MAJOR:MINOR" of /proc/self/mountinfo (proc(5)) has it. False: not found. */
+/* The number that begins at *at, which goes behind the byte after it. */
+static bool take_number(const char **at, uint64_t *out)
+{
+    size_t n = strspn(*at, "0123456789");
+    bool is_number = num_u64n(*at, n, 0, UINT64_MAX, out);
+    *at += n + ((*at)[n] != '\0');
+    return is_number;
+}
+
+/* The device of that mount: "ID PARENT MAJOR:MINOR ..." in /proc/self/mountinfo (proc(5)). False: not found.
+ */
 static bool find_device(uint64_t mount, unsigned *maj, unsigned *min)
 {
     char line[4096];
-    unsigned long long id;
+    uint64_t id, parent, major_number, minor_number;
     bool found = false;
     FILE *mounts = fopen("/proc/self/mountinfo", "re");
-    while (mounts && !found && fgets(line, sizeof line, mounts))
-        found = sscanf(line, "%llu %*u %u:%u ", &id, maj, min) == 3 && id == mount;
+    while (mounts && !found && fgets(line, sizeof line, mounts)) {
+        const char *at = line;
+        found = take_number(&at, &id) && take_number(&at, &parent) && take_number(&at, &major_number) &&
+                take_number(&at, &minor_number) && id == mount;
+        if (!found)
+            continue;
+        *maj = (unsigned)major_number;
+        *min = (unsigned)minor_number;
+    }
     if (mounts)
         fclose(mounts);
     return found;

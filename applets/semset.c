@@ -119,14 +119,19 @@ static bool waits_for(pid_t pid, int id)
     if (n <= 0)
         return false;
     text[n] = '\0';
-    char *rest;
-    long number = strtol(text, &rest, 10);
+    uint64_t number;
+    char first[32];
+    struct buf argument = BUF(first);
+    size_t digits = strspn(text, "0123456789");
+    buf_fmt(&argument, " 0x%x ", (unsigned)id);
+    if (!num_u64n(text, digits, 0, UINT64_MAX, &number) ||
+        strncmp(text + digits, buf_str(&argument), argument.len) != 0)
+        return false;
 #ifdef SYS_semop
-    bool ours = number == SYS_semop || number == SYS_semtimedop;
+    return number == SYS_semop || number == SYS_semtimedop;
 #else
-    bool ours = number == SYS_semtimedop;
+    return number == SYS_semtimedop;
 #endif
-    return ours && strtoull(rest, NULL, 16) == (unsigned)id;
 }
 
 /* Reports how many processes wait for the set that is about to be removed, and the pids that we may see. */

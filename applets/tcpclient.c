@@ -91,6 +91,19 @@ static int become(
     return client_become(t->msg, fd, argv, env.v);
 }
 
+/* Looks the host up, and gives up all else. 0, or -1 as dial_tcp. */
+static int confine_to_host(struct tcpclient *t, struct dial_failure *failure)
+{
+    struct addr *known = confine_room(t->msg, DIAL_KNOWN);
+    if (dial_look_up(&t->dial, known, failure) < 0)
+        return -1;
+    confine(t->msg, &(struct confine){.work = CONFINE_CONNECT,
+                        .to = known,
+                        .n = DIAL_KNOWN,
+                        .binds = t->dial.local.len || t->dial.local_port});
+    return 0;
+}
+
 static int connect_and_go(struct tcpclient *t, char **argv)
 {
     struct addr local, remote;
@@ -100,7 +113,9 @@ static int connect_and_go(struct tcpclient *t, char **argv)
     if (missing)
         return missing;
     t->dial.deadline = clock_in(t->timeout);
-    int fd = dial_tcp(&t->dial, &remote, &failure);
+    int fd = -1;
+    if (!t->client_options.confine || confine_to_host(t, &failure) == 0)
+        fd = dial_tcp(&t->dial, &remote, &failure);
     if (fd < 0)
         return msg_fatal_why(t->msg, EXIT_SYSTEM, "connect to", failure.object, failure.why);
     if (t->ucspi_options.no_delay && setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on) < 0)

@@ -20,10 +20,12 @@
 #include "base/date.h"
 #include "base/fd.h"
 #include "net/addr_words.h"
+#include "net/confine.h"
 #include "net/listen.h"
 #include "process/notify.h"
 #include "process/listen_fds.h"
 #include "base/num.h"
+#include "base/speak.h"
 #include "base/rfc868.h"
 #include "process/sigs.h"
 #include "base/tick.h"
@@ -37,6 +39,7 @@
     X(OFFSET, 'o', "offset", "SECONDS", "serve a time that is SECONDS later; -N: earlier")       \
     X(DAYTIME, 'd', "daytime", "[udp]", "serve a line of text over TCP; =udp: over TCP and UDP") \
     X(INHERIT, 0, "inherit", "[NAME]", "use TCP and UDP sockets from LISTEN_FDS")                \
+    CONFINE_OPTION(X)                                                                            \
     LOG_OPTIONS(X)
 
 enum timeserver_option { TIMESERVER_OPTIONS(OPT_ENUM) };
@@ -63,12 +66,13 @@ struct timeserver {
     struct notify notify;
     struct user user;
     int64_t offset;
-    bool daytime, daytime_udp, inherit, shortage_said;
+    bool daytime, daytime_udp, inherit, confine, shortage_said;
     const char *inherit_name;
     struct pollfd *sockets;
     struct end *ends; /* as many */
     nfds_t n;
     uint16_t port;
+    int manager; /* with confine: a socket for STOPPING=1; not above 0: there is none */
 };
 
 /* ---- answering ---- */
@@ -247,7 +251,10 @@ static int serve(struct timeserver *t)
                     break;
         sig = sigs_take_ending(NULL);
     }
-    notify_stopping();
+    if (t->manager > 0)
+        speak_to(t->manager, NOTIFY_STOPPING, strlen(NOTIFY_STOPPING), &(bool){false});
+    else if (!t->confine)
+        notify_stopping();
     if (sig != SIGTERM)
         sigs_die(sig);
     return EXIT_DONE;
@@ -357,6 +364,10 @@ static int run(struct timeserver *t)
     buf_num(&port, t->port);
     if (notify_ready(&t->notify, "READY=1", buf_str(&port), &object) < 0)
         msg_die_sys(t->msg, "report readiness to", object);
+    if (t->confine) {
+        t->manager = notify_connect();
+        confine(t->msg, &(struct confine){.work = CONFINE_ANSWER});
+    }
     return serve(t);
 }
 
@@ -394,6 +405,9 @@ static void take_option(struct timeserver *t, int row, const struct opts *o)
         t->inherit = true;
         t->inherit_name = o->arg;
         break;
+    case OPT_CONFINE:
+        t->confine = true;
+        break;
     case OPT_LOG_FORMAT:
         opts_log_format(o, t->msg);
         break;
@@ -424,6 +438,8 @@ static int timeserver_main(struct msg *m, int argc, char **argv)
         msg_usage(m, "unexpected operand '%s'", argv[2]);
     if (words && t.inherit)
         msg_usage(m, "--inherit and HOST cannot be combined");
+    if (t.confine)
+        confine_check(m);
     t.port = t.daytime ? DAYTIME_PORT : TIME_PORT;
     if (words)
         t.port = addr_port_operand(m, argv, 0);

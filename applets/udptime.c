@@ -16,7 +16,7 @@
 
 #include "net/addr_words.h"
 #include "base/clock.h"
-#include "base/fd.h"
+#include "net/confine.h"
 #include "base/heap.h"
 #include "net/resolve.h"
 #include "base/rfc868.h"
@@ -33,7 +33,8 @@
     X(TIMEOUT, 't', "timeout", "TIME", "stop after TIME (10)")                          \
     X(TRIES, 'r', "tries", "N", "ask a silent host up to N times (8)")                  \
     X(SNTP, 's', "sntp", NULL, "use SNTP: print offset and round trip in milliseconds") \
-    X(JSON, 0, "json", NULL, "print a JSON object per host")
+    X(JSON, 0, "json", NULL, "print a JSON object per host")                            \
+    CONFINE_OPTION(X)
 
 enum udptime_option { UDPTIME_OPTIONS(OPT_ENUM) };
 static const struct opt options[] = {UDPTIME_OPTIONS(OPT_ROW)};
@@ -41,11 +42,10 @@ static const struct opt options[] = {UDPTIME_OPTIONS(OPT_ROW)};
 enum { TIME_PORT = 37, SNTP_PORT = 123, TRIES = 8, SECONDS = 10, NAME_WIDTH = 12, PROGRESS_MS = 100 };
 enum { LOOKUPS = 32, LOOKUP_SHARE = 4, SHORTAGE_MS = 50 }; /* a share of the time, when other names wait */
 enum { BURST = 64, BATCHES = 16, OUTSTANDING = 128, REST_MS = 1, RECEIVE_BUFFER = 4 << 20 };
-enum { FIRST_WAIT_MS = 250, LAST_WAIT_MS = 2000 };
 
 struct host {
     const char *name;
-    struct addr to[2];   /* the second, of the other family, for every second query; length 0: none */
+    struct addr *to;     /* two: the second, of the other family, for every second query; length 0: none */
     size_t next_same[2]; /* another host of that address, as a link; NO_LINK: none */
     bool is_asked[2];    /* it is in the table */
     int64_t sent;        /* on the real clock, for SNTP */
@@ -83,7 +83,7 @@ struct udptime {
     size_t next_lookup;       /* the first host that may still need a lookup */
     unsigned long forged, late, wrong;
     int64_t next_progress;
-    bool progress, progress_shown;
+    bool progress, progress_shown, confine;
     uint32_t dice; /* spreads the waits, no more */
 };
 
@@ -167,29 +167,15 @@ static struct host *whose(struct udptime *u, const struct addr *from, const unsi
 /* Takes what has arrived on a socket, a batch at a time; returns whether there may be more. */
 static bool take_answers(struct udptime *u, int fd)
 {
-    struct mmsghdr heads[BURST];
-    struct iovec v[BURST];
-    struct addr from[BURST];
-    unsigned char packets[BURST][SNTP_SIZE + 1];
-    _Alignas(struct cmsghdr) char control[BURST][CMSG_SPACE(sizeof(struct timespec))];
-    for (int i = 0; i < BURST; i++) {
-        v[i] = (struct iovec){.iov_base = packets[i], .iov_len = sizeof packets[i]};
-        heads[i] = (struct mmsghdr){.msg_hdr = {.msg_name = &from[i].u,
-                                        .msg_namelen = sizeof from[i].u,
-                                        .msg_iov = &v[i],
-                                        .msg_iovlen = 1,
-                                        .msg_control = control[i],
-                                        .msg_controllen = sizeof control[i]}};
-    }
-    int n = recvmmsg(fd, heads, BURST, MSG_DONTWAIT, NULL);
+    struct udp_batch batch;
+    int n = udp_receive(fd, &batch);
     for (int i = 0; i < n; i++) {
-        from[i].len = heads[i].msg_hdr.msg_namelen;
-        struct host *h = whose(u, &from[i], packets[i], heads[i].msg_len);
+        struct host *h = whose(u, &batch.from[i], batch.packets[i], batch.heads[i].msg_len);
         if (h)
-            report(u, h, packets[i], udp_arrival(&heads[i].msg_hdr));
+            report(u, h, batch.packets[i], udp_arrival(&batch.heads[i].msg_hdr));
     }
     timetell_flush(&u->tell);
-    return n == BURST;
+    return n == UDP_BATCH;
 }
 
 /* ---- queries ---- */
@@ -217,18 +203,6 @@ static int note_asked(struct udptime *u, size_t i, int which)
     h->is_asked[which] = true;
     a->first = 2 * i + (size_t)which;
     return 0;
-}
-
-/* When it is asked again: later each time, and not all at once. */
-static int64_t wait_after(struct udptime *u, unsigned tries)
-{
-    int64_t wait = FIRST_WAIT_MS;
-    while (--tries && wait < LAST_WAIT_MS)
-        wait += wait / 2;
-    if (wait > LAST_WAIT_MS)
-        wait = LAST_WAIT_MS;
-    u->dice = u->dice * 1664525 + 1013904223;
-    return wait * CLOCK_MS * (75 + (u->dice >> 16) % 50) / 100;
 }
 
 /* Sends one query to one address, and notes that it was sent. 0, or -1 with errno. */
@@ -285,7 +259,7 @@ static void ask_due(struct udptime *u)
         if (h->done)
             continue;
         u->outstanding += !h->tries++;
-        heap_push(&u->due, clock_in(wait_after(u, h->tries)), i);
+        heap_push(&u->due, clock_in(udp_wait_after(h->tries, &u->dice)), i);
         burst++;
     }
     if (burst == BURST && u->outstanding >= OUTSTANDING)
@@ -391,6 +365,27 @@ static void run_round(struct udptime *u)
             take_lookup(u, i);
 }
 
+/* All lookups come first, within their share of the time; then all that is not needed is given up. */
+static void confine_to_hosts(struct udptime *u)
+{
+    int64_t deadline = u->deadline;
+    u->deadline = u->next_burst = clock_in(u->timeout / LOOKUP_SHARE);
+    while (u->due.n < u->pending && clock_left(u->deadline))
+        run_round(u);
+    u->deadline = deadline;
+    u->next_burst = 0;
+    u->next_lookup = u->n;
+    for (int slot = 0; slot < LOOKUPS; slot++)
+        resolve_stop(&u->lookups[slot]);
+    for (struct host *h = u->hosts; h < u->hosts + u->n; h++) {
+        for (int i = 0; i < 2 && h->to[i].len; i++)
+            socket_of(u, addr_family(&h->to[i]));
+        if (!h->done && !h->to->len)
+            finish(u, h, false);
+    }
+    confine(u->msg, &(struct confine){.work = CONFINE_SEND, .to = u->hosts->to, .n = 2 * u->n});
+}
+
 /* Reports the hosts without an answer, in the order of the command line. */
 static int name_silent(struct udptime *u)
 {
@@ -414,14 +409,17 @@ static int run(struct udptime *u, char **names)
 {
     u->deadline = clock_in(u->timeout);
     u->hosts = calloc(u->n, sizeof *u->hosts);
-    if (!u->hosts || heap_init(&u->due, u->n) < 0)
+    struct addr *to = u->confine ? confine_room(u->msg, 2 * u->n) : calloc(2 * u->n, sizeof *to);
+    if (!u->hosts || !to || heap_init(&u->due, u->n) < 0)
         return msg_fatal(u->msg, EXIT_SYSTEM, "malloc", NULL, errno);
     u->pending = u->n;
     for (size_t i = 0; i < u->n; i++) {
-        u->hosts[i].name = names[i];
+        u->hosts[i] = (struct host){.name = names[i], .to = to + 2 * i};
         if (addr_parse_target(u->hosts[i].to, names[i], u->port))
             heap_push(&u->due, 0, i);
     }
+    if (u->confine)
+        confine_to_hosts(u);
     do
         run_round(u);
     while (u->pending && clock_left(u->deadline));
@@ -431,6 +429,7 @@ static int run(struct udptime *u, char **names)
     timetell_flush(&u->tell);
     table_free(&u->asked);
     heap_free(&u->due);
+    free(u->confine ? NULL : to);
     free(u->hosts);
     return status;
 }
@@ -457,6 +456,10 @@ static void take_option(struct udptime *u, int row, const struct opts *o)
         break;
     case OPT_JSON:
         u->tell.json = true;
+        break;
+    case OPT_CONFINE:
+        confine_check(u->msg);
+        u->confine = true;
         break;
     }
 }

@@ -49,7 +49,14 @@ static int connect_and_go(const struct unixclient *u, char **argv)
     int missing = *argv ? client_check(u->msg, *argv) : 0;
     if (missing)
         return missing;
-    int fd = dial_unix(&u->address, u->options.retry, u->deadline);
+    const struct addr *to = &u->address;
+    if (u->options.confine) {
+        struct addr *known = confine_room(u->msg, 1);
+        *known = *to;
+        to = known;
+        confine(u->msg, &(struct confine){.work = CONFINE_CONNECT, .to = to, .n = 1});
+    }
+    int fd = dial_unix(to, u->options.retry, u->deadline);
     if (fd < 0)
         msg_die_sys(u->msg, "connect to", u->path);
     if (ucspi_peer(fd, &peer) < 0)

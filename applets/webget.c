@@ -16,12 +16,13 @@
 
 #include "base/clock.h"
 #include "net/addr_words.h"
+#include "net/confine.h"
 #include "net/dial.h"
 #include "base/fd.h"
 #include "net/http.h"
-#include "base/num.h"
 #include "io/progress.h"
 #include "io/relay.h"
+#include "net/resolve.h"
 #include "process/sigs.h"
 #include "base/version.h"
 
@@ -33,19 +34,20 @@
     X(HEADER, 'H', "header", "HEADER", "add HEADER, 'Name: value', to the request; can be repeated")  \
     X(TIMEOUT, 't', "timeout", "TIME", "exit 124 unless each document arrives within TIME")           \
     X(UNIX, 0, "unix", "PATH", "connect to the Unix socket PATH instead of the host")                 \
-    X(PROGRESS, 0, "progress", NULL, "print progress every second")
+    X(PROGRESS, 0, "progress", NULL, "print progress every second")                                   \
+    CONFINE_OPTION(X)
 
 enum webget_option { WEBGET_OPTIONS(OPT_ENUM) };
 static const struct opt options[] = {WEBGET_OPTIONS(OPT_ROW)};
 
-enum { HTTP_PORT = 80, HEAD_SIZE = 65536, HEAD_SECONDS = 60, REQUEST_SIZE = 32768, HOST_SIZE = 256 };
-enum { INTERIM_MAX = 8 };
+enum { HEAD_SIZE = 65536, HEAD_SECONDS = 60, REQUEST_SIZE = 32768, HOST_SIZE = 256, INTERIM_MAX = 8 };
 
 struct webget {
     struct msg *msg;
-    bool body_only, fail, progress, to_terminal;
+    bool body_only, fail, progress, confine, to_terminal;
     uint16_t port;
     struct addr unix_socket; /* length 0: none */
+    struct addr *known; /* confined: the addresses of each URL, DIAL_KNOWN of each, or the Unix socket's */
     const char *unix_path;
     int64_t timeout;
     struct buf headers; /* of -H */
@@ -56,10 +58,12 @@ struct webget {
 /* One document on its way. */
 struct document {
     const struct webget *w;
-    const char *name; /* as the user gave it */
+    struct addr *known; /* of w->known; NULL: its host has to be looked up */
+    const char *name;   /* as the user gave it */
     char host[HOST_SIZE];
     uint16_t port;
     const char *path;
+    char *url_path; /* which is then the path */
     int fd;
     int64_t deadline, head_deadline;
     char head[HEAD_SIZE + 1]; /* and the part of the body that came with it */
@@ -88,24 +92,34 @@ static int fail_sys(const struct document *d, const char *action)
 
 /* ---- the request ---- */
 
+static int64_t set_deadlines(struct document *d)
+{
+    d->deadline = clock_in(d->w->timeout);
+    return d->head_deadline = clock_first(d->deadline, clock_in(HEAD_SECONDS * CLOCK_SECOND));
+}
+
+static int fail_to_connect(const struct document *d, const struct dial_failure *failure)
+{
+    int status = clock_left(d->deadline) ? EXIT_SYSTEM : EXIT_DEADLINE;
+    return msg_fatal_why(d->w->msg, status, "connect to", failure->object, failure->why);
+}
+
 static int connect_to(struct document *d)
 {
     const struct webget *w = d->w;
     struct addr peer;
     struct dial_failure failure;
     if (w->unix_socket.len) {
-        d->fd = dial_unix(&w->unix_socket, false, d->head_deadline);
+        d->fd = dial_unix(w->known ? w->known : &w->unix_socket, false, d->head_deadline);
         if (d->fd >= 0 && fd_set_nonblock(d->fd, true) < 0)
             fd_close(&d->fd);
         d->name = d->fd < 0 ? w->unix_path : d->name;
         return d->fd < 0 ? fail_sys(d, "connect to") : EXIT_DONE;
     }
-    const struct dial dial = {.host = d->host, .port = d->port, .deadline = d->head_deadline};
+    const struct dial dial = {
+        .host = d->host, .port = d->port, .deadline = d->head_deadline, .known = d->known};
     d->fd = dial_tcp(&dial, &peer, &failure);
-    if (d->fd >= 0)
-        return EXIT_DONE;
-    int status = clock_left(d->deadline) ? EXIT_SYSTEM : EXIT_DEADLINE;
-    return msg_fatal_why(w->msg, status, "connect to", failure.object, failure.why);
+    return d->fd >= 0 ? EXIT_DONE : fail_to_connect(d, &failure);
 }
 
 static int send_request(struct document *d)
@@ -113,29 +127,15 @@ static int send_request(struct document *d)
     const struct webget *w = d->w;
     char mem[REQUEST_SIZE];
     struct buf request = BUF(mem);
-    int len = (int)strcspn(d->host, "%"), six = strchr(d->host, ':') != NULL;
-    buf_fmt(&request, "GET %s HTTP/1.0\r\n", d->path);
-    if (!w->has_host_header) {
-        buf_fmt(&request, "Host: %s%.*s%s", six ? "[" : "", len, d->host, six ? "]" : "");
-        if (d->port != HTTP_PORT)
-            buf_fmt(&request, ":%u", d->port);
-        buf_text(&request, "\r\n");
-    }
+    http_put_request(&request, d->path, w->has_host_header ? NULL : d->host, d->port);
     buf_text(&request, "User-Agent: ipcbox/" IPCBOX_VERSION "\r\nConnection: close\r\n");
     buf_bytes(&request, w->headers.mem, w->headers.len);
     buf_text(&request, "\r\n");
     if (request.cut)
         return fail(d, "request", "the request is too long");
-    for (size_t sent = 0; sent < request.len;) {
-        ssize_t n = send(d->fd, request.mem + sent, request.len - sent, MSG_NOSIGNAL);
-        if (n >= 0)
-            sent += (size_t)n;
-        else if (errno == EPIPE || errno == ECONNRESET)
-            return EXIT_DONE; /* its answer may give the reason, and is read next */
-        else if (errno != EAGAIN || sigs_wait(d->fd, POLLOUT, d->head_deadline) < 0)
-            return fail_sys(d, "request");
-    }
-    return EXIT_DONE;
+    /* of EPIPE and ECONNRESET, the answer may give the reason, and is read next */
+    bool failed = dial_send(d->fd, request.mem, request.len, d->head_deadline) < 0;
+    return failed && errno != EPIPE && errno != ECONNRESET ? fail_sys(d, "request") : EXIT_DONE;
 }
 
 /* ---- the head ---- */
@@ -157,22 +157,12 @@ static int read_head(struct document *d)
     return EXIT_DONE;
 }
 
-/* What the head says about the body: its length, and that it is not encoded. */
+/* What the head says about the body. */
 static int read_headers(struct document *d)
 {
-    size_t at = 0, len;
-    const char *value;
-    uint64_t length;
-    while ((value = http_header(d->head, d->head_len, &at, "Content-Length", &len))) {
-        if (!num_u64n(value, len, 0, INT64_MAX, &length) || (d->has_length && length != d->length))
-            return fail(d, "get", "invalid Content-Length");
-        d->has_length = true;
-        d->length = length;
-    }
-    at = 0;
-    while ((value = http_header(d->head, d->head_len, &at, "Transfer-Encoding", &len)))
-        if (len != 8 || strncasecmp(value, "identity", len) != 0)
-            return fail(d, "get", "unsupported Transfer-Encoding, which HTTP/1.0 does not have");
+    const char *wrong = http_body_length(d->head, d->head_len, &d->has_length, &d->length);
+    if (wrong)
+        return fail(d, "get", wrong);
     if (d->status == 204 || d->status == 304) { /* these have no body */
         d->has_length = true;
         d->length = 0;
@@ -227,27 +217,18 @@ static int print(const struct document *d, const char *bytes, size_t n)
 /* As it is; but control characters are escaped for a terminal. */
 static int print_head(const struct document *d)
 {
-    char mem[4096];
+    struct buf text = {.size = 4 * d->head_len + 1};
     if (d->w->body_only)
         return EXIT_DONE;
     if (!d->w->to_terminal)
         return print(d, d->head, d->head_len);
-    for (size_t at = 0; at < d->head_len;) {
-        struct buf line = BUF(mem);
-        size_t n = strcspn(d->head + at, "\r\n");
-        for (size_t piece; n; at += piece, n -= piece) {
-            piece = n < 512 ? n : 512;
-            line.len = 0;
-            buf_escaped(&line, d->head + at, piece);
-            if (print(d, line.mem, line.len))
-                return EXIT_SYSTEM;
-        }
-        at += strspn(d->head + at, "\r");
-        at += d->head[at] == '\n';
-        if (print(d, "\n", 1))
-            return EXIT_SYSTEM;
-    }
-    return EXIT_DONE;
+    text.mem = malloc(text.size);
+    if (!text.mem)
+        return fail_sys(d, "malloc");
+    http_escape_head(&text, d->head, d->head_len);
+    int failed = print(d, text.mem, text.len);
+    free(text.mem);
+    return failed;
 }
 
 /* The part of the body that came with the head. */
@@ -330,8 +311,7 @@ static int print_document(struct document *d)
 
 static int get(struct document *d)
 {
-    d->deadline = clock_in(d->w->timeout);
-    d->head_deadline = clock_first(d->deadline, clock_in(HEAD_SECONDS * CLOCK_SECOND));
+    set_deadlines(d);
     d->got = 0;
     d->has_length = false;
     int failed = connect_to(d);
@@ -349,12 +329,6 @@ static int get(struct document *d)
 
 /* ---- what is asked for ---- */
 
-static void check_path(const struct webget *w, const char *path)
-{
-    if (!http_is_path(path))
-        msg_usage(w->msg, "document '%s': expected a path that begins with /, with %%20 for a blank", path);
-}
-
 static void take_host(struct document *d, const char *host, size_t n)
 {
     if (n >= sizeof d->host || !http_is_host(host, n))
@@ -363,63 +337,85 @@ static void take_host(struct document *d, const char *host, size_t n)
     d->host[n] = '\0';
 }
 
-/* http://HOST[:PORT][/PATH]; the caller frees the path. */
 static void take_url(struct document *d, const char *url)
 {
-    static const char scheme[] = "http://";
-    size_t n = strcspn(url, ":");
-    if (strncasecmp(url, scheme, strlen(scheme)) != 0)
-        msg_usage(d->w->msg, "URL '%s': %.*s is not supported, only http", url, (int)n, url);
-    const char *host = url + strlen(scheme), *rest = host + strcspn(host, "/?#");
-    const char *end = *host == '[' ? memchr(host, ']', (size_t)(rest - host)) : NULL;
-    const char *colon = memchr(end ? end : host, ':', (size_t)(rest - (end ? end : host)));
-    if (*host == '[' && !end)
-        msg_usage(d->w->msg, "URL '%s': missing ] after the address", url);
-    size_t len = (size_t)((colon ? colon : rest) - host);
-    uint64_t port = d->w->port;
-    if (colon && !num_u64n(colon + 1, (size_t)(rest - colon - 1), 1, UINT16_MAX, &port))
-        msg_usage(d->w->msg, "URL '%s': expected a port from 1 to 65535", url);
-    d->port = (uint16_t)port;
-    if (end && end + 1 != host + len)
-        msg_usage(d->w->msg, "URL '%s': expected a port or a path after ]", url);
-    take_host(d, host + (end != NULL), len - (end ? 2 : 0));
-    struct buf path = {.size = strlen(rest) + 2};
+    struct http_url u;
+    const char *wrong = http_split_url(&u, url);
+    if (wrong)
+        msg_usage(d->w->msg, "URL '%s': %s", url, wrong);
+    if (u.port)
+        d->port = u.port;
+    take_host(d, u.host, u.host_len);
+    struct buf path = {.size = u.path_len + 2};
+    free(d->url_path);
     path.mem = malloc(path.size);
     if (!path.mem)
-        exit(msg_fatal(d->w->msg, EXIT_SYSTEM, "malloc", NULL, errno));
-    if (*rest != '/')
+        msg_die_sys(d->w->msg, "malloc", NULL);
+    if (*u.path != '/')
         buf_char(&path, '/');
-    buf_bytes(&path, rest, strcspn(rest, "#"));
+    buf_bytes(&path, u.path, u.path_len);
+    d->url_path = path.mem;
     d->path = buf_str(&path);
-    check_path(d->w, d->path);
+}
+
+/* Looks up what a confined process can't later; a failure has been reported. */
+static int look_up(struct document *d)
+{
+    const struct webget *w = d->w;
+    struct dial_failure failure;
+    if (w->unix_socket.len)
+        *d->known = w->unix_socket;
+    if (d->known->len) /* for an earlier document, too */
+        return EXIT_DONE;
+    struct dial dial = {.host = d->host, .port = d->port, .deadline = set_deadlines(d)};
+    return dial_look_up(&dial, d->known, &failure) < 0 ? fail_to_connect(d, &failure) : EXIT_DONE;
+}
+
+static void take_word(struct document *d, char **words, size_t i, bool urls)
+{
+    const struct webget *w = d->w;
+    d->known = w->known;
+    if (w->known && urls && !w->unix_socket.len)
+        d->known += i * DIAL_KNOWN;
+    d->name = words[i + !urls];
+    d->port = w->port;
+    if (urls) {
+        take_url(d, d->name);
+    } else {
+        addr_refuse_port_in_host(w->msg, words[0]);
+        take_host(d, words[0], strlen(words[0]));
+        d->path = d->name;
+    }
+    if (!http_is_path(d->path))
+        msg_usage(
+            w->msg, "document '%s': expected a path that begins with /, with %%20 for a blank", d->path);
 }
 
 /* Gets all documents; the first failure is the exit status. */
-static int run(struct webget *w, char **words)
+static int run(struct webget *w, char **words, size_t n)
 {
+    enum { CHECK, LOOK_UP, GET }; /* all are checked before any is requested */
     bool urls = strstr(words[0], "://") != NULL;
     int status = EXIT_DONE;
     struct document *docs = calloc(1, sizeof *docs);
     if (!docs)
         return msg_fatal(w->msg, EXIT_SYSTEM, "malloc", NULL, errno);
     docs->w = w;
-    for (int pass = 0; pass < 2; pass++) /* all are checked before any is requested */
-        for (char **word = words + !urls; *word; word++) {
-            docs->name = *word;
-            if (urls) {
-                take_url(docs, *word);
-            } else {
-                addr_refuse_port_in_host(w->msg, words[0]);
-                take_host(docs, words[0], strlen(words[0]));
-                docs->port = w->port;
-                docs->path = *word;
-                check_path(w, *word);
-            }
-            int failed = pass ? get(docs) : EXIT_DONE;
+    size_t room = w->unix_socket.len ? 1 : DIAL_KNOWN * (urls ? n : 1);
+    for (int pass = CHECK; pass <= GET; pass++) {
+        if (pass == LOOK_UP && w->confine)
+            w->known = confine_room(w->msg, room);
+        if (pass == GET && w->confine)
+            confine(w->msg, &(struct confine){.work = CONFINE_CONNECT, .to = w->known, .n = room});
+        for (size_t i = 0; i < n - !urls; i++) {
+            take_word(docs, words, i, urls);
+            int failed = pass == LOOK_UP && w->confine ? look_up(docs) : EXIT_DONE;
+            if (pass == GET && (!w->confine || docs->known->len))
+                failed = get(docs);
             status = status ? status : failed;
-            if (urls)
-                free((char *)docs->path);
         }
+    }
+    free(docs->url_path);
     free(docs);
     return status;
 }
@@ -465,6 +461,10 @@ static void take_option(struct webget *w, int row, const struct opts *o)
     case OPT_PROGRESS:
         w->progress = true;
         break;
+    case OPT_CONFINE:
+        confine_check(w->msg);
+        w->confine = true;
+        break;
     }
 }
 
@@ -494,7 +494,7 @@ static int webget_main(struct msg *m, int argc, char **argv)
         msg_usage(m, "missing DOCUMENT for host '%s'; a URL begins with http://", *argv);
     w.to_terminal = isatty(STDOUT_FILENO);
     sigs_catch(SIGPIPE); /* a broken stdout is told apart from a broken connection */
-    return run(&w, argv);
+    return run(&w, argv, (size_t)(argc - o.first));
 }
 
 const struct applet applet_webget = {.cli = &cli, .theme = THEME_SOCKETS, .main = webget_main};

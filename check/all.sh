@@ -33,7 +33,7 @@ must sh check/manpages.sh "$build"
 
 if have clang-format; then
   step "layout of the code"
-  must clang-format --dry-run -Werror applets/*.c common/*/*.[ch] bench/*.[ch] bats/helper/*.c
+  must clang-format --dry-run -Werror applets/*.c common/*/*.[ch] bench/*.[ch] bats/helper/*.c check/*.c
 fi
 if have shellcheck; then
   step "shell scripts"
@@ -60,12 +60,12 @@ for compiler in gcc clang; do
 done
 if have musl-gcc; then
   step "static build with musl, of at most 360 KiB"
-  must make -s -j "$jobs" B="$build" static
+  must make -s -j "$jobs" B="$build" ALSO="$build/static/try-escape" static
   must test "$(wc -c <"$build/static/ipcbox")" -le 368640
   step "tests of the static build: those with no word of libc's in them, and no signal that is musl's own"
   ln -sfn ../helper "$build/static/helper"
   must env BATS_FLAGS='--filter-tags !long' sh bats/helper/run.sh "$build/static" bats/all.bats bats/alive.bats bats/daemonize.bats bats/deadline.bats \
-    bats/killpg.bats bats/load.bats bats/lockrun.bats bats/lockrun-slots.bats bats/open2.bats bats/open3.bats \
+    bats/confine.bats bats/killpg.bats bats/load.bats bats/lockrun.bats bats/lockrun-slots.bats bats/open2.bats bats/open3.bats \
     bats/pipecat.bats bats/relay.bats bats/safepipe-life.bats bats/safepipe-status.bats bats/shmdemo.bats \
     bats/sigtrap-actions.bats bats/tcpserver-load.bats bats/tcpserver-rules.bats
 fi

@@ -12,6 +12,13 @@ void date_local(struct buf *b, time_t when)
             t.tm_hour, t.tm_min, t.tm_sec, t.tm_year + 1900LL);
 }
 
+void date_syslog(struct buf *b, time_t when)
+{
+    struct tm t;
+    if (localtime_r(&when, &t))
+        buf_fmt(b, "%.3s %2d %02d:%02d:%02d", months[t.tm_mon], t.tm_mday, t.tm_hour, t.tm_min, t.tm_sec);
+}
+
 void date_utc(struct buf *b, time_t when)
 {
     struct tm t;

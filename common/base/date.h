@@ -12,6 +12,9 @@
 /* "Sun Sep  9 01:46:40 2001", in the local zone: as ctime(3), without its newline. */
 void date_local(struct buf *b, time_t when);
 
+/* "Sep  9 01:46:40", in the local zone (RFC 3164). */
+void date_syslog(struct buf *b, time_t when);
+
 /* "2001-09-09T01:46:40Z" (RFC 3339). */
 void date_utc(struct buf *b, time_t when);
 

@@ -10,21 +10,20 @@
 #include <unistd.h>
 
 #include "base/buf.h"
+#include "base/date.h"
 #include "base/fd.h"
 
 void devlog_send(int severity, const char *tag, const char *text)
 {
-    char mem[1024], date[32];
+    char mem[1024];
     struct buf line = BUF(mem);
-    struct tm tm;
     const struct sockaddr_un address = {.sun_family = AF_UNIX, .sun_path = "/dev/log"};
-    time_t now = time(NULL);
     int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd < 0)
         return;
-    if (!localtime_r(&now, &tm) || !strftime(date, sizeof date, "%b %e %H:%M:%S", &tm))
-        *date = '\0';
-    buf_fmt(&line, "<%d>%s %s[%ld]: %s", LOG_DAEMON | severity, date, tag, (long)getpid(), text);
+    buf_fmt(&line, "<%d>", LOG_DAEMON | severity);
+    date_syslog(&line, time(NULL));
+    buf_fmt(&line, " %s[%ld]: %s", tag, (long)getpid(), text);
     sendto(fd, line.mem, line.len, MSG_NOSIGNAL, (const struct sockaddr *)&address, sizeof address);
     fd_close(&fd);
 }

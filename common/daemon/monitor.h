@@ -25,7 +25,8 @@ struct monitor {
     struct pidfile prog_pid, own_pid;
     struct place lock_place; /* of lock_path */
     const char *lock_path, *out_path, *err_path, *log_path, *directory;
-    bool append, foreground, supervise, has_umask, has_grace, leave; /* leave: PROG goes on without us */
+    bool append, foreground, supervise, has_umask, has_grace, no_new_privs,
+        leave; /* leave: PROG goes on without us */
     mode_t umask;
     uint64_t log_size;
     unsigned log_keep;

@@ -8,10 +8,10 @@
 #include <poll.h>
 #include <signal.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/date.h"
 #include "base/fd.h"
 #include "daemon/monitor.h"
 #include "base/num.h"
@@ -44,15 +44,6 @@ static int watch_holder(struct watch *w, const struct place *place)
 
 /* ---- status ---- */
 
-static void add_time(struct buf *out, int64_t seconds)
-{
-    char text[64];
-    struct tm tm;
-    time_t when = (time_t)seconds;
-    if (gmtime_r(&when, &tm) && strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &tm))
-        buf_text(out, text);
-}
-
 static void add_last_end(struct buf *out, const struct monitor_status *s)
 {
     char name[SIGNUM_SIZE];
@@ -70,7 +61,7 @@ static void add_last_end(struct buf *out, const struct monitor_status *s)
         break;
     }
     buf_text(out, " at ");
-    add_time(out, s->ended);
+    date_utc(out, (time_t)s->ended);
 }
 
 /* PROG's pid from the pidfile, where the monitor can't be asked: if that is a child of the monitor. 0: none.
@@ -102,7 +93,7 @@ static void describe(const struct monitor_control *c, pid_t monitor, const char 
     }
     if (s.phase == PHASE_RESTARTING && s.next_start) {
         buf_text(out, ", next start at ");
-        add_time(out, s.next_start);
+        date_utc(out, (time_t)s.next_start);
     }
     buf_char(out, '\n');
 }

@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -28,6 +29,8 @@ int monitor_prog_start(struct monitor *m)
 {
     int ready[2] = {-1, -1}, null = open("/dev/null", O_RDWR | O_CLOEXEC);
     int failed = 0;
+    if (m->no_new_privs && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0) /* PROG inherits it */
+        return fail(m, "prctl", "PR_SET_NO_NEW_PRIVS");
     if (null < 0 || fd_raise(&null, PROG_FDS) < 0)
         return fail(m, "open", "/dev/null");
     int done = m->ready == READY_FD && !m->is_up ? pipe2(ready, O_CLOEXEC) : 0;

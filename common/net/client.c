@@ -50,6 +50,9 @@ void client_option(struct client_options *c, struct msg *m, int row)
     case OPT_PROGRESS:
         c->progress = true;
         break;
+    case OPT_CONFINE:
+        c->confine = true;
+        break;
     }
 }
 
@@ -57,6 +60,10 @@ void client_check_options(const struct client_options *c, const struct msg *m, c
 {
     if (c->progress && prog)
         msg_usage(m, "--progress and PROG cannot be combined");
+    if (c->confine && prog)
+        msg_usage(m, "--confine and PROG cannot be combined");
+    if (c->confine)
+        confine_check(m);
 }
 
 int client_check(const struct msg *m, const char *name)

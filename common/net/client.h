@@ -6,9 +6,11 @@
 
 #include "base/env.h"
 #include "cli/opts.h"
+#include "net/confine.h"
 
 /* The options of both clients, first in each applet's list. */
 #define CLIENT_OPTIONS(X)                                                    \
+    CONFINE_OPTION(X)                                                        \
     X(QUIET, 'q', "quiet", NULL, "print only fatal errors")                  \
     X(ERRORS, 'Q', "errors", NULL, "print errors (default)")                 \
     X(VERBOSE, 'v', "verbose", NULL, "also print when a connection is made") \
@@ -16,13 +18,16 @@
     X(PROGRESS, 0, "progress", NULL, "without PROG: report progress every second")
 
 struct client_options {
-    bool retry, progress;
+    bool retry, progress, confine;
 };
 
 /* Takes an option whose row is one of CLIENT_OPTIONS. */
 void client_option(struct client_options *c, struct msg *m, int row);
 
-/* Ends the process when --progress is asked for together with a program. */
+/*
+ * Ends the process when --progress or --confine is asked for together with a program, or --confine where it
+ * can't be had.
+ */
 void client_check_options(const struct client_options *c, const struct msg *m, const char *prog);
 
 /*

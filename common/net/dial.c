@@ -6,6 +6,7 @@
 #include "net/dial.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/time.h>
 
@@ -58,11 +59,35 @@ static bool local_fits(const struct dial *d, int family)
     return !d->local.len || addr_family(&d->local) == family;
 }
 
+static const char *host_of(const struct dial *d)
+{
+    return !*d->host || !strcmp(d->host, "0") ? "127.0.0.1" : d->host;
+}
+
+/* The addresses of a family that are known. 0, or -1 with errno. */
+static int take_known(const struct dial *d, int family, struct resolved *answer)
+{
+    answer->addrs = calloc(DIAL_KNOWN, sizeof *answer->addrs);
+    for (int i = 0; answer->addrs && i < DIAL_KNOWN && d->known[i].len; i++)
+        if (addr_family(&d->known[i]) == family)
+            answer->addrs[answer->n++] = d->known[i];
+    return answer->addrs ? 0 : -1;
+}
+
+/* The address as connect(2) gets it: the known one, which is where a confined process may connect to. */
+static const struct sockaddr *as_known(const struct dial *d, const struct addr *to)
+{
+    for (int i = 0; d->known && i < DIAL_KNOWN; i++)
+        if (d->known[i].len == to->len && !memcmp(&d->known[i].u, &to->u, to->len))
+            return &d->known[i].u.sa;
+    return &to->u.sa;
+}
+
 /* Starts what look-ups are needed. */
 static void look_up(struct race *r)
 {
     const struct dial *d = r->dial;
-    const char *host = !*d->host || !strcmp(d->host, "0") ? "127.0.0.1" : d->host;
+    const char *host = host_of(d);
     struct addr numeric;
     bool is_number = addr_parse_ip(&numeric, host, d->port);
     for (int i = 0; i < 2; i++) {
@@ -70,7 +95,9 @@ static void look_up(struct race *r)
         side->lookup.fd = -1;
         if ((d->family != AF_UNSPEC && d->family != families[i]) || !local_fits(d, families[i]))
             continue;
-        if (is_number && addr_family(&numeric) == families[i]) {
+        if (d->known) {
+            r->err = take_known(d, families[i], &side->answer) < 0 ? ENOMEM : 0;
+        } else if (is_number && addr_family(&numeric) == families[i]) {
             resolve_one(&side->answer, &numeric);
             r->err = side->answer.error ? ENOMEM : 0;
         } else if (!is_number && resolve_start(&side->lookup, host, d->port, families[i]) < 0) {
@@ -102,11 +129,11 @@ static int begin_socket(const struct dial *d, const struct addr *to)
 }
 
 /* connect(2) without waiting: 0 when connected, -1 with EINPROGRESS when under way. */
-static int begin_connect(int fd, const struct addr *to)
+static int begin_connect(int fd, const struct sockaddr *to, socklen_t len)
 {
     int done;
     do
-        done = connect(fd, &to->u.sa, to->len);
+        done = connect(fd, to, len);
     while (done < 0 && errno == EINTR); /* the next call tells how far it is */
     if (done < 0 && errno == EALREADY)
         errno = EINPROGRESS;
@@ -150,7 +177,7 @@ static int start_due(struct race *r, struct addr *peer)
             r->err = ETIMEDOUT;
         }
         int fd = begin_socket(r->dial, to);
-        int done = fd < 0 ? -1 : begin_connect(fd, to);
+        int done = fd < 0 ? -1 : begin_connect(fd, as_known(r->dial, to), to->len);
         if (done == 0) {
             *peer = *to;
             return fd;
@@ -311,6 +338,40 @@ int dial_tcp(const struct dial *d, struct addr *peer, struct dial_failure *failu
         sigs_sleep(NULL, 0, clock_first(pause, clock_left(d->deadline)));
         pause = clock_first(pause * 2, RETRY_MAX_MS * CLOCK_MS);
     }
+}
+
+int dial_look_up(struct dial *d, struct addr *known, struct dial_failure *failure)
+{
+    struct race r = {.dial = d};
+    struct resolved answer;
+    if (resolve_wait(host_of(d), d->port, d->family, d->deadline, &answer) < 0) {
+        r.err = answer.error ? 0 : errno;
+        r.lookup_error = resolve_reason(&answer);
+        describe_failure(d, &r, failure);
+        return -1;
+    }
+    bool fits = answer.n <= DIAL_KNOWN;
+    if (fits)
+        memcpy(known, answer.addrs, (size_t)answer.n * sizeof *known);
+    resolve_free(&answer);
+    d->known = known;
+    if (fits)
+        return 0;
+    r.lookup_error = "it has more addresses than --confine has room for";
+    describe_failure(d, &r, failure);
+    return -1;
+}
+
+int dial_send(int fd, const char *bytes, size_t n, int64_t deadline)
+{
+    while (n) {
+        ssize_t done = send(fd, bytes, n, MSG_NOSIGNAL);
+        if (done < 0 && (errno != EAGAIN || sigs_wait(fd, POLLOUT, deadline) < 0))
+            return -1;
+        bytes += done > 0 ? done : 0;
+        n -= done > 0 ? (size_t)done : 0;
+    }
+    return 0;
 }
 
 /* ---- Unix sockets ---- */

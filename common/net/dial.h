@@ -12,7 +12,8 @@ struct dial {
     int family;        /* AF_UNSPEC, AF_INET, AF_INET6 */
     struct addr local; /* to bind to; length 0: none. With only a port set: local_port */
     uint16_t local_port;
-    bool retry; /* begin again, until the deadline, when nobody answers */
+    bool retry;               /* begin again, until the deadline, when nobody answers */
+    const struct addr *known; /* of dial_look_up: no lookups, and connect(2) gets these; NULL: none */
     int64_t deadline;
 };
 
@@ -28,6 +29,17 @@ struct dial_failure {
  * *failure says what the matter was.
  */
 int dial_tcp(const struct dial *d, struct addr *peer, struct dial_failure *failure);
+
+enum { DIAL_KNOWN = 64 };
+
+/*
+ * Looks the host up beforehand, for a process that can't do so later (confine.h): what is found is put into
+ * known, which has room for DIAL_KNOWN, and used by dial_tcp. 0, or -1 as there.
+ */
+int dial_look_up(struct dial *d, struct addr *known, struct dial_failure *failure);
+
+/* Sends all on a non-blocking socket, until the deadline. 0, or -1 with errno. Without SIGPIPE. */
+int dial_send(int fd, const char *bytes, size_t n, int64_t deadline);
 
 /*
  * A connected Unix stream socket, close-on-exec and the caller's to close. `retry`: also while nobody is

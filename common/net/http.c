@@ -110,3 +110,72 @@ const char *http_header(const char *head, size_t n, size_t *at, const char *name
     }
     return NULL;
 }
+
+const char *http_split_url(struct http_url *u, const char *url)
+{
+    static const char scheme[] = "http://";
+    uint64_t port = 0;
+    if (strncasecmp(url, scheme, strlen(scheme)) != 0)
+        return "only http is supported";
+    const char *host = url + strlen(scheme), *rest = host + strcspn(host, "/?#");
+    const char *end = *host == '[' ? memchr(host, ']', (size_t)(rest - host)) : NULL;
+    const char *colon = memchr(end ? end : host, ':', (size_t)(rest - (end ? end : host)));
+    if (*host == '[' && !end)
+        return "missing ] after the address";
+    if (colon && !num_u64n(colon + 1, (size_t)(rest - colon - 1), 1, UINT16_MAX, &port))
+        return "expected a port from 1 to 65535";
+    const char *host_end = colon ? colon : rest;
+    if (end && end + 1 != host_end)
+        return "expected a port or a path after ]";
+    host += end != NULL;
+    *u = (struct http_url){.host = host,
+        .host_len = (size_t)((end ? end : host_end) - host),
+        .port = (uint16_t)port,
+        .path = rest,
+        .path_len = strcspn(rest, "#")};
+    return NULL;
+}
+
+const char *http_body_length(const char *head, size_t n, bool *has_length, uint64_t *length)
+{
+    size_t at = 0, len;
+    const char *value;
+    uint64_t one;
+    *has_length = false;
+    while ((value = http_header(head, n, &at, "Content-Length", &len))) {
+        if (!num_u64n(value, len, 0, INT64_MAX, &one) || (*has_length && one != *length))
+            return "invalid Content-Length";
+        *has_length = true;
+        *length = one;
+    }
+    at = 0;
+    while ((value = http_header(head, n, &at, "Transfer-Encoding", &len)))
+        if (len != 8 || strncasecmp(value, "identity", len) != 0)
+            return "unsupported Transfer-Encoding, which HTTP/1.0 does not have";
+    return NULL;
+}
+
+void http_put_request(struct buf *b, const char *path, const char *host, uint16_t port)
+{
+    buf_fmt(b, "GET %s HTTP/1.0\r\n", path);
+    if (!host)
+        return;
+    int len = (int)strcspn(host, "%"); /* the interface of a link-local address is ours alone */
+    bool brackets = strchr(host, ':') != NULL;
+    buf_fmt(b, "Host: %s%.*s%s", brackets ? "[" : "", len, host, brackets ? "]" : "");
+    if (port != HTTP_PORT)
+        buf_fmt(b, ":%u", port);
+    buf_text(b, "\r\n");
+}
+
+void http_escape_head(struct buf *b, const char *head, size_t n)
+{
+    for (size_t at = 0; at < n;) {
+        size_t line = strcspn(head + at, "\r\n");
+        buf_escaped(b, head + at, line);
+        at += line;
+        at += strspn(head + at, "\r");
+        at += head[at] == '\n';
+        buf_char(b, '\n');
+    }
+}

@@ -35,3 +35,32 @@ int64_t udp_arrival(struct msghdr *h)
             memcpy(&t, CMSG_DATA(c), sizeof t);
     return t.tv_sec * CLOCK_SECOND + t.tv_nsec;
 }
+
+int udp_receive(int fd, struct udp_batch *b)
+{
+    for (int i = 0; i < UDP_BATCH; i++) {
+        b->v[i] = (struct iovec){.iov_base = b->packets[i], .iov_len = sizeof b->packets[i]};
+        b->heads[i] = (struct mmsghdr){.msg_hdr = {.msg_name = &b->from[i].u,
+                                           .msg_namelen = sizeof b->from[i].u,
+                                           .msg_iov = &b->v[i],
+                                           .msg_iovlen = 1,
+                                           .msg_control = b->control[i],
+                                           .msg_controllen = sizeof b->control[i]}};
+    }
+    int n = recvmmsg(fd, b->heads, UDP_BATCH, MSG_DONTWAIT, NULL);
+    for (int i = 0; i < n; i++)
+        b->from[i].len = b->heads[i].msg_hdr.msg_namelen;
+    return n;
+}
+
+int64_t udp_wait_after(unsigned tries, uint32_t *dice)
+{
+    enum { FIRST_WAIT_MS = 250, LAST_WAIT_MS = 2000 };
+    int64_t wait = FIRST_WAIT_MS;
+    while (--tries && wait < LAST_WAIT_MS)
+        wait += wait / 2;
+    if (wait > LAST_WAIT_MS)
+        wait = LAST_WAIT_MS;
+    *dice = *dice * 1664525 + 1013904223;
+    return wait * CLOCK_MS * (75 + (*dice >> 16) % 50) / 100;
+}

@@ -35,11 +35,7 @@ void notify_option(struct notify *n, int row, const struct opts *o)
     }
 }
 
-/*
- * A socket that is connected to $NOTIFY_SOCKET (poll(2) knows nothing of the queue of one that is not): the
- * caller's to close. -1 with errno, 0 when there is none.
- */
-static int connect_manager(void)
+int notify_connect(void)
 {
     const char *path = getenv("NOTIFY_SOCKET");
     struct sockaddr_un to = {.sun_family = AF_UNIX};
@@ -157,7 +153,7 @@ static int keep(char *to, size_t size, const char *text)
 int notify_ready(struct notify *n, const char *state, const char *line, const char **object)
 {
     *object = "NOTIFY_SOCKET";
-    if (keep(n->state, sizeof n->state, state) < 0 || (n->manager = connect_manager()) < 0)
+    if (keep(n->state, sizeof n->state, state) < 0 || (n->manager = notify_connect()) < 0)
         return -1;
     if (n->manager == 0)
         n->manager = -1;
@@ -174,7 +170,7 @@ int notify_ready(struct notify *n, const char *state, const char *line, const ch
 
 int notify_pass(const char *state, bool *stalled)
 {
-    int fd = connect_manager(), done = 0;
+    int fd = notify_connect(), done = 0;
     if (fd > 0) {
         done = speak_to(fd, state, strlen(state), stalled);
         close(fd);
@@ -184,5 +180,5 @@ int notify_pass(const char *state, bool *stalled)
 
 void notify_stopping(void)
 {
-    notify_pass("STOPPING=1", &(bool){false});
+    notify_pass(NOTIFY_STOPPING, &(bool){false});
 }

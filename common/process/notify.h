@@ -52,5 +52,12 @@ int64_t notify_tend(struct notify *n, const struct msg *m);
  */
 int notify_pass(const char *state, bool *stalled);
 void notify_stopping(void);
+#define NOTIFY_STOPPING "STOPPING=1"
+
+/*
+ * A socket that is connected to $NOTIFY_SOCKET (poll(2) knows nothing of the queue of one that is not): the
+ * caller's to close. -1 with errno, 0 when there is none.
+ */
+int notify_connect(void);
 
 #endif

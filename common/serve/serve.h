@@ -26,6 +26,7 @@
     X(PER_CLIENT, 'C', "per-client", "N[:MESSAGE]",                                                   \
         "serve at most N connections per client; send others MESSAGE")                                \
     USER_OPTIONS(X, "switch to USER and its groups once listening", "switch to GROUP once listening") \
+    X(NO_NEW_PRIVS, 0, "no-new-privs", NULL, "deny programs the privileges of set-user-ID files")     \
     X(USER_ENV, 'U', "user-from-env", NULL, "switch to the ids in $UID and $GID once listening")      \
     X(QUIET, 'q', "quiet", NULL, "print only fatal errors")                                           \
     X(ERRORS, 'Q', "errors", NULL, "print errors (default)")                                          \
@@ -83,7 +84,7 @@ struct serve_asked {
     char *per_client_message; /* of -C N:MSG, its \r, \n, \t and \\ understood */
     unsigned long limit, per_client, max;
     int backlog;
-    bool inherit, drain_set;
+    bool inherit, drain_set, no_new_privs;
     int64_t drain;
     int64_t preamble_time; /* the applet's to set, with kind->preamble */
 };

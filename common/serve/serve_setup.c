@@ -8,6 +8,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -113,6 +114,9 @@ void serve_option(struct serve *s, int row, const struct opts *o)
     case OPT_USER:
     case OPT_GROUP:
         user_option(&s->asked.user, row - OPT_USER, o);
+        break;
+    case OPT_NO_NEW_PRIVS:
+        s->asked.no_new_privs = true;
         break;
     case OPT_USER_ENV:
         take_user_from_env(s, o);
@@ -255,6 +259,8 @@ int serve_run(struct serve *s, const char *where, const char *path, char **argv)
         return msg_fatal(s->msg, EXIT_SYSTEM, "open", "/dev/null", errno);
     if (user_become(&s->asked.user) < 0)
         return msg_fatal(s->msg, EXIT_SYSTEM, "change user", NULL, errno);
+    if (s->asked.no_new_privs && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0) /* programs inherit it */
+        return msg_fatal(s->msg, EXIT_SYSTEM, "prctl", "PR_SET_NO_NEW_PRIVS", errno);
     if ((failed = prepare_program(s, path, argv)) || (failed = prepare_environment(s)))
         return failed;
     s->polls = malloc((size_t)s->listeners * sizeof *s->polls);
