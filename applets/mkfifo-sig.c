@@ -2,7 +2,7 @@
  * mkfifo-sig - a file that is a program: each reader of a FIFO gets fresh output of PROG, or FILE as it is.
  *
  * perlipc's signature server, without its races: it learns from the kernel when readers come, have read and
- * go (common/fifo.c), so it neither sleeps between two nor gives one of them two answers.
+ * go (pipe/fifo.c), so it neither sleeps between two nor gives one of them two answers.
  */
 #include "cli/applet.h"
 

@@ -9,21 +9,18 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <pwd.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/fd.h"
-#include "base/place.h"
-#include "process/lock.h"
 #include "process/reap.h"
 #include "serve/serve.h"
 #include "net/addr_words.h"
+#include "net/socket_file.h"
 #include "net/ucspi.h"
 #include "process/worker.h"
 
@@ -41,85 +38,14 @@ struct unixserver {
     struct msg *msg;
     struct serve serve;
     struct ucspi ucspi;
-    struct user owner;
-    struct place place;
-    int lock; /* on what happens at the place */
-    bool mode_is_set;
-    unsigned mode;
-    const char *path;    /* of the socket file that we made, or NULL */
-    struct addr address; /* length 0: inherited, ask each connection */
-    struct stat made;    /* what we made at path */
-    pid_t server;        /* ourselves, for the keeper */
-    bool left;           /* it could not be removed */
-    pid_t keeper;        /* removes the file when we have dropped the right to; 0: none */
-    int keeper_fd;       /* closed when we end */
+    struct socket_file file; /* length 0 of its address: inherited, ask each connection */
+    pid_t server;            /* ourselves, for the keeper */
+    bool left;               /* it could not be removed */
+    pid_t keeper;            /* removes the file when we have dropped the right to; 0: none */
+    int keeper_fd;           /* closed when we end */
 };
 
 /* ---- the socket file ---- */
-
-/* What was begun is taken back. */
-static _Noreturn void die_why(const struct unixserver *u, const char *action, const char *path, int err)
-{
-    if (u->path)
-        unlinkat(u->place.dir, u->place.name, 0);
-    lock_change_end(&u->place, &(int){u->lock});
-    msg_die(u->msg, EXIT_SYSTEM, action, path, err);
-}
-
-static _Noreturn void die(const struct unixserver *u, const char *action, const char *path)
-{
-    die_why(u, action, path, errno);
-}
-
-/*
- * Whether a socket file has a server, found out without disturbing it: a datagram socket can't be connected
- * to a stream socket that lives (EPROTOTYPE), and nothing can to one that is dead (ECONNREFUSED).
- */
-static bool is_alive(const struct addr *a)
-{
-    int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-    if (fd < 0)
-        return true; /* not known: leave it alone */
-    bool dead = connect(fd, &a->u.sa, a->len) < 0 && (errno == ECONNREFUSED || errno == ENOENT);
-    fd_close(&fd);
-    return !dead;
-}
-
-/* Makes way for our socket: only a dead socket is removed. */
-static void clear_path(const struct unixserver *u, const char *path)
-{
-    struct stat st;
-    if (place_look(&u->place, &st) < 0) {
-        if (errno != ENOENT)
-            die(u, "stat", path);
-        return;
-    }
-    if (!S_ISSOCK(st.st_mode))
-        die_why(u, "refuse to replace what is not a socket:", path, EEXIST);
-    if (!place_is_trusted(&u->place, &st))
-        die_why(u, "refuse to replace", path, errno);
-    if (is_alive(&u->address))
-        die_why(u, "refuse to replace a live socket:", path, EADDRINUSE);
-    if (unlinkat(u->place.dir, u->place.name, 0) < 0)
-        die(u, "remove the dead socket", path);
-}
-
-/*
- * Removes the file if it is still the one that we made. While our socket is open its inode number can't be
- * another's; once it is closed, a successor may have got it, so a live socket stays. 0, or -1 with errno.
- */
-static int remove_ours(const struct unixserver *u, bool open)
-{
-    struct stat now;
-    int lock = lock_change(&u->place);
-    int done = place_look(&u->place, &now);
-    if (done < 0 && errno == ENOENT)
-        done = 0;
-    else if (done == 0 && place_is_same_file(&now, &u->made) && (open || !is_alive(&u->address)))
-        done = unlinkat(u->place.dir, u->place.name, 0);
-    lock_change_end(&u->place, &lock);
-    return done;
-}
 
 /* The keeper's work: when the server is gone, however, so is its file. A byte means an orderly exit. */
 static int keep(void *arg)
@@ -127,16 +53,16 @@ static int keep(void *arg)
     struct unixserver *u = arg;
     char end;
     enum { PIPE, PLACE, FIRST_UNUSED };
-    if (dup2(u->keeper_fd, PIPE) < 0 || dup2(u->place.dir, PLACE) < 0)
+    if (dup2(u->keeper_fd, PIPE) < 0 || dup2(u->file.place.dir, PLACE) < 0)
         return EXIT_SYSTEM;
-    u->place.dir = PLACE;
+    u->file.place.dir = PLACE;
     fd_close_from(FIRST_UNUSED);
     bool orderly = fd_read(PIPE, &end, 1) == 1;
     /* a dying process closes this pipe before or after its listener; it is dead once we have another parent
      */
     while (!orderly && getppid() == u->server)
         poll(NULL, 0, KEEPER_LOOK_MS);
-    return remove_ours(u, orderly) < 0 ? EXIT_SYSTEM : EXIT_DONE;
+    return socket_file_remove(&u->file, orderly) < 0 ? EXIT_SYSTEM : EXIT_DONE;
 }
 
 /* For -u: a process that keeps the right to remove the file and does nothing else. */
@@ -150,146 +76,33 @@ static void start_keeper(struct unixserver *u)
     }
     if (u->keeper <= 0) {
         int err = errno;
-        remove_ours(u, true);
-        msg_die(u->msg, EXIT_SYSTEM, "start the keeper of", u->path, err);
+        socket_file_remove(&u->file, true);
+        msg_die(u->msg, EXIT_SYSTEM, "start the keeper of", u->file.path, err);
     }
     close(fds[0]);
     u->keeper_fd = fds[1];
 }
 
-/* bind(2) with the right mode from the first moment. */
-static int bind_with_mode(const struct unixserver *u, int fd, const struct addr *a)
-{
-    mode_t before = 0;
-    if (u->mode_is_set)
-        before = umask(~u->mode & 0777);
-    int done = bind(fd, &a->u.sa, a->len), err = errno;
-    if (u->mode_is_set)
-        umask(before);
-    errno = err;
-    return done;
-}
-
-/* bind(2) in a directory that has no path for it but to go there. */
-static int bind_in(const struct unixserver *u, int fd, int directory)
-{
-    struct addr a = {.len = sizeof a.u.un, .u.un.sun_family = AF_UNIX};
-    int here = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
-    int done = here < 0 ? -1 : fchdir(directory);
-    if (done == 0) {
-        memcpy(a.u.un.sun_path, u->place.name, strlen(u->place.name)); /* it is shorter than the path */
-        done = bind_with_mode(u, fd, &a);
-        int err = errno;
-        if (fchdir(here) < 0)
-            done = -1;
-        else
-            errno = err;
-    }
-    fd_close(&here);
-    return done;
-}
-
-/* A directory of our own, 0700, beside the socket's place; one that is there was left by one of us that was
- * killed. An fd to close, or -1 with errno. */
-static int make_private_directory(const struct unixserver *u, const char *name)
-{
-    struct stat st;
-    if (mkdirat(u->place.dir, name, 0700) < 0 && errno != EEXIST)
-        return -1;
-    int fd = openat(u->place.dir, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    errno = PLACE_FOREIGN;
-    if (fd < 0 || fstat(fd, &st) < 0 || st.st_uid != geteuid() || st.st_mode & 077)
-        fd_close(&fd);
-    else
-        unlinkat(fd, u->place.name, 0);
-    return fd;
-}
-
-static int give_to_owner(struct unixserver *u, int directory)
-{
-    const struct user *to = &u->owner;
-    int fd = openat(directory, u->place.name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
-    int done = fd < 0 ? -1
-                      : fchownat(fd, "", to->has_uid ? to->uid : (uid_t)-1, to->has_gid ? to->gid : (gid_t)-1,
-                            AT_EMPTY_PATH);
-    if (done == 0)
-        done = fstat(fd, &u->made);
-    fd_close(&fd);
-    return done;
-}
-
-/*
- * -o: in a directory that its owner can write, a name may be another file's by the time that we chown it. So
- * the socket is made and given away where nobody else can be, and gets its name when it is done.
- */
-static int bind_for_owner(struct unixserver *u, int fd)
-{
-    char name[PLACE_NAME_SIZE];
-    int directory = place_beside(&u->place, "new", name) ? make_private_directory(u, name) : -1;
-    if (directory < 0)
-        return -1;
-    int done = bind_in(u, fd, directory);
-    if (done == 0)
-        done = give_to_owner(u, directory);
-    if (done == 0)
-        done = linkat(directory, u->place.name, u->place.dir, u->place.name, 0);
-    int err = errno;
-    unlinkat(directory, u->place.name, 0);
-    unlinkat(u->place.dir, name, AT_REMOVEDIR);
-    fd_close(&directory);
-    errno = err;
-    return done;
-}
-
-static int bind_here(struct unixserver *u, int fd)
-{
-    if (u->owner.has_uid || u->owner.has_gid)
-        return bind_for_owner(u, fd);
-    int done = bind_with_mode(u, fd, &u->address);
-    if (done == 0 && (done = place_look(&u->place, &u->made)) == 0 && u->made.st_uid != geteuid()) {
-        errno = PLACE_FOREIGN;
-        return -1;
-    }
-    return done;
-}
-
-/* Before listen(2), nobody can connect. */
-static void bind_file(struct unixserver *u, int fd, const char *path)
-{
-    if (place_open(&u->place, path) < 0)
-        exit(msg_fatal_file(u->msg, "open the directory of", path, errno));
-    u->lock = lock_change(&u->place);
-    if (u->lock < 0 && sigs_ending_came())
-        sigs_die(sigs_take_ending(NULL));
-    if (u->lock < 0)
-        exit(msg_fatal_file(u->msg, "lock", path, errno));
-    clear_path(u, path);
-    if (bind_here(u, fd) < 0)
-        die(u, "bind", path);
-    u->path = path;
-    if (listen(fd, u->serve.asked.backlog) < 0)
-        die(u, "listen on", path);
-    lock_change_end(&u->place, &u->lock);
-    if (u->serve.asked.user.has_uid || u->serve.asked.user.has_gid)
-        start_keeper(u);
-}
-
 static void listen_at(struct unixserver *u, const char *path)
 {
-    addr_unix_operand(&u->address, u->msg, path);
+    addr_unix_operand(&u->file.address, u->msg, path);
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd < 0)
         msg_die_sys(u->msg, "socket", NULL);
-    if (*path != '@')
-        bind_file(u, fd, path);
-    else if (bind(fd, &u->address.u.sa, u->address.len) < 0 || listen(fd, u->serve.asked.backlog) < 0)
+    if (*path != '@') {
+        u->file.path = path;
+        socket_file_bind(&u->file, fd, u->serve.asked.backlog);
+        if (u->serve.asked.user.has_uid || u->serve.asked.user.has_gid)
+            start_keeper(u);
+    } else if (bind(fd, &u->file.address.u.sa, u->file.address.len) < 0 ||
+               listen(fd, u->serve.asked.backlog) < 0)
         msg_die_sys(u->msg, "bind", path);
     serve_listener(&u->serve, fd, false);
 }
 
 static void say_left(struct unixserver *u, const char *why)
 {
-    msg_error_why(u->msg, "remove", u->path, why);
+    msg_error_why(u->msg, "remove", u->file.path, why);
     u->left = true;
 }
 
@@ -303,11 +116,11 @@ static void clean_up(void *owner)
         int end = reap_wait(u->keeper); /* -1: it has been reaped before, as it ended without being told */
         if (end)
             say_left(u, end > 0 && WIFEXITED(end) ? "its keeper could not" : "its keeper was killed");
-    } else if (u->path && remove_ours(u, true) < 0) {
+    } else if (u->file.is_made && socket_file_remove(&u->file, true) < 0) {
         say_left(u, place_error(errno));
     }
     u->keeper = 0;
-    u->path = NULL;
+    u->file.is_made = false;
 }
 
 /* ---- a connection ---- */
@@ -323,7 +136,7 @@ static void say_client(const struct serve_conn *c, struct buf *text)
 static bool identify(void *owner, struct serve_conn *c)
 {
     struct unixserver *u = owner;
-    c->local = u->address;
+    c->local = u->file.address;
     if (!c->local.len && addr_local(&c->local, c->fd) < 0)
         msg_error(u->msg, "getsockname", NULL, errno);
     if (ucspi_peer(c->fd, &c->peer) < 0)
@@ -388,14 +201,15 @@ static void take_option(struct unixserver *u, int row, const struct opts *o)
         serve_option(&u->serve, row, o);
         break;
     case OPT_OWNER:
-        wrong = *o->arg == ':' ? user_parse_group(&u->owner, o->arg + 1) : user_parse(&u->owner, o->arg);
+        wrong = *o->arg == ':' ? user_parse_group(&u->file.owner, o->arg + 1)
+                               : user_parse(&u->file.owner, o->arg);
         if (wrong)
             opts_wrong(o, wrong);
         break;
     case OPT_MODE:
-        u->mode = opts_mode(o);
-        u->mode_is_set = true;
-        if (u->mode & ~0777U)
+        u->file.mode = opts_mode(o);
+        u->file.mode_is_set = true;
+        if (u->file.mode & ~0777U)
             opts_wrong(o, "a socket has no set-ID or sticky bit");
         break;
     }
@@ -425,7 +239,7 @@ static int unixserver_main(struct msg *m, int argc, char **argv)
         .name = name_client,
         .closing = clean_up,
         .refresh = refresh};
-    struct unixserver u = {.msg = m, .keeper_fd = -1, .lock = -1, .place.dir = -1};
+    struct unixserver u = {.msg = m, .keeper_fd = -1, .file = {.msg = m, .lock = -1, .place.dir = -1}};
     struct opts o;
     int row;
     serve_init(&u.serve, m, &kind, &u);
@@ -440,7 +254,7 @@ static int unixserver_main(struct msg *m, int argc, char **argv)
     char inherited[ADDR_TEXT_SIZE];
     serve_check(&u.serve, argv);
     bool file = !u.serve.asked.inherit && *where != '@';
-    if (!file && (u.mode_is_set || u.owner.has_uid || u.owner.has_gid))
+    if (!file && (u.file.mode_is_set || u.file.owner.has_uid || u.file.owner.has_gid))
         msg_usage(
             m, "-p and -o need a socket file: they cannot be combined with an abstract name or --inherit");
     serve_catch_signals(); /* what ends us from here on finds its way past clean_up */

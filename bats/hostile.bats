@@ -56,7 +56,7 @@ socket_below() {
   mkdir dir
   theirs dir
   mkdir -m 700 dir/.sock.new # of one that was killed
-  : >dir/.sock.new/sock
+  make socket dir/.sock.new/sock
   start server unixserver -o "$other:$other" -p 0640 dir/sock cat
   [ "$(stat -c '%F %u %g %a' dir/sock)" = "socket $other $other 640" ]
   [ "$(ls -A dir)" = sock ]
@@ -66,7 +66,7 @@ socket_below() {
   mkdir dir/.sock.new
   theirs dir/.sock.new
   run -111 --separate-stderr unixserver -o "$other" dir/sock cat
-  [ "$stderr" = "unixserver: bind dir/sock: it belongs to another user, in a directory that others can write to" ]
+  [ "$stderr" = "unixserver: bind dir/sock: File exists" ]
 }
 
 @test "a lock that another user holds on the directory keeps nobody waiting" {
@@ -87,8 +87,6 @@ socket_below() {
   chmod 1333 dir
   start server unixserver dir/sock cat
   finish "$server"
-  start fifo mkfifo-sig dir/fifo echo
-  finish "$fifo"
   daemonized -p "$here/dir/pid" --log "$here/dir/log" --log-size 1k sleep 6303s
   run -0 daemonize --stop -p "$here/dir/pid"
   chmod 755 dir
@@ -120,24 +118,24 @@ socket_below() {
   mkdir dir
   echo precious >dir/.sock.lock
   run -111 --separate-stderr unixserver dir/sock cat
-  [ "$stderr" = "unixserver: lock dir/sock: File exists" ]
+  [ "$stderr" = "unixserver: take the lock beside dir/sock: File exists" ]
   rm dir/.sock.lock
   ln -s "$here/elsewhere" dir/.sock.lock
   run -111 --separate-stderr unixserver dir/sock cat
-  [ "$stderr" = "unixserver: lock dir/sock: a symbolic link that is not followed here" ]
+  [ "$stderr" = "unixserver: take the lock beside dir/sock: a symbolic link that is not followed here" ]
   [ ! -e elsewhere ]
 }
 
-@test "-p, -P and -l that lead to one file are a usage error, whatever the paths look like" {
+@test "-p, -P, -l and --log that lead to one file are a usage error, whatever the paths look like" {
   mkdir a
   ln -s a b
   : >one
   ln one two
   local words
-  for words in '-p a/x -P b/x' '-p a/x -l b/x' '-P a/x -l ./a/../b/x' '-p one -P two' '-p one -l two'; do
+  for words in '-p a/x -P b/x' '-p a/x -l b/x' '-P a/x -l ./a/../b/x' '-p one -P two' '-p one -l two' '-p one --log ./one'; do
     # shellcheck disable=SC2086 # words
     refused 100 $words touch ran
-    [[ $output == *"-p, -P and -l need different files: "* ]]
+    [[ $output == *"-p, -P, -l and --log need different files: "* ]]
   done
   [ ! -e ran ]
   [ "$(ls -A a)" = "" ]
@@ -194,7 +192,7 @@ socket_below() {
   run -0 strace -qq -o calls -e trace=ftruncate,wait4 daemonize --foreground -p pid \
     sh -c 'until [ -s pid ]; do :; done'
   # wait4 says a pid only when it has reaped; ftruncate of the pidfile comes first
-  run -0 awk '/^ftruncate\([0-9]+, 0\)/ { emptied = NR } /^wait4\(.* = [1-9]/ { exit !(emptied && emptied < NR) }' calls
+  run -0 awk '/^ftruncate\([0-9]+, 0\)/ { emptied = NR } /^wait4\(.* = [1-9]/ { good = emptied; exit } END { exit !good }' calls
 }
 
 @test "an empty pidfile that is locked: --status, --restart and --stop work, --reload says that nothing runs" {
@@ -272,6 +270,78 @@ waits() {
   [ "$stderr" = "mkfifo-sig: serve dir/fifo: another mkfifo-sig serves it" ]
   finish "$server"
   [ -p dir/fifo ]
+}
+
+@test "what leads elsewhere is not followed: a lock file, an output, a directory in place of ours" {
+  need_root
+  mkdir dir victim
+  theirs dir
+  local option
+  for option in -l -o -e --log -p -P; do
+    ln -sfn "$here/victim/new" dir/name
+    theirs dir/name
+    refused 111 "$option" dir/name touch ran
+    ln -sfn "$here/dir/name" link # ours, to theirs
+    refused 111 "$option" link touch ran
+  done
+  [ ! -e victim/new ]
+  [ ! -e ran ]
+  mkdir -m 700 dir/.sock.new # that USER has moved there
+  echo precious >dir/.sock.new/sock
+  run -111 --separate-stderr unixserver -o "$other" dir/sock cat
+  [ "$(cat dir/.sock.new/sock)" = precious ]
+}
+
+@test "a killed server's socket makes way, though it is USER's" {
+  need_root
+  mkdir dir
+  theirs dir
+  start server unixserver -o "$other" dir/sock cat
+  kill -KILL "$server"
+  ends_with 137 "$server"
+  start server unixserver -o "$other" dir/sock cat
+  [ "$(echo hello | unixclient dir/sock)" = hello ]
+  finish "$server"
+  [ -z "$(ls -A dir)" ]
+}
+
+@test "a restart takes over nobody's pidfile, and replaces nothing that is none" {
+  daemonized -p pid -P one --supervise --backoff 1ms:1ms sleep 6308s
+  rm pid
+  daemonized -p pid -P two sleep 6309s
+  local second
+  second=$(cat pid)
+  refused 0 --restart -P one
+  until_true [ "$(daemonize --status -P one | grep -c ' 1 restart')" = 1 ]
+  [ "$(cat pid)" = "$second" ]
+  refused 0 --stop -P two
+  until_true [ ! -e pid ]
+  echo precious >pid
+  refused 0 --restart -P one
+  until_true [ "$(daemonize --status -P one | grep -c ' 2 restarts')" = 1 ]
+  [ "$(cat pid)" = precious ]
+  refused 0 --stop -P one
+  [ "$(cat pid)" = precious ]
+}
+
+@test "--log and -o: /dev/stdout and its like are our own descriptors" {
+  run -0 daemonize --foreground --log /dev/stdout echo logged
+  [ "$output" = logged ]
+  run -0 daemonize --foreground -o /dev/stdout echo written
+  [ "$output" = written ]
+  run -0 daemonize --foreground --log /proc/self/fd/1 echo logged
+  [ "$output" = logged ]
+}
+
+@test "locks work where only what is open for writing can be locked, as on NFS" {
+  need strace strace
+  start server unixserver dir-sock cat
+  run -111 strace -f -qq -o calls -e trace=flock unixserver dir-sock cat
+  finish "$server"
+  run -0 strace -f -qq -o calls -e trace=openat,flock daemonize --foreground -p pid -l lock true
+  # every lock is on an fd that was opened for reading and writing
+  run -0 awk '/^[0-9]+ +openat.*O_CREAT/ { writable[$NF] = /O_RDWR/ } /flock\(/ { split($0, a, /[(,]/); seen++; bad += !writable[a[2]] }
+    END { exit !seen || bad }' calls
 }
 
 # What each applet makes, and how: NAME of the file, what kind of file stands for it, and the call.

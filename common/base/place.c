@@ -6,7 +6,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/magic.h>
 #include <string.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "base/buf.h"
@@ -14,9 +16,11 @@
 
 enum { LINKS_MAX = 40 }; /* as the kernel has it (path_resolution(7)) */
 
+/* In a user namespace the root of the machine has no number but that of all whom it does not know. */
 static bool is_ours(uid_t owner)
 {
-    return owner == 0 || owner == geteuid();
+    struct stat root;
+    return owner == 0 || owner == geteuid() || (stat("/", &root) == 0 && owner == root.st_uid);
 }
 
 static bool is_shared(const struct stat *st)
@@ -55,8 +59,11 @@ static int follow(struct walk *w, int link, const char *rest)
     char target[PATH_MAX];
     struct stat st;
     struct buf b = BUF(target);
+    errno = ELOOP;
+    if (++w->links > LINKS_MAX || fstat(link, &st) < 0)
+        return -1;
     errno = PLACE_LINK;
-    if (fstat(link, &st) < 0 || !may_follow(&st, w->shared) || ++w->links > LINKS_MAX)
+    if (!may_follow(&st, w->shared))
         return -1;
     ssize_t n = readlinkat(link, "", target, sizeof target);
     if (n < 0)
@@ -122,6 +129,7 @@ int place_open(struct place *p, const char *path)
     }
     p->dir = w.dir;
     p->shared = is_shared(&st);
+    p->path_shared = w.shared;
     return 0;
 }
 
@@ -133,7 +141,7 @@ void place_close(struct place *p)
 bool place_is_trusted(const struct place *p, const struct stat *st)
 {
     errno = PLACE_FOREIGN;
-    return !p->shared || (is_ours(st->st_uid) && (st->st_nlink == 1 || !S_ISREG(st->st_mode)));
+    return !p->shared || (is_ours(st->st_uid) && (st->st_nlink == 1 || S_ISDIR(st->st_mode)));
 }
 
 int place_look(const struct place *p, struct stat *st)
@@ -167,17 +175,42 @@ static int open_error(const struct place *p, int err)
     return err == ELOOP ? PLACE_LINK : err;
 }
 
+/* Whether it is a link of root's to a descriptor of ours, or one of those themselves (proc(5)). */
+static bool is_descriptor(const struct place *p)
+{
+    static const char fds[] = "/proc/self/fd/";
+    char target[sizeof fds];
+    struct statfs fs;
+    if (p->shared)
+        return false;
+    if (fstatfs(p->dir, &fs) == 0 && fs.f_type == PROC_SUPER_MAGIC)
+        return true;
+    ssize_t n = readlinkat(p->dir, p->name, target, sizeof target);
+    return n == sizeof target && memcmp(target, fds, sizeof fds - 1) == 0;
+}
+
 int place_file(const struct place *p, int flags, mode_t mode)
 {
     struct stat st;
-    int fd = openat(p->dir, p->name, flags | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY, mode);
+    const int always = O_CLOEXEC | O_NOCTTY;
+    int fd = openat(p->dir, p->name, flags | always | O_NOFOLLOW, mode);
+    int err = errno;
+    if (fd < 0 && err == ELOOP && is_descriptor(p))
+        return openat(p->dir, p->name, flags | always, mode);
     if (fd < 0) {
-        errno = open_error(p, errno);
+        errno = open_error(p, err);
         return -1;
     }
     if (fstat(fd, &st) < 0 || !place_is_trusted(p, &st))
         fd_close(&fd);
     return fd;
+}
+
+void place_discard(const struct place *p)
+{
+    struct stat st;
+    if (place_look(p, &st) == 0 && place_is_trusted(p, &st))
+        unlinkat(p->dir, p->name, 0);
 }
 
 const char *place_error(int err)

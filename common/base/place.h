@@ -4,7 +4,8 @@
  *
  * A directory is shared if anybody but us and root may make and rename files in it. In a shared directory we
  * use a file only if it is ours or root's and has no other name (see place_is_trusted); from the first
- * shared directory on, the path follows only such symbolic links, and none as its last component.
+ * shared directory on, the path follows only such symbolic links. As its last component it follows none,
+ * except /dev/stdout and its like.
  */
 #ifndef PLACE_H
 #define PLACE_H
@@ -24,7 +25,8 @@ enum {
 struct place {
     int dir;          /* O_PATH; -1: not open */
     const char *name; /* points into the path */
-    bool shared;
+    bool shared;      /* the directory, */
+    bool path_shared; /* or one above it */
 };
 
 /*
@@ -55,6 +57,9 @@ bool place_is_same_file(const struct stat *a, const struct stat *b);
 
 /* strerror(3), which has words for the errors above, too. */
 const char *place_error(int err);
+
+/* Removes the file, if it is there, and trusted. */
+void place_discard(const struct place *p);
 
 /* What a file of our own beside it is called: .NAME.SUFFIX. False with ENAMETOOLONG. */
 enum { PLACE_NAME_SIZE = 256 };

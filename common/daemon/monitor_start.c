@@ -50,28 +50,31 @@ static int open_place(const struct monitor *m, struct place *place, const char *
     return msg_fatal_file(m->msg, "open the directory of", path, errno);
 }
 
-/* Where the files are that -p, -P and -l name: three different ones, whatever the paths look like. */
+/* Where the files are that -p, -P, -l and --log name: different ones, whatever the paths look like. */
 static int open_places(struct monitor *m)
 {
-    struct place *places[] = {&m->prog_pid.place, &m->own_pid.place, &m->lock_place};
-    const char *const paths[] = {m->prog_pid.path, m->own_pid.path, m->lock_path};
-    for (int i = 0; i < 3; i++) {
-        int failed = open_place(m, places[i], paths[i]);
-        if (failed)
-            return failed;
-        for (int k = 0; k < i; k++)
+    struct place log = {.dir = -1};
+    struct place *const places[] = {&m->prog_pid.place, &m->own_pid.place, &m->lock_place, &log};
+    const char *const paths[] = {m->prog_pid.path, m->own_pid.path, m->lock_path, m->log_path};
+    int failed = 0;
+    for (size_t i = 0; i < sizeof places / sizeof *places && !failed; i++) {
+        failed = open_place(m, places[i], paths[i]);
+        for (size_t k = 0; k < i && !failed; k++)
             if (paths[i] && paths[k] && same_file(places[i], places[k]))
-                msg_usage(m->msg, "-p, -P and -l need different files: '%s' and '%s' are the same", paths[k],
-                    paths[i]);
+                msg_usage(m->msg, "-p, -P, -l and --log need different files: '%s' and '%s' are the same",
+                    paths[k], paths[i]);
     }
-    return 0;
+    place_close(&log);
+    return failed;
 }
 
 static int lock_pidfile(const struct monitor *m, struct pidfile *p)
 {
     if (!p->path || (p->lock = lock_change(&p->place)) >= 0)
         return 0;
-    return msg_fatal_file(m->msg, "lock", p->path, errno);
+    int err = errno, sig = sigs_take_ending(NULL);
+    return sig ? EXIT_SIGNAL + sig
+               : msg_fatal_why(m->msg, EXIT_SYSTEM, "take the lock beside", p->path, lock_error(err));
 }
 
 /* In one order for all, so that no two starters wait for each other. 0, or the exit status of a failure. */
@@ -107,14 +110,9 @@ static int check_pidfile(const struct monitor *m, const struct pidfile *p)
 
 static int take_lock(struct monitor *m)
 {
-    const struct lock_kind exclusive = {.fcntl = false};
-    struct stat st;
-    if (!m->lock_path)
+    if (!m->lock_path || (m->lock = lock_named(&m->lock_place)) >= 0)
         return 0;
-    m->lock = lock_path(m->lock_path, &exclusive, 0);
-    if (m->lock >= 0 && fstat(m->lock, &st) == 0 && place_is_trusted(&m->lock_place, &st))
-        return 0;
-    if (m->lock >= 0 || errno != EWOULDBLOCK)
+    if (errno != EWOULDBLOCK)
         return fail(m, "lock", m->lock_path);
     msg_error_why(m->msg, "lock", m->lock_path, "it is taken");
     return EXIT_NO;
@@ -122,27 +120,17 @@ static int take_lock(struct monitor *m)
 
 /* ---- where PROG writes ---- */
 
-/* As place_file; a link in a directory that is not shared is followed: /dev/stdout is one. */
-static int open_output_file(const char *path, int flags)
-{
-    struct place place;
-    if (place_open(&place, path) < 0)
-        return -1;
-    int fd = place_file(&place, flags, 0666), err = errno;
-    if (fd < 0 && err == PLACE_LINK && !place.shared) {
-        fd = open(path, flags | O_CLOEXEC | O_NOCTTY, 0666);
-        err = errno;
-    }
-    place_close(&place);
-    errno = err;
-    return fd;
-}
-
 static int open_output(const struct monitor *m, const char *path)
 {
+    struct place place;
     struct stat st;
+    if (place_open(&place, path) < 0)
+        return -1;
     /* a FIFO that nobody reads is an error, not a wait */
-    int fd = open_output_file(path, O_WRONLY | O_CREAT | O_NONBLOCK | (m->append ? O_APPEND : 0));
+    int fd = place_file(&place, O_WRONLY | O_CREAT | O_NONBLOCK | (m->append ? O_APPEND : 0), 0666);
+    int err = errno;
+    place_close(&place);
+    errno = err;
     if (fd < 0)
         return -1;
     bool truncate = !m->append && fstat(fd, &st) == 0 && S_ISREG(st.st_mode);

@@ -19,9 +19,19 @@ void pidfile_init(struct pidfile *p)
     *p = (struct pidfile){.place.dir = -1, .lock = -1, .fd = -1, .fresh = -1};
 }
 
+/*
+ * Whoever owns the file can make its lock lie, in any directory: that of processes which share their
+ * descriptors has the pid of one that may be gone.
+ */
 static int open_for_reading(const struct place *place)
 {
-    return place_file(place, O_RDONLY | O_NONBLOCK, 0);
+    struct stat st;
+    int fd = place_file(place, O_RDONLY | O_NONBLOCK, 0);
+    if (fd >= 0 && (fstat(fd, &st) < 0 || (st.st_uid != 0 && st.st_uid != geteuid()))) {
+        fd_close(&fd);
+        errno = PLACE_FOREIGN;
+    }
+    return fd;
 }
 
 /* One look; *replaced: another file has taken the place of the one that was looked at. */
@@ -79,7 +89,7 @@ bool pidfile_is_replaceable(const struct place *place)
 void pidfile_remove_dead(const struct place *place)
 {
     int lock = lock_change(place);
-    if (pidfile_holder(place, NULL) == 0 && pidfile_is_replaceable(place))
+    if (lock >= 0 && pidfile_holder(place, NULL) == 0 && pidfile_is_replaceable(place))
         unlinkat(place->dir, place->name, 0);
     lock_change_end(place, &lock);
 }
@@ -96,7 +106,7 @@ static int make_fresh(const struct pidfile *p)
     char name[PLACE_NAME_SIZE];
     if (!place_beside(&p->place, fresh_suffix, name))
         return -1;
-    unlinkat(p->place.dir, name, 0);
+    place_discard(&(struct place){.dir = p->place.dir, .name = name, .shared = p->place.shared});
     int fd = openat(p->place.dir, name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0644);
     if (fd < 0 || fcntl(fd, F_SETLK, &lock) == 0)
         return fd;
@@ -149,6 +159,17 @@ static int write_fresh(struct pidfile *p, const struct buf *text)
     return 0;
 }
 
+/* Whether nobody has it now. False with errno. */
+static bool is_free(const struct place *place)
+{
+    pid_t holder = pidfile_holder(place, NULL);
+    if (holder < 0 && errno == ENOENT)
+        return true;
+    if (holder > 0)
+        errno = EBUSY;
+    return holder == 0 && pidfile_is_replaceable(place);
+}
+
 /* The file is gone, or another's, as may be the directory that it was in. */
 static int replace(struct pidfile *p, const struct buf *text)
 {
@@ -156,7 +177,7 @@ static int replace(struct pidfile *p, const struct buf *text)
     if (place_open(&p->place, p->path) < 0)
         return -1;
     int lock = lock_change(&p->place);
-    int done = lock < 0 ? -1 : write_fresh(p, text);
+    int done = lock < 0 || !is_free(&p->place) ? -1 : write_fresh(p, text);
     lock_change_end(&p->place, &lock);
     return done;
 }

@@ -82,9 +82,10 @@ int logfile_open(struct logfile *l, const char *path, uint64_t limit, unsigned k
     l->buffer = malloc(LOGFILE_BUFFER);
     if (!l->buffer || open_path(l) < 0)
         return -1;
-    if (limit && place_beside(&l->place, fresh_suffix, name))
-        unlinkat(l->place.dir, name, 0); /* left by a monitor that was killed as it rotated */
-    return 0;
+    if (!limit || !keep || place_beside(&l->place, fresh_suffix, name))
+        return 0;
+    fd_close(&l->fd);
+    return -1;
 }
 
 int logfile_reopen(struct logfile *l)
@@ -108,9 +109,14 @@ static int shift(const struct logfile *l, const char *fresh)
     char from_mem[PLACE_NAME_SIZE], to_mem[PLACE_NAME_SIZE];
     struct buf from = BUF(from_mem), to = BUF(to_mem);
     int dir = l->place.dir;
-    for (unsigned n = l->keep; n-- > 0;)
-        if (renameat(dir, numbered(l, n, &from), dir, numbered(l, n + 1, &to)) < 0 && errno != ENOENT)
+    for (unsigned n = l->keep; n-- > 0;) {
+        struct place old = {.dir = dir, .name = numbered(l, n, &from), .shared = l->place.shared};
+        struct stat st;
+        if (place_look(&old, &st) < 0)
+            continue;
+        if (!place_is_trusted(&old, &st) || renameat(dir, old.name, dir, numbered(l, n + 1, &to)) < 0)
             return -1;
+    }
     return renameat(dir, fresh, dir, l->place.name);
 }
 
@@ -128,7 +134,7 @@ static int rotate(struct logfile *l)
         return ftruncate(l->fd, 0);
     if (fstat(l->fd, &old) < 0 || !place_beside(&l->place, fresh_suffix, name))
         return -1;
-    unlinkat(fresh.dir, name, 0);
+    place_discard(&fresh); /* left by a monitor that was killed here */
     int fd = make_alike(&fresh, &old);
     if (fd < 0)
         return -1;

@@ -77,7 +77,7 @@ int fifo_init(struct fifo *f, const char *path, const mode_t *mode)
 
 /*
  * Only one of us serves it. A lock on the FIFO itself would be lost with every end of file, so it is that of
- * a file beside it. Where we may make none, or it has another name, fifo_open looks for another writer. 0, or
+ * a file beside it. Where we may make none, fifo_open looks for another writer. 0, or
  * -1 with errno.
  */
 static int claim(struct fifo *f)
@@ -110,7 +110,7 @@ static int take(struct fifo *f, int *path_fd, bool made)
     if (!S_ISFIFO(now.st_mode) || !place_is_trusted(&f->place, &now))
         return -1;
     errno = EINVAL;
-    if (f->mode && (now.st_mode & 07777) != *f->mode)
+    if (f->mode && !made && (now.st_mode & 07777) != *f->mode)
         return -1;
     if (f->path_fd >= 0 && place_is_same_file(&now, &f->id))
         return 0;

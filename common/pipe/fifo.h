@@ -2,7 +2,7 @@
  * fifo.h - the serving end of a FIFO (fifo(7)), which tells when readers come and go.
  *
  * A writer is held open all the time, so a reader's open never waits and is an event (inotify(7)); closing it
- * is the end of file for those who read. Nothing here waits but for the directory's lock.
+ * is the end of file for those who read. Nothing here waits.
  */
 #ifndef FIFO_H
 #define FIFO_H

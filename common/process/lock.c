@@ -126,24 +126,46 @@ static bool is_lock_file(int fd)
            (st.st_uid == geteuid() || st.st_uid == 0) && !(st.st_mode & 077);
 }
 
-int lock_place(const struct place *p, const char *suffix, int64_t deadline)
+/* NFS locks only what is open for writing, which a directory can't be, nor a file that others made for us. */
+static int open_ours(const struct place *p, bool strict)
 {
-    char name[PLACE_NAME_SIZE];
+    int fd = place_file(p, O_RDWR | O_CREAT | O_NONBLOCK, 0600);
+    if (fd < 0 && !strict && (errno == EISDIR || errno == EACCES || errno == EROFS || errno == ETXTBSY)) {
+        int err = errno;
+        fd = place_file(p, O_RDONLY | O_NONBLOCK, 0);
+        if (fd < 0 && errno == ENOENT)
+            errno = err;
+    }
+    if (fd >= 0 && strict && !is_lock_file(fd))
+        fd_close(&fd);
+    return fd;
+}
+
+/* strict: only what we make. */
+static int lock_at(const struct place *p, bool strict, int64_t deadline)
+{
     const struct lock_kind exclusive = {.fcntl = false};
-    struct place beside = {.dir = p->dir, .name = name, .shared = p->shared};
-    if (!place_beside(p, suffix, name))
-        return -1;
     for (;;) {
-        int fd = place_file(&beside, O_RDONLY | O_CREAT | O_NONBLOCK, 0600);
-        if (fd < 0)
-            return -1;
-        int done = is_lock_file(fd) ? lock_fd(fd, &exclusive, deadline) : -1;
-        if (done == 0 && lock_is_current(fd, &beside))
+        int fd = open_ours(p, strict);
+        int done = fd < 0 ? -1 : lock_fd(fd, &exclusive, deadline);
+        if (done == 0 && lock_is_current(fd, p))
             return fd;
         fd_close(&fd);
         if (done < 0)
             return -1;
     }
+}
+
+int lock_named(const struct place *p)
+{
+    return lock_at(p, false, 0);
+}
+
+int lock_place(const struct place *p, const char *suffix, int64_t deadline)
+{
+    char name[PLACE_NAME_SIZE];
+    struct place beside = {.dir = p->dir, .name = name, .shared = p->shared};
+    return place_beside(p, suffix, name) ? lock_at(&beside, true, deadline) : -1;
 }
 
 void lock_place_end(const struct place *p, const char *suffix, int *fd)
@@ -162,6 +184,11 @@ int lock_change(const struct place *p)
     if (fd < 0 && errno == EINTR)
         errno = ETIMEDOUT;
     return fd;
+}
+
+const char *lock_error(int err)
+{
+    return err == ETIMEDOUT ? "another process holds it" : place_error(err);
 }
 
 void lock_change_end(const struct place *p, int *fd)

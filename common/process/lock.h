@@ -40,6 +40,12 @@ bool lock_is_at(int fd, const char *path);
 bool lock_is_current(int fd, const struct place *p);
 
 /*
+ * Opens the file at the place, makes it, 0600, if it is not there, and locks it at once or not at all. The
+ * fd, or -1 with errno as lock_fd and place_file.
+ */
+int lock_named(const struct place *p);
+
+/*
  * Locks a place, so that one of us at a time looks at it and changes what is there, by a file of our own
  * beside it, .NAME.SUFFIX, which nobody else may open; the kernel frees it when we are killed. Waits until
  * the deadline. The fd, or -1 with errno as lock_fd and place_file.
@@ -52,6 +58,7 @@ void lock_place_end(const struct place *p, const char *suffix, int *fd);
 /* The same for a short change, which is waited for 5 seconds at most: ETIMEDOUT, also after a signal that
  * would end us. */
 int lock_change(const struct place *p);
+const char *lock_error(int err); /* in words */
 void lock_change_end(const struct place *p, int *fd);
 
 #endif
