@@ -280,10 +280,7 @@ static void take_lookup(struct udptime *u, int slot)
         finish(u, h, false);
         return;
     }
-    h->to[0] = answer.addrs[0];
-    for (int i = 1; i < answer.n && !h->to[1].len; i++)
-        if (addr_family(&answer.addrs[i]) != addr_family(&h->to[0]))
-            h->to[1] = answer.addrs[i];
+    resolve_pair(&answer, h->to);
     resolve_free(&answer);
     heap_push(&u->due, 0, u->looking[slot]);
 }

@@ -6,7 +6,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <linux/magic.h>
 #include <string.h>
 #include <sys/vfs.h>
 #include <unistd.h>
@@ -14,7 +13,8 @@
 #include "base/buf.h"
 #include "base/fd.h"
 
-enum { LINKS_MAX = 40 }; /* as the kernel has it (path_resolution(7)) */
+enum { PROC_MAGIC = 0x9fa0 }; /* PROC_SUPER_MAGIC of statfs(2); musl has no header with it */
+enum { LINKS_MAX = 40 };      /* as the kernel has it (path_resolution(7)) */
 
 /* In a user namespace the root of the machine has no number but that of all whom it does not know. */
 static bool is_ours(uid_t owner)
@@ -183,7 +183,7 @@ static bool is_descriptor(const struct place *p)
     struct statfs fs;
     if (p->shared)
         return false;
-    if (fstatfs(p->dir, &fs) == 0 && fs.f_type == PROC_SUPER_MAGIC)
+    if (fstatfs(p->dir, &fs) == 0 && fs.f_type == PROC_MAGIC)
         return true;
     ssize_t n = readlinkat(p->dir, p->name, target, sizeof target);
     return n == sizeof target && memcmp(target, fds, sizeof fds - 1) == 0;

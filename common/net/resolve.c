@@ -163,6 +163,15 @@ void resolve_stop(struct resolve *r)
     resolve_free(&r->answer);
 }
 
+void resolve_pair(const struct resolved *answer, struct addr pair[static 2])
+{
+    pair[0] = answer->addrs[0];
+    pair[1].len = 0;
+    for (int i = 1; i < answer->n && !pair[1].len; i++)
+        if (addr_family(&answer->addrs[i]) != addr_family(pair))
+            pair[1] = answer->addrs[i];
+}
+
 void resolve_free(struct resolved *answer)
 {
     free(answer->addrs);

@@ -42,6 +42,9 @@ bool resolve_take(struct resolve *r, struct resolved *answer);
 /* The answer that is this one address, as of a numeric host; or the error EAI_MEMORY. */
 void resolve_one(struct resolved *answer, const struct addr *a);
 
+/* The first address, and the first of the other family, of length 0 if there is none. */
+void resolve_pair(const struct resolved *answer, struct addr pair[static 2]);
+
 /* Gives the addresses of an answer back. */
 void resolve_free(struct resolved *answer);
 
