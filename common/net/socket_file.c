@@ -19,7 +19,8 @@ static _Noreturn void die_why(const struct socket_file *f, const char *action, i
 {
     if (f->is_made)
         unlinkat(f->place.dir, f->place.name, 0);
-    lock_change_end(&f->place, &(int){f->lock});
+    int lock = f->lock;
+    lock_change_end(&f->place, &lock);
     msg_die(f->msg, EXIT_SYSTEM, action, f->path, err);
 }
 
