@@ -407,8 +407,8 @@ static int run(struct udptime *u, char **names)
     u->deadline = clock_in(u->timeout);
     u->hosts = calloc(u->n, sizeof *u->hosts);
     struct addr *to = u->confine ? confine_room(u->msg, 2 * u->n) : calloc(2 * u->n, sizeof *to);
-    if (!u->hosts || !to || heap_init(&u->due, u->n) < 0)
-        return msg_fatal(u->msg, EXIT_SYSTEM, "malloc", NULL, errno);
+    if (!u->hosts || !to || heap_init(&u->due, u->n) < 0) /* the memory goes with us */
+        msg_die(u->msg, EXIT_SYSTEM, "malloc", NULL, errno);
     u->pending = u->n;
     for (size_t i = 0; i < u->n; i++) {
         u->hosts[i] = (struct host){.name = names[i], .to = to + 2 * i};

@@ -44,7 +44,7 @@ struct walk {
 
 static int enter(struct walk *w, int dir, bool is_start)
 {
-    struct stat st;
+    struct stat st = {0};
     fd_close(&w->dir);
     w->dir = dir;
     if (dir < 0 || fstat(dir, &st) < 0)
@@ -57,7 +57,7 @@ static int enter(struct walk *w, int dir, bool is_start)
 static int follow(struct walk *w, int link, const char *rest)
 {
     char target[PATH_MAX];
-    struct stat st;
+    struct stat st = {0};
     struct buf b = BUF(target);
     errno = ELOOP;
     if (++w->links > LINKS_MAX || fstat(link, &st) < 0)
@@ -118,7 +118,7 @@ int place_open(struct place *p, const char *path)
     int done = enter(&w, open(*path == '/' ? "/" : ".", O_PATH | O_DIRECTORY | O_CLOEXEC), true);
     while (done == 0 && *w.path)
         done = step(&w);
-    struct stat st;
+    struct stat st = {0};
     if (done == 0)
         done = fstat(w.dir, &st);
     if (done < 0) {

@@ -40,7 +40,7 @@ static int keep_each_once(const struct addrinfo *list, int family, uint16_t port
 {
     struct table seen = {.entry_size = ADDR_KEY_SIZE, .key_size = ADDR_KEY_SIZE};
     unsigned char key[ADDR_KEY_SIZE];
-    size_t n = 0;
+    size_t n = 1;
     for (const struct addrinfo *ai = list; ai; ai = ai->ai_next)
         n++;
     answer->addrs = calloc(n, sizeof *answer->addrs);
@@ -105,15 +105,16 @@ static bool is_host_name(const char *name)
 static bool has_address(const char *name, const struct addr *a)
 {
     unsigned char wanted[ADDR_KEY_SIZE], found[ADDR_KEY_SIZE];
-    struct resolved back; /* its memory goes with this process */
+    struct resolved back;
+    bool has = false;
     look_up(name, 0, addr_family(a), &back);
     addr_key(a, wanted);
-    for (int i = 0; i < back.n; i++) {
+    for (int i = 0; i < back.n && !has; i++) {
         addr_key(&back.addrs[i], found);
-        if (!memcmp(wanted, found, sizeof found))
-            return true;
+        has = !memcmp(wanted, found, sizeof found);
     }
-    return false;
+    resolve_free(&back);
+    return has;
 }
 
 static int answer_name(void *arg)

@@ -72,14 +72,15 @@ bool maker_is_there(uid_t user)
     return find(user, -1) != NOBODY;
 }
 
-/* Our segment, attached, and its identifier. Whoever attaches it last removes it. */
+/* Our segment, attached, and its identifier; NULL with errno. Whoever attaches it last removes it. */
 static void *show(int *id)
 {
-    void *at = (void *)-1;
+    void *at = NULL;
     *id = shmget(IPC_PRIVATE, SIZE, IPC_CREAT | MODE);
     if (*id >= 0) {
         at = shmat(*id, NULL, 0);
         int err = errno;
+        at = (intptr_t)at == -1 ? NULL : at;
         shmctl(*id, IPC_RMID, NULL);
         errno = err;
     }
@@ -90,11 +91,11 @@ void *maker_begin(struct patience *p)
 {
     for (int id, first;;) {
         void *at = show(&id);
-        if (at == (void *)-1 && errno != EINVAL && errno != EIDRM) {
+        if (!at && errno != EINVAL && errno != EIDRM) {
             errno = ENOLCK;
             return NULL;
         }
-        if (at != (void *)-1) {
+        if (at) {
             while ((first = find(geteuid(), id)) > id && first != NOBODY && patience_sleep(p) == 0)
                 ;
             if (first == NOBODY)

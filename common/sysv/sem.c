@@ -83,7 +83,7 @@ static int set_if_zero(int id, size_t n, unsigned value)
  */
 static int finish(int id, size_t n, unsigned value)
 {
-    if (value) {
+    if (value && n) {
         int done = n <= ATOMIC ? set_if_zero(id, n, value) : -1;
         if (done == 0 || (n <= ATOMIC && errno != E2BIG))
             return done;
