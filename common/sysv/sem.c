@@ -83,11 +83,11 @@ static int set_if_zero(int id, size_t n, unsigned value)
  */
 static int finish(int id, size_t n, unsigned value)
 {
-    if (value && n) {
+    if (value) {
         int done = n <= ATOMIC ? set_if_zero(id, n, value) : -1;
         if (done == 0 || (n <= ATOMIC && errno != E2BIG))
             return done;
-        unsigned short *values = malloc(n * sizeof *values);
+        unsigned short *values = calloc(n, sizeof *values);
         if (!values)
             return -1;
         for (size_t i = 0; i < n; i++)
