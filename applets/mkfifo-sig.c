@@ -51,6 +51,7 @@ struct mkfifo_sig {
     uint64_t count, served; /* count 0: no end */
     int64_t deadline;       /* of the present PROG */
     bool late;              /* it has passed */
+    bool left;              /* the reader was gone before it had all */
     bool held;              /* a reader that has had its answer has not closed */
     bool complained;        /* of what keeps us from serving */
 };
@@ -146,7 +147,8 @@ static bool run_pump(struct mkfifo_sig *s, struct pump *p, enum pump_state (*ste
             return true;
         if (state == PUMP_ERROR && p->failed == PUMP_SOURCE)
             msg_error(s->msg, "read", s->file ? s->file : *s->job.progs->argv, errno);
-        if (state == PUMP_ERROR && p->failed == PUMP_TARGET && errno != EPIPE)
+        s->left = state == PUMP_ERROR && p->failed == PUMP_TARGET && errno == EPIPE;
+        if (state == PUMP_ERROR && p->failed == PUMP_TARGET && !s->left)
             msg_error(s->msg, "write", s->path, errno);
         if (state == PUMP_ERROR)
             return false;
@@ -154,7 +156,8 @@ static bool run_pump(struct mkfifo_sig *s, struct pump *p, enum pump_state (*ste
             job_look(&s->job);
             continue;
         }
-        if (!fifo_has_reader(&s->fifo)) /* what is in the pipe is not for the next one */
+        s->left = !fifo_has_reader(&s->fifo);
+        if (s->left) /* what is in the pipe is not for the next one */
             return false;
         pump_polls(p, polls);
         wait_for_event(s, polls, clock_left(s->deadline));
@@ -178,7 +181,8 @@ static enum pump_state gather(struct mkfifo_sig *s, struct pump *p)
             return state;
         if (state == PUMP_AGAIN)
             continue;
-        if (!fifo_has_reader(&s->fifo)) /* the next one is to have a fresh answer */
+        s->left = !fifo_has_reader(&s->fifo);
+        if (s->left) /* the next one is to have a fresh answer */
             return PUMP_ERROR;
         pump_polls(p, polls);
         wait_for_event(s, polls, clock_left(s->deadline));
@@ -268,12 +272,15 @@ static void serve(struct mkfifo_sig *s)
 {
     s->job.progs->exec_errno = 0;
     s->job.progs->wait_status = 0;
-    s->late = false;
+    s->late = s->left = false;
     int source = open_source(s);
     bool whole = source < 0 || send_answer(s, source);
     fd_close(&source);
     whole = wait_until_read(s) && whole;
-    fifo_hang_up(&s->fifo);
+    if (s->left && fifo_is_empty(&s->fifo))
+        fifo_keep(&s->fifo); /* whoever has come meanwhile would take an end of file for an answer */
+    else
+        fifo_hang_up(&s->fifo);
     s->served += whole || s->late;
     say_answered(s, whole);
     if (!s->file)

@@ -140,6 +140,8 @@ static _Noreturn void lead(int slave, int theirs, char **command)
         execvp(*command, command);
         die(*command);
     }
+    for (int fd = 0; fd < 3; fd++) // whoever reads what at-terminal prints waits for no other's end
+        dup2(slave, fd);
     waitpid(pid, &status, 0);
     if (write(theirs, &status, sizeof status) < 0 || read(theirs, &heard, 1) < 0)
         _exit(1);

@@ -268,6 +268,12 @@ void fifo_hang_up(struct fifo *f)
     fd_close(&f->writer);
 }
 
+void fifo_keep(struct fifo *f)
+{
+    fifo_take_events(f);
+    f->closed = true;
+}
+
 int fifo_end(struct fifo *f)
 {
     struct stat now;

@@ -59,6 +59,9 @@ bool fifo_is_empty(const struct fifo *f);
 /* The end of file for who reads. `closed` says from now on whether one of them has closed it. */
 void fifo_hang_up(struct fifo *f);
 
+/* In its place when who read has gone, and nothing is left to be read: the writer stays for the next one. */
+void fifo_keep(struct fifo *f);
+
 /* Closes everything; a FIFO that we made and that is still there goes. 0, or -1 with errno. */
 int fifo_end(struct fifo *f);
 
