@@ -99,8 +99,11 @@ static void stop_along(void *owner)
     sigs_stop_group(); /* with whoever waits for us in it, such as a script */
     if (!had_terminal)
         return;
+    /* PROG gets one SIGCONT, that of `fg` or ours: a second would undo the next stop */
+    sigs_ending_came();
+    bool continued = sigs_take(SIGCONT);
     give_terminal(r); /* if the shell has given it to us, or could not stop us, as our group is orphaned */
-    if (r->foreground)
+    if (continued || r->foreground)
         signal_prog(r, SIGCONT);
 }
 
