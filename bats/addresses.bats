@@ -117,11 +117,14 @@ Host: [fe80::1]:PORT" ]
 @test "an interface is a name or an index; without one a link-local address is refused, with the reason" {
   need_ipv6
   printf '%s\n' '[fe80::1%lo]:deny' >rules
-  index=$(cat /sys/class/net/lo/ifindex)
+  local index
+  index=$((16#$(awk '$6 == "lo" { print $2; exit }' /proc/net/if_inet6)))
   run -1 tcpserver --explain fe80::1%lo -x rules
   run -1 tcpserver --explain "fe80::1%$index" -x rules
   run -0 tcpserver --explain fe80::1%1000000 -x rules
   run -0 tcpserver --explain fe80::1 -x rules
+  printf '%s\n' "[fe80::1%$index]:deny" >by-index # which may be another's by the time that somebody connects
+  run -100 tcpserver --explain fe80::1%lo -x by-index
   wrong_call tcpserver --explain fe80::1%nothing -x rules
   wrong_call tcpserver --explain fe80::1%-1 -x rules
   wrong_call tcpserver --explain fe80::1% -x rules

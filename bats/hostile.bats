@@ -344,6 +344,19 @@ waits() {
     END { exit !seen || bad }' calls
 }
 
+@test "a socket can be bound from a directory that the server may not enter" {
+  need_root
+  mkdir -m 1777 shared
+  mkdir -m 700 private
+  chmod a+x "$BATS_RUN_TMPDIR" # the path has to lead there for another user, too
+  # shellcheck disable=SC2016 # for that shell
+  background server sh -c 'cd private && exec setpriv --reuid "$1" --regid "$1" --clear-groups unixserver -1 "$2" echo up' \
+    sh "$other" "$here/shared/sock"
+  until_true [ -s server.out ] || { cat server.err; false; }
+  run -0 unixclient shared/sock </dev/null
+  [ "$output" = up ]
+}
+
 # What each applet makes, and how: NAME of the file, what kind of file stands for it, and the call.
 table() {
   cat <<'T'

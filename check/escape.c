@@ -137,6 +137,10 @@ static long connect_copy(void)
     X(connect, call(SYS_connect, P(stream), P(&elsewhere), sizeof elsewhere, 0, 0, 0))                    \
     X(sendto, call(SYS_sendto, P(datagram), P(page), 1, 0, P(&elsewhere), sizeof elsewhere))              \
     X(sendto_half, call(SYS_sendto, P(datagram), P(page), 1, 0, P(below), sizeof elsewhere))              \
+    X(source_route,                                                                                       \
+        call(SYS_setsockopt, P(datagram), IPPROTO_IP, IP_OPTIONS, P("\203\7\4\177\11\11\11"), 8, 0))      \
+    X(stream_route,                                                                                       \
+        call(SYS_setsockopt, P(stream), IPPROTO_IP, IP_OPTIONS, P("\203\7\4\177\11\11\11"), 8, 0))        \
     X(sendmmsg, send_message(SYS_sendmmsg, datagram, 0))                                                  \
     X(fastopen, send_message(SYS_sendmsg, stream, MSG_FASTOPEN))                                          \
     X(tiocsti, call(SYS_ioctl, 0, TIOCSTI, P("x"), 0, 0, 0))                                              \

@@ -16,16 +16,20 @@
 enum { PROC_MAGIC = 0x9fa0 }; /* PROC_SUPER_MAGIC of statfs(2); musl has no header with it */
 enum { LINKS_MAX = 40 };      /* as the kernel has it (path_resolution(7)) */
 
-/* In a user namespace the root of the machine has no number but that of all whom it does not know. */
 static bool is_ours(uid_t owner)
 {
-    struct stat root;
-    return owner == 0 || owner == geteuid() || (stat("/", &root) == 0 && owner == root.st_uid);
+    return owner == 0 || owner == geteuid();
 }
 
+/*
+ * In a user namespace the machine's root has no number but that of all whom it does not know: whose the root
+ * directory is, is trusted with directories, and with nothing else.
+ */
 static bool is_shared(const struct stat *st)
 {
-    return !is_ours(st->st_uid) || (st->st_mode & (S_IWGRP | S_IWOTH)) != 0;
+    struct stat root;
+    return (st->st_mode & (S_IWGRP | S_IWOTH)) != 0 ||
+           !(is_ours(st->st_uid) || (stat("/", &root) == 0 && st->st_uid == root.st_uid));
 }
 
 /* One that a hostile user made, or found elsewhere and linked to here, leads anywhere. */

@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/tcp.h>
 #include <signal.h>
 #include <stdint.h>
 #include <string.h>
@@ -181,6 +182,21 @@ static void put_list(struct filter *f, const uint16_t *numbers, size_t n, uint32
     }
 }
 
+/* What is set later. One of IP's, such as a source route, would lead from a known address to another. */
+static void put_options(struct filter *f)
+{
+    static const struct {
+        uint16_t level, name;
+    } options[] = {{SOL_SOCKET, SO_LINGER}, {SOL_SOCKET, SO_REUSEADDR}, {SOL_SOCKET, SO_SNDTIMEO},
+        {IPPROTO_TCP, TCP_NODELAY}};
+    for (size_t i = 0; i < sizeof options / sizeof *options; i++) {
+        begin(f, SYS_setsockopt);
+        want(f, 1, ALL, options[i].level);
+        want(f, 2, ALL, options[i].name);
+        end(f);
+    }
+}
+
 static void put_common(struct filter *f)
 {
     static const uint16_t kills[] = {SYS_execve, SYS_execveat, SYS_clone, SYS_clone3,
@@ -193,10 +209,10 @@ static void put_common(struct filter *f)
 #ifdef SYS_poll
         SYS_poll, SYS_dup2,
 #endif
-        SYS_recvfrom, SYS_shutdown, SYS_getsockname, SYS_getpeername, SYS_getsockopt, SYS_setsockopt,
-        SYS_rt_sigaction, SYS_rt_sigprocmask, SYS_rt_sigtimedwait, SYS_rt_sigreturn, SYS_signalfd4,
-        SYS_timer_create, SYS_timer_settime, SYS_restart_syscall, SYS_clock_gettime, SYS_getrandom,
-        SYS_getpid, SYS_gettid, SYS_getsid, SYS_futex, SYS_brk, SYS_exit, SYS_exit_group};
+        SYS_recvfrom, SYS_shutdown, SYS_getsockname, SYS_getpeername, SYS_getsockopt, SYS_rt_sigaction,
+        SYS_rt_sigprocmask, SYS_rt_sigtimedwait, SYS_rt_sigreturn, SYS_signalfd4, SYS_timer_create,
+        SYS_timer_settime, SYS_restart_syscall, SYS_clock_gettime, SYS_getrandom, SYS_getpid, SYS_gettid,
+        SYS_getsid, SYS_futex, SYS_brk, SYS_exit, SYS_exit_group};
     static const struct {
         uint16_t number, argument;
         uint32_t value;
@@ -208,6 +224,7 @@ static void put_common(struct filter *f)
     put_list(f, allowed, sizeof allowed / sizeof *allowed, ALLOW);
     for (size_t i = 0; i < sizeof rules / sizeof *rules; i++)
         only(f, rules[i].number, rules[i].argument, ALL, rules[i].value);
+    put_options(f);
 }
 
 /* Signals to itself alone; memory that is no code, neither in place of the table nor below 4 GiB. */

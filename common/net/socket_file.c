@@ -10,6 +10,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "base/buf.h"
 #include "base/fd.h"
 #include "process/lock.h"
 #include "process/sigs.h"
@@ -40,7 +41,14 @@ static int call_there(const struct socket_file *f, int directory, bool by_path, 
     if (by_path)
         return call(fd, &f->address.u.sa, f->address.len);
     int here = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
-    int done = here < 0 ? -1 : fchdir(directory);
+    if (here < 0) { /* from where we may not be there is no way back */
+        struct buf b = {.mem = a.u.un.sun_path, .size = sizeof a.u.un.sun_path};
+        buf_fmt(&b, "/proc/self/fd/%d/%s", directory, f->place.name);
+        buf_str(&b);
+        errno = ENAMETOOLONG;
+        return b.cut ? -1 : call(fd, &a.u.sa, a.len);
+    }
+    int done = fchdir(directory);
     if (done == 0) {
         memcpy(a.u.un.sun_path, f->place.name, strlen(f->place.name)); /* it is shorter than the path */
         done = call(fd, &a.u.sa, a.len);

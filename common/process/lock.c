@@ -171,8 +171,9 @@ int lock_place(const struct place *p, const char *suffix, int64_t deadline)
 void lock_place_end(const struct place *p, const char *suffix, int *fd)
 {
     char name[PLACE_NAME_SIZE];
+    const struct place beside = {.dir = p->dir, .name = name};
     int err = errno;
-    if (*fd >= 0 && place_beside(p, suffix, name))
+    if (*fd >= 0 && place_beside(p, suffix, name) && lock_is_current(*fd, &beside))
         unlinkat(p->dir, name, 0);
     fd_close(fd);
     errno = err;

@@ -91,7 +91,8 @@ static const char *take_interface(
 {
     if (addr[0] != 0xfe || (addr[1] & 0xc0) != 0x80)
         return "only a link-local address has an interface";
-    if (!*name || strlen(name) >= IF_NAMESIZE)
+    if (!name[strspn(name, "0123456789")] ||
+        strlen(name) >= IF_NAMESIZE) /* a number may be another's later */
         return "expected the name of an interface after %";
     *number = find_interface(r, name);
     if (*number)
