@@ -43,6 +43,8 @@ shown() {
       'Stopped.*\r\n(.*\r\n)?ready> ' \
       'fg\n' 'reader 18' 'a line\n' 'reader read' '' 'ready> ' 'jobs; echo s=end; exit\n'
     [ "$(shown '^s=end')" -eq 1 ]
+    # with -g, PROG has it from us alone; a second could undo a stop that came between
+    [ -z "$group" ] || [ "$(shown 'reader 18$')" -eq 1 ]
   done
 }
 
