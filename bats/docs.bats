@@ -23,6 +23,10 @@ teardown() {
   examples docs/perlipc.md
 }
 
+@test "docs/tls.md" {
+  examples docs/tls.md
+}
+
 @test "alive(1)" {
   examples man/alive.1
 }

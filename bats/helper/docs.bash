@@ -13,7 +13,8 @@ not_run=(
 
 # what is run where it is installed: program, Debian's package
 wanted=(bc:bc jq:jq python3:python3 perl:perl strace:strace curl:curl ps:procps pgrep:procps socat:socat
-  systemd-socket-activate:systemd free:procps uptime:procps who:coreutils logger:bsdutils bats:bats gzip:gzip nc:netcat-openbsd)
+  systemd-socket-activate:systemd free:procps uptime:procps who:coreutils logger:bsdutils bats:bats gzip:gzip nc:netcat-openbsd
+  openssl:openssl stunnel:stunnel4 haproxy:haproxy)
 
 need_world() {
   local flags=(--net --mount --ipc --uts --pid --fork --kill-child)

@@ -85,6 +85,19 @@ http() {
     printf "HTTP/1.0 200 OK\r\nContent-Length: 6\r\n\r\nhello\n"'
 }
 
+# The certificate of docs/tls.md, which then is this machine's CA, too; and a server for HTTP over TLS.
+tls() {
+  openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 30 -subj /CN=localhost \
+    -addext 'subjectAltName=DNS:localhost,IP:127.0.0.1,DNS:www.example.com' -keyout key.pem -out cert.pem 2>/dev/null
+  cat key.pem cert.pem >both.pem
+  export SSL_CERT_FILE=$PWD/cert.pem
+  if names 'www.example.com[: ]443'; then
+    http
+    printf 'syslog = no\ncert = %s\nconnect = 127.0.0.1:80\n' "$PWD/both.pem" >/run/stunnel.conf
+    server tcpserver -1 127.0.0.1 443 stunnel /run/stunnel.conf
+  fi
+}
+
 stand_in() {
   programs && files || return
   if names 4711; then process_4711 || return; fi
@@ -102,6 +115,7 @@ stand_in() {
     server unixserver -1 ./talk sh -c 'read -r line; echo "$line"'
   fi
   if names example.com; then http; fi
+  if names 'both.pem|cert.pem' || names 'www.example.com[: ]443'; then tls; fi
   if names docker.sock; then
     server unixserver -1 /run/docker.sock sh -c 'while read -r l && [ "${#l}" -gt 1 ]; do :; done
       printf "HTTP/1.0 200 OK\r\n\r\n{}\n"'

@@ -1,7 +1,8 @@
 // staying hold | be - a process that SIGKILL does not end, as one that waits for a device.
 //
 // be: tells the holder, becomes traceable by it, says "there" on stdout and sleeps.
-// hold: traces those that come, until its own end: each stays in its exit (PTRACE_EVENT_EXIT of ptrace(2)), alive.
+// hold: traces those that come, until its own end: each stays in its exit (PTRACE_EVENT_EXIT of ptrace(2)),
+// alive.
 //
 // They meet at the FIFO $STAYING. 77: tracing is refused here.
 #include <errno.h>
