@@ -139,6 +139,8 @@ static int wait_for_report(const struct daemonize *d, pid_t monitor, int report)
     ssize_t n = fd_read(report, &failed, sizeof failed);
     if (n == sizeof failed && failed == 0 && !came)
         return EXIT_DONE;
+    if (n != sizeof failed)
+        kill(monitor, SIGTERM); /* if it is alive, nobody knows of it */
     int end = reap_wait(monitor);
     if (came)
         sigs_die(came);
