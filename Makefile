@@ -62,14 +62,12 @@ $(B)/registry.h: $(wildcard applets/*.c) Makefile
 	@mkdir -p $(@D)
 	$(Q)printf 'APPLET(applet_%s)\n' $(subst -,_,$(APPLETS)) >$@
 
-# the scripts behind --completion, as strings; without comments and indentation, of which they don't get larger
+# the scripts behind --completion, packed, as strings
 SCRIPTS = $(wildcard common/completion/*.sh)
 
-$(B)/completion.h: $(SCRIPTS) Makefile
+$(B)/completion.h: common/completion/pack.awk $(SCRIPTS) Makefile
 	@mkdir -p $(@D)
-	$(Q)for f in $(SCRIPTS); do \
-	  echo "static const char completion_$$(basename $$f .sh)[] =" && \
-	  sed '2,$${/^ *#/d;s/^ *//;}; /^$$/d; s/[\\"]/\\&/g; s/^/    "/; s/$$/\\n"/' $$f && echo ';' || exit; done >$@
+	$(Q)LC_ALL=C awk -f common/completion/pack.awk $(SCRIPTS) >$@
 
 # a change of compiler or flags rebuilds everything; then it is also seen whether there is a compiler with its headers
 $(B)/flags: FORCE
@@ -89,7 +87,7 @@ one/%: FORCE
 # one static binary with musl, as small as it gets: build/static/ipcbox; a page size below the real one only keeps the
 # linker from filling up the last page of the code in the file
 # those from -fno-jump-tables on save 3 KB together
-SMALL = -Os -flto -flto-partition=one -ffunction-sections -fdata-sections -fno-asynchronous-unwind-tables \
+SMALL = -Oz -flto -flto-partition=one -ffunction-sections -fdata-sections -fno-asynchronous-unwind-tables \
   -fno-jump-tables -fno-caller-saves -fno-tree-dominator-opts -fno-tree-sra -fipa-pta
 
 static:

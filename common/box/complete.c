@@ -222,6 +222,18 @@ static void add_table(struct buf *out, enum complete_shell shell, const struct c
 }
 
 /* A function that prints the applets: NAME SUMMARY, a line each. */
+/* Bytes of the packed scripts from PACKED on are two each, of completion/pack.awk. */
+static void add_unpacked(struct buf *out, unsigned char c)
+{
+    enum { PACKED = 128 };
+    if (c < PACKED) {
+        buf_char(out, (char)c);
+        return;
+    }
+    add_unpacked(out, completion_pairs[c - PACKED][0]);
+    add_unpacked(out, completion_pairs[c - PACKED][1]);
+}
+
 static void add_applets(struct buf *out, enum complete_shell shell)
 {
     bool fish = shell == COMPLETE_FISH;
@@ -251,7 +263,8 @@ void complete_print(enum complete_shell shell, const struct cli *toolbox, const 
         add_names(out, prefix);
         buf_char(out, '\n');
     }
-    buf_text(out, scripts[shell]);
+    for (const char *p = scripts[shell]; *p; p++)
+        add_unpacked(out, (unsigned char)*p);
     add_applets(out, shell);
     add_table(out, shell, toolbox);
     if (shell == COMPLETE_BASH) {
