@@ -87,7 +87,9 @@ one/%: FORCE
 # one static binary with musl, as small as it gets: build/static/ipcbox; a page size below the real one only keeps the
 # linker from filling up the last page of the code in the file
 # those from -fno-jump-tables on save 3 KB together
-SMALL = -Oz -flto -flto-partition=one -ffunction-sections -fdata-sections -fno-asynchronous-unwind-tables \
+# gcc has -Oz from 12 on
+OZ = $(shell musl-gcc -Oz -E -x c /dev/null >/dev/null 2>&1 && echo -Oz || echo -Os)
+SMALL = $(OZ) -flto -flto-partition=one -ffunction-sections -fdata-sections -fno-asynchronous-unwind-tables \
   -fno-jump-tables -fno-caller-saves -fno-tree-dominator-opts -fno-tree-sra -fipa-pta
 
 static:
