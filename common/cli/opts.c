@@ -36,7 +36,10 @@ void opts_start(struct opts *o, const struct msg *m, const struct cli *cli, int 
         if (!opt->letter)
             continue;
         *letter++ = opt->letter;
-        if (arg_kind(opt) == required_argument)
+        bool number = arg_kind(opt) == optional_argument && strcmp(opt->arg, "[N]") == 0; /* -L5 */
+        if (number)
+            *letter++ = ':';
+        if (number || arg_kind(opt) == required_argument)
             *letter++ = ':';
     }
     if (opts_letter_is_free(cli, HELP_LETTER))

@@ -4,8 +4,9 @@
  * An applet lists its options as rows X(ID, 'l', "long-name", "ARG", "what it does") and expands the list to
  * an enum with OPT_ENUM and to the table with OPT_ROW. From the table come getopt_long's, --help and the
  * completion; `make check` compares the man page with it. ARG is NULL for none, "[ARG]" for an optional one
- * (--name=ARG only); it is one of the kinds that kinds.c knows, or an enumeration, "text|json". Parsing stops
- * at the first operand; abbreviated long names are refused. Every applet has --help and --version, and -h for
+ * (--name=ARG only; "[N]" directly behind the letter, too); it is one of the kinds that kinds.c knows, or an
+ * enumeration, "text|json". Parsing stops at the first operand; abbreviated long names are refused. Every
+ * applet has --help and --version, and -h for
  * --help where its table leaves the letter free.
  */
 #ifndef OPTS_H
@@ -57,7 +58,7 @@ struct opts {
     int command; /* which of cli->commands came, -1: none; options may stand before and behind it */
     const struct opt *now;
     struct option longs[OPTS_MAX + 3];
-    char letters[2 + OPTS_MAX * 2 + 2];
+    char letters[2 + OPTS_MAX * 3 + 2];
 };
 
 void opts_start(struct opts *o, const struct msg *m, const struct cli *cli, int argc, char **argv);

@@ -23,14 +23,18 @@ size_t http_head_length(const char *text, size_t n)
 
 int http_status(const char *head, size_t n, const char **reason)
 {
-    static const char version[] = "HTTP/1.";
-    const size_t len = sizeof version - 1, end = len + 5; /* "HTTP/1." "1" " " "200" */
+    static const char protocol[] = "HTTP/";
+    const char *word = head + strlen(protocol), *end = memchr(head, '\n', n);
     uint64_t status;
-    if (n <= end || memcmp(head, version, len) != 0 || head[len] < '0' || head[len] > '9' ||
-        head[len + 1] != ' ' || !num_u64n(head + len + 2, 3, 100, 999, &status) ||
-        !memchr(" \r\n", head[end], 3))
+    if (!end || (size_t)(end - head) < strlen(protocol) || memcmp(head, protocol, strlen(protocol)) != 0)
         return -1;
-    *reason = head + len + 2;
+    const char *dot = memchr(word, '.', (size_t)(end - word)),
+               *blank = memchr(word, ' ', (size_t)(end - word));
+    if (!dot || !blank || blank < dot || !num_u64n(word, (size_t)(dot - word), 1, 1, &status) ||
+        !num_u64n(dot + 1, (size_t)(blank - dot - 1), 0, UINT32_MAX, &status) || end - blank < 4 ||
+        !num_u64n(blank + 1, 3, 100, 999, &status) || !memchr(" \r\n", blank[4], 3))
+        return -1;
+    *reason = blank + 1;
     return (int)status;
 }
 
@@ -115,20 +119,27 @@ const char *http_split_url(struct http_url *u, const char *url)
 {
     static const char scheme[] = "http://";
     uint64_t port = 0;
+    if (strncasecmp(url, "https:", 6) == 0)
+        return "https needs another program for TLS: openssl, socat, stunnel; see ipcbox(7), docs/tls.md";
     if (strncasecmp(url, scheme, strlen(scheme)) != 0)
         return "only http is supported";
-    const char *host = url + strlen(scheme), *rest = host + strcspn(host, "/?#");
+    const char *user = url + strlen(scheme), *rest = user + strcspn(user, "/?#");
+    const char *at = memrchr(user, '@', (size_t)(rest - user)), *host = at ? at + 1 : user;
     const char *end = *host == '[' ? memchr(host, ']', (size_t)(rest - host)) : NULL;
     const char *colon = memchr(end ? end : host, ':', (size_t)(rest - (end ? end : host)));
     if (*host == '[' && !end)
         return "missing ] after the address";
-    if (colon && !num_u64n(colon + 1, (size_t)(rest - colon - 1), 1, UINT16_MAX, &port))
+    if (colon && colon + 1 < rest && !num_u64n(colon + 1, (size_t)(rest - colon - 1), 1, UINT16_MAX, &port))
         return "expected a port from 1 to 65535";
     const char *host_end = colon ? colon : rest;
     if (end && end + 1 != host_end)
         return "expected a port or a path after ]";
+    const char *authority = host;
     host += end != NULL;
-    *u = (struct http_url){.host = host,
+    *u = (struct http_url){.user = at ? user : NULL,
+        .user_len = at ? (size_t)(at - user) : 0,
+        .authority = authority,
+        .host = host,
         .host_len = (size_t)((end ? end : host_end) - host),
         .port = (uint16_t)port,
         .path = rest,
@@ -136,23 +147,59 @@ const char *http_split_url(struct http_url *u, const char *url)
     return NULL;
 }
 
-const char *http_body_length(const char *head, size_t n, bool *has_length, uint64_t *length)
+const char *http_first(const char *head, size_t n, const char *name, size_t *value_len)
+{
+    size_t at = 0;
+    return http_header(head, n, &at, name, value_len);
+}
+
+static bool is_word(const char *value, size_t len, const char *word)
+{
+    return len == strlen(word) && strncasecmp(value, word, len) == 0;
+}
+
+const char *http_body_length(const char *head, size_t n, struct http_length *length)
 {
     size_t at = 0, len;
     const char *value;
     uint64_t one;
-    *has_length = false;
+    *length = (struct http_length){0};
     while ((value = http_header(head, n, &at, "Content-Length", &len))) {
-        if (!num_u64n(value, len, 0, INT64_MAX, &one) || (*has_length && one != *length))
+        if (!num_u64n(value, len, 0, INT64_MAX, &one) || (length->known && one != length->bytes))
             return "invalid Content-Length";
-        *has_length = true;
-        *length = one;
+        length->known = true;
+        length->bytes = one;
     }
     at = 0;
-    while ((value = http_header(head, n, &at, "Transfer-Encoding", &len)))
-        if (len != 8 || strncasecmp(value, "identity", len) != 0)
-            return "unsupported Transfer-Encoding, which HTTP/1.0 does not have";
+    while ((value = http_header(head, n, &at, "Transfer-Encoding", &len))) {
+        bool chunked = is_word(value, len, "chunked");
+        if (length->chunked || (!chunked && !is_word(value, len, "identity")))
+            return "unsupported Transfer-Encoding";
+        length->chunked = chunked;
+    }
+    length->known = length->known && !length->chunked;
     return NULL;
+}
+
+bool http_chunk_size(const char *line, size_t n, uint64_t *size)
+{
+    static const char digits[] = "0123456789abcdef";
+    size_t i = 0;
+    *size = 0;
+    for (const char *digit; i < n && line[i] > ' ' && (digit = strchr(digits, line[i] | ' ')); i++)
+        if (i == 15) /* beyond what a file can hold */
+            return false;
+        else
+            *size = *size * 16 + (uint64_t)(digit - digits);
+    return i && (i == n || memchr("; \t", line[i], 3));
+}
+
+void http_put_origin(struct buf *b, const char *host, size_t n, uint16_t port)
+{
+    bool brackets = strchr(host, ':') != NULL;
+    buf_fmt(b, "%s%.*s%s", brackets ? "[" : "", (int)n, host, brackets ? "]" : "");
+    if (port != HTTP_PORT)
+        buf_fmt(b, ":%u", port);
 }
 
 void http_put_request(struct buf *b, const char *path, const char *host, uint16_t port)
@@ -160,12 +207,34 @@ void http_put_request(struct buf *b, const char *path, const char *host, uint16_
     buf_fmt(b, "GET %s HTTP/1.0\r\n", path);
     if (!host)
         return;
-    int len = (int)strcspn(host, "%"); /* the interface of a link-local address is ours alone */
-    bool brackets = strchr(host, ':') != NULL;
-    buf_fmt(b, "Host: %s%.*s%s", brackets ? "[" : "", len, host, brackets ? "]" : "");
-    if (port != HTTP_PORT)
-        buf_fmt(b, ":%u", port);
+    buf_text(b, "Host: ");
+    http_put_origin(b, host, strcspn(host, "%"), port); /* the interface is ours alone */
     buf_text(b, "\r\n");
+}
+
+bool http_has_header(const struct buf *headers, const char *name)
+{
+    size_t len;
+    return http_first(headers->mem, headers->len, name, &len) != NULL;
+}
+
+void http_put_header(struct buf *b, const char *name, const char *value)
+{
+    if (*value && !http_has_header(b, name))
+        buf_fmt(b, "%s: %s\r\n", name, value);
+}
+
+void http_put_headers(struct buf *b, const struct buf *headers, bool all)
+{
+    static const char *const first_only[] = {"Authorization:", "Cookie:", "Host:"};
+    for (size_t at = 0, len; at < headers->len; at += len) {
+        const char *line = headers->mem + at;
+        bool wanted = true;
+        len = (size_t)((char *)memchr(line, '\n', headers->len - at) + 1 - line);
+        for (size_t i = 0; i < sizeof first_only / sizeof *first_only; i++)
+            wanted = wanted && (all || strncasecmp(line, first_only[i], strlen(first_only[i])) != 0);
+        buf_bytes(b, line, wanted ? len : 0);
+    }
 }
 
 void http_escape_head(struct buf *b, const char *head, size_t n)

@@ -15,7 +15,10 @@ enum { HTTP_PORT = 80 };
 /* How long the head is, with the blank line that ends it; 0: it is not all there. */
 size_t http_head_length(const char *text, size_t n);
 
-/* The status of "HTTP/1.1 200 OK", and where its reason begins; -1: it is no such line. */
+/*
+ * The status of "HTTP/1.1 200 OK", and where its reason begins; -1: it is no such line. Zeros before the
+ * numbers of the version are ignored (RFC 1945, 3.1).
+ */
 int http_status(const char *head, size_t n, const char **reason);
 
 /* Whether it can't be misread: no NUL, and no blank before the colon of a name. The head must be whole. */
@@ -28,11 +31,14 @@ bool http_is_path(const char *path);
 /* Whether it may be a host: nothing in it that has a meaning in a URL, no blanks or control characters. */
 bool http_is_host(const char *host, size_t n);
 
-/* What http://HOST[:PORT][/PATH] consists of, in place. */
+/* What http://[USER@]HOST[:PORT][/PATH] consists of, in place. */
 struct http_url {
-    const char *host; /* without the brackets of an IPv6 address */
+    const char *user; /* NULL: there is none */
+    size_t user_len;
+    const char *authority; /* from the host on, brackets included */
+    const char *host;      /* without the brackets of an IPv6 address */
     size_t host_len;
-    uint16_t port;    /* 0: there is none */
+    uint16_t port;    /* 0: there is none, or it is empty (RFC 3986, 3.2.3) */
     const char *path; /* may lack its slash */
     size_t path_len;  /* without the fragment */
 };
@@ -49,14 +55,39 @@ bool http_is_header(const char *line);
  */
 const char *http_header(const char *head, size_t n, size_t *at, const char *name, size_t *value_len);
 
+/* That of the first one. */
+const char *http_first(const char *head, size_t n, const char *name, size_t *value_len);
+
+/* How the body ends: after that many bytes, with its last chunk, or else with the connection. */
+struct http_length {
+    bool known, chunked;
+    uint64_t bytes;
+};
+
 /*
- * How long the body is, by Content-Length; *has_length is false where none is given. NULL, or what is wrong,
- * as any encoding of the body would be. The head must be whole.
+ * That, by Content-Length and Transfer-Encoding, of which only chunked is understood, and counts more. NULL,
+ * or what is wrong. The head must be whole.
  */
-const char *http_body_length(const char *head, size_t n, bool *has_length, uint64_t *length);
+const char *http_body_length(const char *head, size_t n, struct http_length *length);
+
+/* The size in the line before a chunk (RFC 9112, 7.1), which has lost its CR LF. False: it is no such line.
+ */
+bool http_chunk_size(const char *line, size_t n, uint64_t *size);
+
+/* "HOST", "[HOST]:8080": the first n bytes of an address or name, and the port unless it is 80. */
+void http_put_origin(struct buf *b, const char *host, size_t n, uint16_t port);
 
 /* The first lines of a GET request; host NULL: without Host. */
 void http_put_request(struct buf *b, const char *path, const char *host, uint16_t port);
+
+/* Whether lines of headers, perhaps behind a request's first one, have one of that name. */
+bool http_has_header(const struct buf *headers, const char *name);
+
+/* A line more, unless the value is empty or there is one of that name. */
+void http_put_header(struct buf *b, const char *name, const char *value);
+
+/* Lines of headers; unless `all`, without those that are for the host alone that the user has named. */
+void http_put_headers(struct buf *b, const struct buf *headers, bool all);
 
 /* The head as lines that a terminal can't trip over. Up to four times as long. */
 void http_escape_head(struct buf *b, const char *head, size_t n);
