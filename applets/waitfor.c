@@ -1,215 +1,359 @@
 /*
- * waitfor - waits until a port answers, a socket listens, a file exists, or a process has exited.
+ * waitfor - waits until ports and web servers answer, sockets listen, files exist, or processes have exited.
  *
- * Only the exit of a process is an event everywhere. All else is polled, at first every millisecond, at last
- * every 50.
+ * All conditions are watched at once, in one poll(2); each has to be true once. What is no event is looked at
+ * again and again, at first after a millisecond, at last every 50.
  */
 #include "cli/applet.h"
 
 #include <errno.h>
-#include <poll.h>
-#include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "net/addr_words.h"
 #include "base/clock.h"
-#include "base/fd.h"
+#include "process/find.h"
+#include "net/http.h"
 #include "base/num.h"
 #include "net/probe.h"
-#include "process/watch.h"
 #include "process/sigs.h"
+#include "process/spawn.h"
+#include "base/version.h"
+#include "process/watch.h"
 
-#define WAITFOR_OPTIONS(X) \
-    MSG_OPTIONS(X)         \
-    X(TIMEOUT, 't', "timeout", "TIME", "wait at most TIME, then exit 124; 0: check once")
+#define WAITFOR_OPTIONS(X)                                                                \
+    MSG_OPTIONS(X)                                                                        \
+    X(TIMEOUT, 't', "timeout", "TIME", "wait at most TIME, then exit 124; 0: check once") \
+    X(NOT, 0, "not", NULL, "wait until the condition does not hold")                      \
+    X(STATUS, 0, "status", "LIST", "http: expect a status in LIST (2xx,3xx)")             \
+    X(UNIX_SOCKET, 0, "unix", "PATH", "http: connect to the Unix socket PATH")            \
+    X(EXEC, 0, "exec", NULL, "then run PROG, the following words, in place of waitfor")
 
 enum waitfor_option { WAITFOR_OPTIONS(OPT_ENUM) };
 static const struct opt options[] = {WAITFOR_OPTIONS(OPT_ROW)};
 
-enum command { TCP, UNIX, FILE_THERE, EXIT };
+enum command { TCP, UNIX, FILE_THERE, EXIT, HTTP };
 static const char *const commands[] = {
-    [TCP] = "tcp", [UNIX] = "unix", [FILE_THERE] = "file", [EXIT] = "exit", NULL};
+    [TCP] = "tcp", [UNIX] = "unix", [FILE_THERE] = "file", [EXIT] = "exit", [HTTP] = "http", NULL};
 
-enum { PAUSE_MIN_MS = 1, PAUSE_MAX_MS = 50, CONNECT_SECONDS = 5 };
+enum { PAUSE_MIN_MS = 1, PAUSE_MAX_MS = 50, ONCE_SECONDS = 5 };
+
+struct condition {
+    enum command command;
+    bool negated;
+    bool done, failed;  /* it has been true; it was false when it was last looked at */
+    const char *object; /* as messages name it */
+    char port_text[320];
+    const char *why; /* it is not true */
+    struct probe probe;
+    pid_t pid;
+    struct watch watch; /* of pid, while it runs */
+    bool watching;
+};
 
 struct waitfor {
     struct msg *msg;
-    enum command command;
-    const char *object; /* as messages name it */
-    char port_text[320];
-    int64_t timeout, deadline;
-    struct dial dial;
-    struct addr address;
-    pid_t pid;
-    struct watch watch; /* of pid */
-    char why[256];      /* the condition does not hold */
+    struct condition *conditions;
+    size_t n;
+    struct pollfd *polls; /* two for each */
+    int64_t timeout, deadline, pause;
 };
 
-static void note(struct waitfor *w, const char *why)
+static bool is_probed(const struct condition *c)
 {
-    struct buf b = BUF(w->why);
-    buf_text(&b, why);
-    buf_str(&b);
+    return c->command == TCP || c->command == HTTP;
 }
 
-/* A host that does not answer at all must not keep this attempt for ever. */
-static bool is_answering(struct waitfor *w)
+/* ---- waiting ---- */
+
+static bool has_exited(struct condition *c)
 {
-    struct dial_failure failure;
-    int64_t limit = clock_in(CONNECT_SECONDS * CLOCK_SECOND);
-    w->dial.deadline = w->timeout ? clock_first(w->deadline, limit) : limit;
-    if (probe_tcp(&w->dial, &failure))
-        return true;
-    note(w, failure.why);
-    return false;
+    if (!c->watching)
+        c->watching = watch_begin(&c->watch, c->pid) == 0;
+    if (c->watching && !watch_is_over(&c->watch))
+        return false;
+    if (c->watching)
+        watch_end(&c->watch);
+    c->watching = false;
+    return true;
 }
 
-static bool is_listening(struct waitfor *w)
-{
-    if (probe_unix(&w->address))
-        return true;
-    note(w, strerror(errno));
-    return false;
-}
-
-static bool is_there(struct waitfor *w)
+static bool is_so(struct condition *c)
 {
     struct stat st;
-    if (stat(w->object, &st) == 0)
+    if (c->command == EXIT && has_exited(c))
         return true;
-    note(w, strerror(errno));
-    return false;
+    bool so = c->command == UNIX         ? probe_unix(&c->probe.unix_socket)
+              : c->command == FILE_THERE ? stat(c->object, &st) == 0
+                                         : false;
+    c->why = c->command == EXIT ? "still running" : strerror(errno);
+    return so;
 }
 
-static bool is_so(struct waitfor *w)
+/* Looks at a condition, without waiting. */
+static void look(struct condition *c)
 {
-    switch (w->command) {
-    case TCP:
-        return is_answering(w);
-    case UNIX:
-        return is_listening(w);
-    case FILE_THERE:
-        return is_there(w);
-    case EXIT:
-        break;
+    enum probe_result want = c->negated ? PROBE_NO : PROBE_YES, got;
+    if (is_probed(c)) {
+        got = probe_step(&c->probe);
+        c->why = c->probe.why;
+    } else {
+        got = is_so(c) ? PROBE_YES : PROBE_NO;
     }
-    note(w, "still running");
-    return watch_is_over(&w->watch);
+    if (c->negated && got == PROBE_YES)
+        c->why = "it still holds";
+    c->done = got == want;
+    c->failed = !c->done && got != PROBE_WAITS;
+    if (c->done && is_probed(c))
+        probe_end(&c->probe);
 }
 
-/* Sleeps until the condition may hold; ns at most, unless its event will tell. */
-static void pause_until(const struct waitfor *w, int64_t ns)
+/* Looks at all that have not been true yet, or once at all. How many are left to look at. */
+static size_t look_at_all(struct waitfor *w)
 {
-    bool waits = w->command == EXIT;
-    struct pollfd end = watch_poll(&w->watch);
-    if (sigs_sleep(&end, waits, clock_first(waits ? watch_pause(&w->watch) : ns, clock_left(w->deadline))) <
-            0 &&
-        errno != EINTR)
+    size_t left = 0;
+    for (size_t i = 0; i < w->n; i++) {
+        struct condition *c = &w->conditions[i];
+        bool over = c->done || (!w->timeout && c->failed);
+        if (!over)
+            look(c);
+        left += !c->done && (w->timeout || !c->failed);
+    }
+    return left;
+}
+
+/* Sleeps until a condition may have changed. */
+static void sleep_for_all(struct waitfor *w)
+{
+    int64_t until = w->deadline;
+    nfds_t n = 0;
+    for (size_t i = 0; i < w->n; i++) {
+        const struct condition *c = &w->conditions[i];
+        struct pollfd polls[2] = {watch_poll(&c->watch), {.fd = -1}};
+        int64_t next = CLOCK_NEVER;
+        if (c->done || (!w->timeout && c->failed))
+            continue;
+        if (is_probed(c))
+            next = probe_polls(&c->probe, polls);
+        else
+            next = clock_in(c->watching ? watch_pause(&c->watch) : w->pause);
+        until = clock_first(until, next);
+        for (size_t k = 0; k < 2; k++)
+            if (polls[k].fd >= 0)
+                w->polls[n++] = polls[k];
+    }
+    w->pause = clock_first(w->pause * 2, PAUSE_MAX_MS * CLOCK_MS);
+    if (sigs_sleep(w->polls, n, clock_left(until)) < 0 && errno != EINTR)
         msg_die_sys(w->msg, "poll", NULL);
 }
 
-static int wait_until_so(struct waitfor *w)
+/* Reports one that is missing. */
+static void report(const struct waitfor *w, const struct condition *c)
 {
-    int64_t pause = PAUSE_MIN_MS * CLOCK_MS;
-    w->deadline = clock_in(w->timeout);
-    if (w->command == EXIT && watch_begin(&w->watch, w->pid) < 0)
-        return EXIT_DONE;
-    while (!is_so(w)) {
-        if (!w->timeout) {
-            msg_error_why(w->msg, commands[w->command], w->object, w->why);
-            return EXIT_NO;
-        }
-        if (!clock_left(w->deadline)) {
-            char mem[320];
-            struct buf why = BUF(mem);
-            buf_fmt(&why, "the deadline passed: %s", w->why);
-            return msg_fatal_why(w->msg, EXIT_DEADLINE, commands[w->command], w->object, buf_str(&why));
-        }
-        pause_until(w, pause);
-        pause = clock_first(pause * 2, PAUSE_MAX_MS * CLOCK_MS);
-    }
-    watch_end(&w->watch);
-    return EXIT_DONE;
+    char mem[400], name_mem[16];
+    struct buf why = BUF(mem), name = BUF(name_mem);
+    buf_fmt(&name, "%s%s", c->negated ? "not " : "", commands[c->command]);
+    buf_fmt(&why, "%s%s", w->timeout ? "the deadline passed: " : "", c->why);
+    if (w->timeout)
+        msg_fatal_why(w->msg, EXIT_DEADLINE, buf_str(&name), c->object, buf_str(&why));
+    else
+        msg_error_why(w->msg, buf_str(&name), c->object, buf_str(&why));
 }
+
+static int wait_for_all(struct waitfor *w)
+{
+    w->deadline = clock_in(w->timeout ? w->timeout : ONCE_SECONDS * CLOCK_SECOND);
+    while (look_at_all(w) && clock_left(w->deadline))
+        sleep_for_all(w);
+    int status = EXIT_DONE;
+    for (size_t i = 0; i < w->n; i++) {
+        if (w->conditions[i].done)
+            continue;
+        report(w, &w->conditions[i]);
+        status = w->timeout ? EXIT_DEADLINE : EXIT_NO;
+    }
+    return status;
+}
+
+/* ---- the command line ---- */
 
 /* The operands of each command, and what is missing where there are fewer. */
-static void check_count(const struct waitfor *w, char *const *argv)
+static void check_count(const struct msg *m, enum command command, char *const *argv)
 {
-    static const char *const names[][2] = {
-        [TCP] = {"HOST", "PORT"}, [UNIX] = {"PATH"}, [FILE_THERE] = {"PATH"}, [EXIT] = {"PID"}};
-    if (w->command == TCP && *argv)
-        addr_port_operand(w->msg, argv, 1);
-    for (size_t i = 0; i < 2 && names[w->command][i]; i++, argv++)
+    static const char *const names[][2] = {[TCP] = {"HOST", "PORT"},
+        [UNIX] = {"PATH"},
+        [FILE_THERE] = {"PATH"},
+        [EXIT] = {"PID"},
+        [HTTP] = {"URL"}};
+    if (command == TCP && *argv)
+        addr_port_operand(m, argv, 1);
+    for (size_t i = 0; i < 2 && names[command][i]; i++, argv++)
         if (!*argv)
-            msg_usage(w->msg, "missing %s", names[w->command][i]);
+            msg_usage(m, "missing %s", names[command][i]);
     if (*argv)
-        msg_usage(w->msg, "unexpected operand '%s'", *argv);
+        msg_usage(m, "unexpected operand '%s'", *argv);
 }
 
-static void take_operands(struct waitfor *w, char **argv)
+/* Makes the request for a URL, which is taken apart in place, host to the front, in a copy. */
+static void take_url(const struct msg *m, struct probe *p, const char *url)
+{
+    struct http_url u;
+    size_t size = strlen(url);
+    char *copy = malloc(size + 1);
+    struct buf b = {.size = 2 * size + 256, .mem = malloc(2 * size + 256)};
+    if (!copy || !b.mem)
+        msg_die_sys(m, "malloc", NULL);
+    const char *wrong = http_split_url(&u, memcpy(copy, url, size + 1));
+    if (!wrong && !http_is_host(u.host, u.host_len))
+        wrong = "expected a name or an address";
+    if (wrong)
+        msg_usage(m, "URL '%s': %s", url, wrong);
+    char *path = copy + (u.path - copy);
+    path[u.path_len] = '\0';
+    memmove(copy, u.host, u.host_len);
+    copy[u.host_len] = '\0';
+    if (*path != '/') /* there is room, as the scheme has gone */
+        *--path = '/';
+    if (!http_is_path(path))
+        msg_usage(m, "URL '%s': expected %%20 for a blank", url);
+    p->host = copy;
+    p->port = u.port ? u.port : HTTP_PORT;
+    http_put_request(&b, path, copy, p->port);
+    buf_text(&b, "User-Agent: ipcbox/" IPCBOX_VERSION "\r\nConnection: close\r\n\r\n");
+    p->request = b.mem;
+    p->request_len = b.len;
+}
+
+static void take_operands(const struct msg *m, struct condition *c, char **argv)
 {
     uint64_t pid;
-    check_count(w, argv);
-    w->object = *argv;
-    switch (w->command) {
+    struct probe *p = &c->probe;
+    check_count(m, c->command, argv);
+    if (c->command != HTTP && (p->statuses || p->unix_socket.len))
+        msg_usage(m, "--status and --unix are for http");
+    c->object = *argv;
+    switch (c->command) {
     case TCP:
-        w->dial = (struct dial){.host = *argv};
-        snprintf(w->port_text, sizeof w->port_text, "%s port %s", argv[0], argv[1]);
-        w->object = w->port_text;
-        w->dial.port = addr_port_operand(w->msg, argv, 1);
+        p->host = **argv ? *argv : "0";
+        snprintf(c->port_text, sizeof c->port_text, "%s port %s", argv[0], argv[1]);
+        c->object = c->port_text;
+        p->port = addr_port_operand(m, argv, 1);
         break;
     case UNIX:
-        if (!addr_parse_unix(&w->address, *argv))
-            msg_usage(w->msg, "path '%s': expected a path of 1 to %d bytes, or @ and an abstract name", *argv,
-                ADDR_UNIX_MAX);
+        addr_unix_operand(&p->unix_socket, m, *argv);
         break;
     case FILE_THERE:
         if (!**argv)
-            msg_usage(w->msg, "path '': expected at least one byte");
+            msg_usage(m, "path '': expected at least one byte");
         break;
     case EXIT:
         if (!num_u64(*argv, 1, INT32_MAX, &pid))
-            msg_usage(w->msg, "PID '%s': expected a number from 1 to 2147483647", *argv);
-        w->pid = (pid_t)pid;
+            msg_usage(m, "PID '%s': expected a number from 1 to 2147483647", *argv);
+        c->pid = (pid_t)pid;
+        break;
+    case HTTP:
+        take_url(m, p, *argv);
+        if (!p->statuses)
+            p->statuses = "2xx,3xx";
         break;
     }
+    if (is_probed(c))
+        probe_begin(p);
 }
 
 static const struct cli cli = {
     .name = "waitfor",
-    .summary = "wait for a port, a socket, a file, or the exit of a process",
-    .usage = "[OPTION]... tcp HOST PORT\n"
-             "[OPTION]... unix PATH\n"
-             "[OPTION]... file PATH\n"
-             "[OPTION]... exit PID",
-    .notes = "Ports and sockets are tested by a connection, which is closed at once.",
+    .summary = "wait for ports, web servers, sockets, files, or the exit of processes",
+    .usage = "[OPTION]... CONDITION [::: CONDITION]... [--exec PROG [ARG]...]",
+    .notes = "CONDITION is one of these, and options for it follow its word or precede it:\n"
+             "  tcp HOST PORT\n"
+             "  unix PATH\n"
+             "  file PATH\n"
+             "  exit PID\n"
+             "  http URL\n"
+             "Ports and sockets are tested by a connection, which is closed at once.",
     .commands = commands,
     .options = options,
     .count = sizeof options / sizeof *options,
 };
 
-static int waitfor_main(struct msg *m, int argc, char **argv)
+/* The words of one condition, behind *argv. */
+static void take_condition(struct waitfor *w, int argc, char **argv)
 {
-    struct waitfor w = {.msg = m, .timeout = CLOCK_NEVER, .watch.fd = -1};
+    struct condition *c = &w->conditions[w->n++];
     struct opts o;
     int row;
-    opts_start(&o, m, &cli, argc, argv);
+    c->watch.fd = -1;
+    opts_start(&o, w->msg, &cli, argc, argv);
     while ((row = opts_next(&o)) >= 0) {
         switch ((enum waitfor_option)row) {
             MSG_OPTIONS(OPT_CASE)
-            opts_level(m, row);
+            opts_level(w->msg, row);
             break;
         case OPT_TIMEOUT:
-            w.timeout = opts_duration(&o);
+            w->timeout = opts_duration(&o);
+            break;
+        case OPT_NOT:
+            c->negated = true;
+            break;
+        case OPT_STATUS:
+            c->probe.statuses = o.arg;
+            if (!probe_status(o.arg, 0))
+                opts_wrong(&o, "expected statuses such as 200,3xx");
+            break;
+        case OPT_UNIX_SOCKET:
+            addr_unix_option(&c->probe.unix_socket, &o);
+            break;
+        case OPT_EXEC: /* has been taken away */
             break;
         }
     }
-    w.command = (enum command)opts_command(&o);
-    take_operands(&w, argv + o.first);
+    c->command = (enum command)opts_command(&o);
+    take_operands(w->msg, c, argv + o.first);
+}
+
+/* The index of a word of a list, or its end. */
+static int find_word(int argc, char **argv, int from, const char *word)
+{
+    while (from < argc && strcmp(argv[from], word) != 0)
+        from++;
+    return from;
+}
+
+static void take_conditions(struct waitfor *w, int argc, char **argv)
+{
+    size_t n = (size_t)argc + 1; /* at most, and room for the end of the list */
+    w->conditions = calloc(n, sizeof *w->conditions);
+    w->polls = calloc(2 * n, sizeof *w->polls);
+    if (!w->conditions || !w->polls)
+        msg_die_sys(w->msg, "malloc", NULL);
+    for (int start = 0, end; start < argc; start = end) {
+        end = find_word(argc, argv, start + 1, ":::");
+        argv[end] = NULL; /* the next condition's argv[0] */
+        take_condition(w, end - start, argv + start);
+    }
+}
+
+static int waitfor_main(struct msg *m, int argc, char **argv)
+{
+    struct waitfor w = {.msg = m, .timeout = CLOCK_NEVER, .pause = PAUSE_MIN_MS * CLOCK_MS};
+    int end = find_word(argc, argv, 1, "--exec");
+    char **prog = end < argc ? argv + end + 1 : NULL;
+    take_conditions(&w, end, argv);
+    if (prog && !*prog)
+        msg_usage(m, "missing PROG");
+    const char *path = prog ? find_program(*prog) : NULL;
     sigs_end_at_term();
-    return wait_until_so(&w);
+    int status = prog && !path ? find_failed(m, *prog, errno) : wait_for_all(&w);
+    free(w.conditions);
+    free(w.polls);
+    if (status || !prog)
+        return status;
+    spawn_become(path, prog, environ);
+    msg_die(m, find_exit_status(errno), "exec", *prog, errno);
 }
 
 const struct applet applet_waitfor = {.cli = &cli, .theme = THEME_SOCKETS, .main = waitfor_main};

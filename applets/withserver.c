@@ -24,7 +24,8 @@
 #include "base/num.h"
 #include "net/addr_words.h"
 #include "net/probe.h"
-#include "io/relay.h"
+#include "net/reserve.h"
+#include "io/tap.h"
 #include "process/sigs.h"
 #include "base/words.h"
 
@@ -32,9 +33,11 @@
     JOB_OPTIONS(X)                                                                                 \
     X(TIMEOUT, 't', "timeout", "TIME", "exit 124 unless CLIENT has exited within TIME")            \
     X(READY, 'r', "ready", "TIME", "wait at most TIME for SERVER to be ready, then exit 124 (60)") \
-    X(GRACE, 'k', "grace", "TIME", "send SIGKILL TIME after SIGTERM (5)")                          \
+    X(GRACE, 'k', "kill-after", "TIME", "send SIGKILL TIME after SIGTERM (5)")                     \
     X(PORT, 0, "port", "PORT", "wait until TCP port PORT of this machine answers")                 \
+    X(FREE_PORT, 0, "free-port", NULL, "choose PORT, which replaces {PORT} in SERVER's words")     \
     X(SOCKET, 0, "socket", "PATH", "wait until the Unix socket PATH answers")                      \
+    X(MATCH, 0, "match", "ERE", "wait for a line of output; its first group is the port")          \
     X(NOTIFY, 0, "notify", NULL, "wait until SERVER sends READY=1 to $NOTIFY_SOCKET")
 
 enum withserver_option { WITHSERVER_OPTIONS(OPT_ENUM) };
@@ -47,17 +50,16 @@ enum { ENDING_MS = 200, PAUSE_MIN_MS = 1, PAUSE_MAX_MS = 50 };
 struct withserver {
     struct msg *msg;
     struct job job;
-    bool by_notify;
+    bool by_notify, by_match, free_port;
     const char *port, *socket; /* what CLIENT is told; NULL: nothing */
     uint16_t port_number;
     struct addr address;
     int64_t timeout, ready_time, grace, deadline;
     int notify;
-    int out;         /* SERVER's stdout; -1: it is our stderr */
-    struct pump log; /* from there to stderr, once the first line has come */
-    char line[512];  /* the first line */
-    size_t line_len;
-    bool line_done, is_ready, server_end_told;
+    struct tap tap; /* on SERVER's output, on its way to stderr */
+    struct ere ere; /* of --match */
+    int reserved;   /* what keeps the port of --free-port */
+    bool is_ready, server_end_told;
     struct buf why; /* the message to be printed once all have exited; about SERVER or CLIENT, and why */
     char why_mem[1024];
     int about;
@@ -65,27 +67,19 @@ struct withserver {
     char notify_text[NOTIFY_SOCKET_SIZE], port_text[16], socket_text[600];
 };
 
+/* Whether a line of its output tells that it is ready. */
 static bool by_line(const struct withserver *w)
 {
-    return !w->by_notify && !w->port_number && !w->address.len;
+    return w->by_match || (!w->by_notify && !w->port_number && !w->address.len);
+}
+
+/* Whether it is asked. */
+static bool by_probe(const struct withserver *w)
+{
+    return !w->by_notify && !by_line(w);
 }
 
 /* ---- what SERVER says ---- */
-
-/* Byte by byte, as what follows the line belongs to the log. */
-static void take_line(struct withserver *w)
-{
-    char c;
-    ssize_t n = fd_read(w->out, &c, 1);
-    if (n == 1 && c != '\n' && w->line_len < sizeof w->line - 1) {
-        w->line[w->line_len++] = c;
-        return;
-    }
-    w->line_done = true;
-    w->is_ready = n == 1 && c == '\n';
-    if (n < 1)
-        fd_close(&w->out);
-}
 
 static void take_message(struct withserver *w)
 {
@@ -94,47 +88,17 @@ static void take_message(struct withserver *w)
         w->is_ready = w->is_ready || notify_socket_says(text, "READY=1");
 }
 
-/* stderr takes no more: SERVER must not block for that. */
-static void pass_to_nobody(struct withserver *w)
-{
-    int null = open("/dev/null", O_WRONLY | O_CLOEXEC);
-    pump_free(&w->log);
-    if (null < 0)
-        fd_close(&w->out);
-    else
-        pump_init(&w->log, w->out, null);
-}
-
-/* Passes on what there is; returns whether there may be more. */
-static bool pass_log(struct withserver *w)
-{
-    enum pump_state state = pump_step(&w->log);
-    if (state == PUMP_END || (state == PUMP_ERROR && w->log.failed == PUMP_SOURCE))
-        fd_close(&w->out);
-    else if (state == PUMP_ERROR)
-        pass_to_nobody(w);
-    return state == PUMP_AGAIN;
-}
-
 /* Sleeps until something happens, and does what is to be done then. */
 static void sleep_until(struct withserver *w, int64_t when)
 {
-    struct pollfd polls[3] = {{.fd = w->notify, .events = POLLIN}, {.fd = -1}, {.fd = -1}};
-    bool log = w->out >= 0 && w->line_done, more = log && pass_log(w);
-    if (log && w->out < 0) /* the end of the log may be what the caller waits for */
-        return;
-    if (log)
-        pump_polls(&w->log, polls + 1);
-    else if (w->out >= 0)
-        polls[1] = (struct pollfd){.fd = w->out, .events = POLLIN};
-    if (job_sleep(&w->job, polls, 3, more ? 0 : clock_left(when)) <= 0)
+    struct pollfd polls[3] = {{.fd = w->notify, .events = POLLIN}};
+    tap_polls(&w->tap, polls + 1);
+    if (job_sleep(&w->job, polls, 3, clock_left(when)) <= 0)
         return;
     if (polls[0].fd >= 0 && polls[0].revents)
         take_message(w);
-    if (log)
-        pump_ready(&w->log, polls + 1);
-    else if (polls[1].fd >= 0 && polls[1].revents)
-        take_line(w);
+    tap_ready(&w->tap, polls + 1);
+    tap_step(&w->tap);
 }
 
 /* ---- SERVER ---- */
@@ -145,15 +109,17 @@ static int start_server(struct withserver *w)
     int out[2] = {-1, -1}, null = open("/dev/null", O_RDONLY | O_CLOEXEC);
     if (null < 0 || fd_raise(&null, STDIO) < 0)
         return msg_fatal(w->msg, EXIT_SYSTEM, "open", "/dev/null", errno);
-    int done = by_line(w) ? pipe2(out, O_CLOEXEC) : 0;
-    if (done == 0 && !by_line(w))
-        done = out[1] = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, STDIO);
+    int done = by_line(w) ? pipe2(out, O_CLOEXEC) : fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, STDIO);
+    if (!by_line(w))
+        out[1] = done;
+    else if (done == 0)
+        done = tap_begin(&w->tap, out[0]);
     if (done >= 0)
         done = fd_raise(&out[1], STDIO);
     if (done >= 0) {
-        const int fds[] = {null, out[1]};
+        const int fds[] = {null, out[1], out[1]};
         struct spawn spawn = {.fds = fds,
-            .nfds = 2,
+            .nfds = w->by_match ? 3 : 2,
             .signals = SIGS_INHERITED,
             .place = SPAWN_GROUP, /* the terminal's signals are CLIENT's */
             .death_signal = SIGKILL};
@@ -161,13 +127,10 @@ static int start_server(struct withserver *w)
         done = job_start(&w->job, SERVER, &spawn);
     }
     int err = errno;
-    w->out = out[0];
     fd_close(&out[1]);
     fd_close(&null);
     if (done < 0)
         return job_start_failed(&w->job, SERVER, failed, err);
-    if (w->out >= 0)
-        pump_init(&w->log, w->out, STDERR_FILENO);
     return EXIT_DONE;
 }
 
@@ -189,19 +152,14 @@ __attribute__((format(printf, 4, 5))) static int give_up(
 /* The line that SERVER has begun, or a whole one that is not a port or path. */
 static void add_line(struct withserver *w)
 {
-    if (!w->line_len)
-        return;
-    buf_text(&w->why, ": ");
-    buf_escaped(&w->why, w->line, w->line_len);
+    buf_text(&w->why, w->tap.line_len ? ": " : "");
+    buf_escaped(&w->why, w->tap.line, w->tap.line_len);
 }
 
 static int end_early(struct withserver *w)
 {
     char mem[96];
     struct buf end = BUF(mem);
-    /* its last output, if it can still be read */
-    for (int64_t until = clock_in(ENDING_MS * CLOCK_MS); by_line(w) && !w->line_done && clock_left(until);)
-        sleep_until(w, until);
     if (w->job.start_failed) /* which has been reported */
         return job_status(&w->job, SERVER);
     job_describe_end(&w->job, SERVER, &end);
@@ -216,41 +174,43 @@ static void set_port(struct withserver *w, uint16_t port)
     w->port = w->port_text + strlen("PORT=");
 }
 
-/* Takes the first line as a port, or as the path of a socket. */
+/* Takes the first line as a port, or as the path of a socket; of a line that matched, the group as a port. */
 static int read_line(struct withserver *w)
 {
+    struct tap *t = &w->tap;
     uint64_t port;
     struct stat st;
-    w->line[w->line_len] = '\0';
-    bool whole = strlen(w->line) == w->line_len; /* no NUL in it */
-    if (whole && num_u64(w->line, 1, UINT16_MAX, &port)) {
+    if (w->by_match && (!w->ere.first || w->port_number))
+        return EXIT_DONE;
+    if (w->by_match)
+        t->line_len = (size_t)snprintf(t->line, sizeof t->line, "%u", w->ere.best.value);
+    t->line[t->line_len] = '\0';
+    bool whole = strlen(t->line) == t->line_len; /* no NUL in it */
+    if (whole && num_u64(t->line, 1, UINT16_MAX, &port)) {
         set_port(w, (uint16_t)port);
         return EXIT_DONE;
     }
-    if (whole && (w->line[0] == '@' || (stat(w->line, &st) == 0 && S_ISSOCK(st.st_mode)))) {
-        w->socket = w->line;
+    if (whole && !w->by_match && (*t->line == '@' || (stat(t->line, &st) == 0 && S_ISSOCK(st.st_mode)))) {
+        w->socket = t->line;
         return EXIT_DONE;
     }
     give_up(w, SERVER, EXIT_SYSTEM, "SERVER's first line is neither a port nor the path of a socket");
+    if (w->by_match)
+        return give_up(w, SERVER, EXIT_SYSTEM, "the first group of --match is not a port");
     add_line(w);
     return EXIT_SYSTEM;
 }
 
 static bool answers(const struct withserver *w)
 {
-    return w->port_number ? probe_loopback(w->port_number) : probe_unix(&w->address);
+    return w->address.len ? probe_unix(&w->address) : probe_loopback(w->port_number);
 }
 
-/* SERVER has closed its stdout, perhaps by exiting. */
 static int end_without_line(struct withserver *w)
 {
-    int64_t until = clock_in(ENDING_MS * CLOCK_MS);
-    while (!w->job.progs[SERVER].ended && clock_left(until))
-        sleep_until(w, until);
-    if (w->job.progs[SERVER].ended)
-        return end_early(w);
-    give_up(w, SERVER, EXIT_SYSTEM,
-        w->line_len ? "SERVER's first line is too long or has no newline" : "SERVER closed its stdout");
+    const char *why = w->by_match ? "SERVER closed its stdout and stderr" : "SERVER closed its stdout";
+    give_up(w, SERVER, EXIT_SYSTEM, "%s",
+        w->tap.line_len ? "SERVER's first line is too long or has no newline" : why);
     add_line(w);
     return EXIT_SYSTEM;
 }
@@ -260,10 +220,12 @@ static void report_waiting(const struct withserver *w)
 {
     const char *why = "it has printed no line yet; expected its port or the path of its socket (servers of "
                       "ipcbox print it with -1); or use --port, --socket or --notify";
-    if (!by_line(w))
+    if (w->by_match)
+        why = "no line of its output has matched yet";
+    else if (!by_line(w))
         why = w->by_notify     ? "it has not sent READY=1 to NOTIFY_SOCKET yet"
-              : w->port_number ? "the port of --port does not answer yet"
-                               : "the socket of --socket does not answer yet";
+              : w->address.len ? "its socket does not answer yet"
+                               : "its port does not answer yet";
     msg_error_why(w->msg, "wait for", *w->job.progs[SERVER].argv, why);
 }
 
@@ -271,21 +233,23 @@ static void report_waiting(const struct withserver *w)
 static int wait_until_ready(struct withserver *w)
 {
     int64_t deadline = clock_first(w->deadline, clock_in(w->ready_time)), pause = PAUSE_MIN_MS * CLOCK_MS;
-    int64_t notice = clock_in(NOTICE_SECONDS * CLOCK_SECOND);
-    bool probes = !by_line(w) && !w->by_notify;
+    int64_t notice = clock_in(NOTICE_SECONDS * CLOCK_SECOND), last = CLOCK_NEVER;
+    const bool probes = by_probe(w), *ended = &w->job.progs[SERVER].ended;
     for (;;) {
-        if (probes && !w->job.progs[SERVER].ended)
+        if (probes && !*ended)
             w->is_ready = answers(w);
         job_look(&w->job); /* another server may answer where SERVER could not start */
-        if (probes && w->job.progs[SERVER].ended)
+        if (probes && *ended)
             return end_early(w);
-        if (w->is_ready)
+        if (w->is_ready || w->tap.has_line)
             return by_line(w) ? read_line(w) : EXIT_DONE;
         if (w->stop)
             return EXIT_SYSTEM;
-        if (w->job.progs[SERVER].ended)
+        if ((*ended || w->tap.decided) && last == CLOCK_NEVER) /* its end and its last output come apart */
+            last = clock_in(ENDING_MS * CLOCK_MS);
+        if (*ended && (!by_line(w) || w->tap.decided || !clock_left(last)))
             return end_early(w);
-        if (w->line_done)
+        if (w->tap.decided && !clock_left(last))
             return end_without_line(w);
         if (!clock_left(deadline))
             return give_up(w, SERVER, EXIT_DEADLINE, "SERVER was not ready in time");
@@ -293,7 +257,8 @@ static int wait_until_ready(struct withserver *w)
             report_waiting(w);
             notice = CLOCK_NEVER;
         }
-        sleep_until(w, clock_first(clock_first(deadline, notice), probes ? clock_in(pause) : CLOCK_NEVER));
+        sleep_until(w, clock_first(clock_first(deadline, clock_first(notice, last)),
+                           probes ? clock_in(pause) : CLOCK_NEVER));
         pause = clock_first(pause * 2, PAUSE_MAX_MS * CLOCK_MS);
     }
 }
@@ -310,11 +275,8 @@ static int put_client_env(struct withserver *w)
     if (env_restore(e, environ, "NOTIFY_SOCKET") < 0 || (w->port && env_put(e, w->port_text) < 0) ||
         (w->socket && env_put(e, w->socket_text) < 0))
         return -1;
-    for (char **word = w->job.progs[CLIENT].argv + 1; *word; word++)
-        if (!(*word = words_replace(*word, "{PORT}", w->port)) ||
-            !(*word = words_replace(*word, "{SOCKET}", w->socket)))
-            return -1;
-    return 0;
+    char **words = w->job.progs[CLIENT].argv + 1;
+    return words_replace(words, "{PORT}", w->port) < 0 ? -1 : words_replace(words, "{SOCKET}", w->socket);
 }
 
 /* That SERVER exits is CLIENT's business; but a failure is reported. */
@@ -365,12 +327,12 @@ static void take_signal(void *owner, int sig, bool sent)
         kill(client, sig);
 }
 
-static void pass_log_while_ending(void *owner)
+static void pass_on_while_ending(void *owner)
 {
     struct withserver *w = owner;
-    w->log.can_read = true;
-    pass_log(w);
-    if (w->out < 0 || !w->log.can_write) /* to be passed on when all have ended */
+    w->tap.pump.can_read = w->tap.pump.can_write = true;
+    tap_step(&w->tap);
+    if (w->tap.pump.len == PUMP_BUFFER || w->tap.pump.from < 0) /* to be passed on when all have ended */
         w->job.hooks.watched.fd = -1;
 }
 
@@ -391,20 +353,38 @@ static int end_all(struct withserver *w)
         else
             w->stop = stop;
     }
-    w->job.hooks.watched = (struct pollfd){.fd = w->out, .events = POLLIN};
-    w->job.hooks.on_watched = pass_log_while_ending;
+    w->job.hooks.watched = (struct pollfd){.fd = w->tap.pump.from, .events = POLLIN};
+    w->job.hooks.on_watched = pass_on_while_ending;
     int left = job_end(&w->job, SIGTERM, clock_left(until));
     until = clock_in(CLOCK_SECOND);
-    while (w->out >= 0 && w->line_done && clock_left(until))
+    while (!tap_is_over(&w->tap) && clock_left(until))
         sleep_until(w, until);
     return left;
 }
 
+/* A port for SERVER's words, and $PORT as many have it. */
+static int take_free_port(struct withserver *w)
+{
+    const char *failed = "reserve a port";
+    int done = reserve_port(&w->port_number, &w->reserved);
+    if (done == 0) {
+        failed = "malloc";
+        set_port(w, w->port_number);
+        done = env_put(job_env(&w->job), w->port_text);
+    }
+    if (done == 0)
+        done = words_replace(w->job.progs[SERVER].argv + 1, "{PORT}", w->port);
+    return done < 0 ? msg_fatal(w->msg, EXIT_SYSTEM, failed, NULL, errno) : EXIT_DONE;
+}
+
 static int start_and_run(struct withserver *w)
 {
-    if (!by_line(w) && !w->by_notify && answers(w))
+    int failed = w->free_port ? take_free_port(w) : EXIT_DONE;
+    if (failed)
+        return failed;
+    if (by_probe(w) && answers(w))
         return give_up(w, SERVER, EXIT_SYSTEM, "another server already answers at that %s",
-            w->port_number ? "port" : "socket");
+            w->address.len ? "socket" : "port");
     if (w->by_notify &&
         (notify_socket_open(&w->notify, w->notify_text) < 0 || env_put(job_env(&w->job), w->notify_text) < 0))
         return msg_fatal(w->msg, EXIT_SYSTEM, "socket", "NOTIFY_SOCKET", errno);
@@ -456,6 +436,16 @@ static void take_option(struct withserver *w, int row, const struct opts *o)
         w->port_number = addr_port_option(o);
         set_port(w, w->port_number);
         break;
+    case OPT_FREE_PORT:
+        w->free_port = true;
+        break;
+    case OPT_MATCH:
+        w->by_match = true;
+        const char *wrong = ere_begin(&w->ere, o->arg);
+        if (wrong)
+            opts_wrong(o, wrong);
+        w->tap.ere = &w->ere;
+        break;
     case OPT_SOCKET:
         addr_unix_option(&w->address, o);
         w->socket = o->arg;
@@ -483,15 +473,20 @@ static int withserver_main(struct msg *m, int argc, char **argv)
         .ready_time = READY_SECONDS * CLOCK_SECOND,
         .grace = GRACE_SECONDS * CLOCK_SECOND,
         .notify = -1,
-        .out = -1};
+        .reserved = -1,
+        .tap.pump.from = -1};
     struct opts o;
     int row;
     job_init(&w.job, m);
     opts_start(&o, m, &cli, argc, argv);
     while ((row = opts_next(&o)) >= 0)
         take_option(&w, row, &o);
-    if (w.port_number && w.address.len && !w.by_notify)
-        msg_usage(m, "--port and --socket cannot be combined without --notify");
+    if (w.by_match && w.by_notify)
+        msg_usage(m, "--match and --notify cannot be combined");
+    if (w.port_number && w.free_port)
+        msg_usage(m, "--port and --free-port cannot be combined");
+    if (w.port_number && w.address.len && !w.by_notify && !w.by_match)
+        msg_usage(m, "--port and --socket cannot be combined without --notify or --match");
     job_pair(&w.job, argv + o.first);
     int failed = job_find(&w.job);
     return failed ? failed : run(&w);

@@ -240,8 +240,8 @@ teardown() {
   done
   [ "$(cat line.err)" = "withserver: wait for sh: it has printed no line yet; expected its port or the path of its socket \
 (servers of ipcbox print it with -1); or use --port, --socket or --notify" ]
-  [ "$(cat by_port.err)" = "withserver: wait for sh: the port of --port does not answer yet" ]
-  [ "$(cat by_socket.err)" = "withserver: wait for sh: the socket of --socket does not answer yet" ]
+  [ "$(cat by_port.err)" = "withserver: wait for sh: its port does not answer yet" ]
+  [ "$(cat by_socket.err)" = "withserver: wait for sh: its socket does not answer yet" ]
   [ "$(cat notify.err)" = "withserver: wait for sh: it has not sent READY=1 to NOTIFY_SOCKET yet" ]
   [ ! -s quiet.err ]
 }

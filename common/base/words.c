@@ -20,7 +20,8 @@ char **words_split(char *line)
     return words;
 }
 
-char *words_replace(char *word, const char *name, const char *value)
+/* A new string, or `word` itself; NULL with ENOMEM. */
+static char *replace(char *word, const char *name, const char *value)
 {
     size_t n = 0, name_len = strlen(name);
     for (const char *at = word; value && (at = strstr(at, name)); at += name_len)
@@ -38,4 +39,12 @@ char *words_replace(char *word, const char *name, const char *value)
     buf_text(&b, word);
     buf_str(&b);
     return b.mem;
+}
+
+int words_replace(char **words, const char *name, const char *value)
+{
+    for (; *words; words++)
+        if (!(*words = replace(*words, name, value)))
+            return -1;
+    return 0;
 }

@@ -13,9 +13,9 @@
 char **words_split(char *line);
 
 /*
- * `word` with every `name` in it replaced by `value`: a new string, the caller's to free, or `word` itself
- * when there is none of them, or no value. NULL with ENOMEM.
+ * Replaces every `name` in the words of a list, which ends with NULL, by `value`, if it is not NULL. Words
+ * that change are new strings, for good. 0, or -1 with ENOMEM.
  */
-char *words_replace(char *word, const char *name, const char *value);
+int words_replace(char **words, const char *name, const char *value);
 
 #endif

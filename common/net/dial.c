@@ -194,11 +194,7 @@ static int start_due(struct race *r, struct addr *peer)
     return -1;
 }
 
-/*
- * Whether the socket is connected to itself: a port that nobody listens on may be chosen as our own, and then
- * TCP's simultaneous open (RFC 9293, 3.5) succeeds.
- */
-static bool is_own_end(int fd)
+bool dial_is_own_end(int fd)
 {
     struct addr local, remote;
     unsigned char ours[ADDR_KEY_SIZE], theirs[ADDR_KEY_SIZE];
@@ -217,7 +213,7 @@ static int finish_attempt(struct race *r, int i, struct addr *peer)
     socklen_t len = sizeof err;
     if (getsockopt(a.fd, SOL_SOCKET, SO_ERROR, &err, &len) < 0)
         err = errno;
-    if (!err && is_own_end(a.fd))
+    if (!err && dial_is_own_end(a.fd))
         err = ECONNREFUSED;
     if (!err) {
         *peer = a.to;

@@ -30,6 +30,12 @@ struct dial_failure {
  */
 int dial_tcp(const struct dial *d, struct addr *peer, struct dial_failure *failure);
 
+/*
+ * Whether the socket is connected to itself: a port that nobody listens on may be chosen as our own, and then
+ * TCP's simultaneous open (RFC 9293, 3.5) succeeds.
+ */
+bool dial_is_own_end(int fd);
+
 enum { DIAL_KNOWN = 64 };
 
 /*
