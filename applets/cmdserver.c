@@ -29,12 +29,19 @@
     X(PROMPT, 'p', "prompt", "TEXT", "print TEXT before each command ('Command? ')")              \
     X(WELCOME, 'w', "welcome", "TEXT", "print TEXT as the first line")                            \
     X(TIMEOUT, 't', "timeout", "TIME", "terminate a command and its descendants after TIME (30)") \
-    X(IDLE, 0, "idle", "TIME", "exit if the client is idle for TIME")
+    X(IDLE, 0, "idle", "TIME", "exit if the client is idle for TIME")                             \
+    X(CRLF, 0, "crlf", NULL, "end lines of output with CR LF")
 
 enum cmdserver_option { CMDSERVER_OPTIONS(OPT_ENUM) };
 static const struct opt options[] = {CMDSERVER_OPTIONS(OPT_ROW)};
 
-enum { LINE_MAX_BYTES = 4096, COMMAND_SECONDS = 30, GRACE_SECONDS = 1, STDIO = STDERR_FILENO + 1 };
+enum {
+    LINE_MAX_BYTES = 4096,
+    TEXT_MAX = 4096,
+    COMMAND_SECONDS = 30,
+    GRACE_SECONDS = 1,
+    STDIO = STDERR_FILENO + 1
+};
 
 /* What the bytes of telnet's negotiation are made of (RFC 854). */
 enum { TELNET_SE = 240, TELNET_SB = 250, TELNET_WILL = 251, TELNET_DONT = 254, TELNET_IAC = 255 };
@@ -45,10 +52,13 @@ struct cmdserver {
     const char *prompt, *welcome;
     char **own; /* NAME=CMD words, NULL at the end */
     int64_t timeout, idle, idle_until;
+    int64_t until;   /* of the command whose output is passed on */
     struct pump out; /* to the client */
     char line[LINE_MAX_BYTES + 1];
     size_t len;
     bool too_long, quit;
+    bool after_cr; /* in the input */
+    bool crlf, said_cr;
     enum { TEXT, AFTER_IAC, AFTER_OPTION, IN_SUB, IN_SUB_AFTER_IAC } telnet;
 };
 
@@ -56,16 +66,36 @@ struct cmdserver {
  * To the client. One that has gone ends us as it ends any filter; one that does not read is waited for as
  * long as one that does not type, and a signal ends us meanwhile.
  */
-static void say(struct cmdserver *c, const char *text)
+static void send_out(struct cmdserver *c, const char *bytes, size_t n)
 {
-    if (c->job.came || c->quit || job_write(&c->job, &c->out, text, strlen(text), clock_in(c->idle)) == 0)
+    int64_t until = clock_in(c->idle);
+    if (c->job.came || c->quit || job_write(&c->job, &c->out, bytes, n, clock_first(until, c->until)) == 0)
         return;
     if (errno == ETIMEDOUT)
-        c->quit = true;
+        c->quit = !clock_left(until);
     else if (errno == EPIPE || errno == ECONNRESET)
         sigs_die(SIGPIPE);
     else if (errno != EINTR)
         msg_die_sys(c->msg, "write", "stdout");
+}
+
+/* The same; with --crlf, an LF without a CR gets one, as a telnet client wants it (RFC 854). */
+static void say_bytes(struct cmdserver *c, const char *bytes, size_t n)
+{
+    char lines[2 * TEXT_MAX];
+    struct buf b = BUF(lines);
+    for (size_t i = 0; c->crlf && i < n; i++) {
+        if (bytes[i] == '\n' && !c->said_cr)
+            buf_char(&b, '\r');
+        buf_char(&b, bytes[i]);
+        c->said_cr = bytes[i] == '\r';
+    }
+    send_out(c, c->crlf ? b.mem : bytes, c->crlf ? b.len : n);
+}
+
+static void say(struct cmdserver *c, const char *text)
+{
+    say_bytes(c, text, strlen(text));
 }
 
 /* ---- commands ---- */
@@ -78,13 +108,13 @@ static void say_about(struct cmdserver *c, const char *name, const char *what)
     say(c, buf_str(&b));
 }
 
-/* Starts the words, with both outputs to the client. Whether it could be done. */
-static bool start(struct cmdserver *c, const char *name)
+/* Starts the words, with both outputs to the client, or to the pipe. Whether it could be done. */
+static bool start(struct cmdserver *c, const char *name, int to)
 {
-    int null = open("/dev/null", O_RDONLY | O_CLOEXEC), out = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, STDIO);
+    int null = open("/dev/null", O_RDONLY | O_CLOEXEC), out = fcntl(to, F_DUPFD_CLOEXEC, STDIO);
     bool done = null >= 0 && out >= 0 && fd_raise(&null, STDIO) == 0;
     if (done) {
-        const int fds[] = {null, -1, out};
+        const int fds[] = {null, c->crlf ? out : -1, out};
         struct spawn spawn = {.fds = fds, .nfds = STDIO, .signals = SIGS_CLEAN, .death_signal = SIGKILL};
         done = job_start(&c->job, 0, &spawn) == 0;
     }
@@ -104,6 +134,37 @@ static bool is_there(const char *name)
     return found;
 }
 
+/* Passes on what a command has printed: how many bytes, or -1 with errno. */
+static ssize_t pass_on(struct cmdserver *c, int from)
+{
+    char text[TEXT_MAX];
+    ssize_t n = fd_read(from, text, sizeof text);
+    if (n > 0)
+        say_bytes(c, text, (size_t)n);
+    return n;
+}
+
+/* Until the command has ended, its time is over, or its client has gone. Whether its time is over. */
+static bool wait_for_command(struct cmdserver *c, int *output)
+{
+    struct job *j = &c->job;
+    struct pollfd fds[] = {
+        {.fd = STDOUT_FILENO /* says only that the client has gone */}, {.fd = *output, .events = POLLIN}};
+    c->until = clock_in(c->timeout);
+    while (j->running && !j->came && !c->quit && !fds->revents && clock_left(c->until))
+        if (job_sleep(j, fds, 2, clock_left(c->until)) > 0 && fds[1].revents && pass_on(c, *output) == 0)
+            fds[1].fd = -1;
+    bool late = j->running && !j->came && !c->quit && !fds->revents;
+    c->until = CLOCK_NEVER;
+    return late;
+}
+
+/* A pipe for the output of a command, in which each line has still to get its CR. 0, or -1 with errno. */
+static int open_output(int fds[2])
+{
+    return pipe2(fds, O_CLOEXEC) < 0 ? -1 : fd_set_nonblock(*fds, true);
+}
+
 /* Runs a command until it ends, its time is over, or a signal ends us; then none of its children is left. */
 static void run_words(struct cmdserver *c, const char *name, char **words)
 {
@@ -113,18 +174,22 @@ static void run_words(struct cmdserver *c, const char *name, char **words)
         return;
     }
     job_single(j, words);
-    if (job_find(j) == 0 && start(c, name)) {
-        int64_t deadline = clock_in(c->timeout);
-        struct pollfd client = {.fd = STDOUT_FILENO}; /* says only that it has gone */
-        while (j->running && !j->came && !client.revents && clock_left(deadline))
-            job_sleep(j, &client, 1, clock_left(deadline));
-        bool late = j->running && !j->came && !client.revents;
+    int output[] = {-1, -1};
+    if (c->crlf && open_output(output) < 0)
+        say_about(c, name, strerror(errno));
+    else if (job_find(j) == 0 && start(c, name, c->crlf ? output[1] : STDOUT_FILENO)) {
+        fd_close(&output[1]);
+        bool late = wait_for_command(c, output);
         job_end(j, SIGTERM, GRACE_SECONDS * CLOCK_SECOND);
+        while (pass_on(c, *output) > 0)
+            ;
         if (late)
             say_about(c, name, "took too long");
         if (j->start_failed)
             say_about(c, name, strerror(j->progs->exec_errno));
     }
+    fd_close(&output[0]);
+    fd_close(&output[1]);
     job_forget(j);
 }
 
@@ -232,7 +297,7 @@ static void obey(struct cmdserver *c, const char *line)
 static void take_line(struct cmdserver *c)
 {
     for (size_t i = 0; i < c->len; i++)
-        if (!c->line[i]) /* telnet sends CR NUL */
+        if (!c->line[i])
             c->line[i] = ' ';
     c->line[c->len] = '\0';
     bool is_blank = !c->line[strspn(c->line, " \t\r\n\v\f")];
@@ -248,7 +313,9 @@ static void take_line(struct cmdserver *c)
 
 static void take_text(struct cmdserver *c, unsigned char byte)
 {
-    if (byte == '\n')
+    bool ends = byte == '\n' || (byte == '\0' && c->after_cr); /* RFC 1123, 3.3.1 */
+    c->after_cr = byte == '\r';
+    if (ends)
         take_line(c);
     else if (c->len < LINE_MAX_BYTES)
         c->line[c->len++] = (char)byte;
@@ -347,8 +414,11 @@ static int cmdserver_main(struct msg *m, int argc, char **argv)
 {
     char mem[256];
     struct buf welcome = BUF(mem);
-    struct cmdserver c = {
-        .msg = m, .prompt = "Command? ", .timeout = COMMAND_SECONDS * CLOCK_SECOND, .idle = CLOCK_NEVER};
+    struct cmdserver c = {.msg = m,
+        .prompt = "Command? ",
+        .timeout = COMMAND_SECONDS * CLOCK_SECOND,
+        .idle = CLOCK_NEVER,
+        .until = CLOCK_NEVER};
     struct opts o;
     int row;
     buf_fmt(&welcome, "Welcome to %s; type help for command list.", m->applet);
@@ -370,6 +440,9 @@ static int cmdserver_main(struct msg *m, int argc, char **argv)
             break;
         case OPT_IDLE:
             c.idle = opts_duration(&o);
+            break;
+        case OPT_CRLF:
+            c.crlf = true;
             break;
         }
     }

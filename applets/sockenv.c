@@ -128,7 +128,7 @@ static int sockenv_main(struct msg *m, int argc, char **argv)
             s.lookup = true;
             break;
         case OPT_LOCAL_NAME:
-            s.local_name = o.arg;
+            s.local_name = ucspi_name(&o);
             break;
         case OPT_PARANOID:
             s.paranoid = true;
@@ -150,6 +150,8 @@ static int sockenv_main(struct msg *m, int argc, char **argv)
         if (s.lookup) { /* a name that is not found is unset, even if it was set before */
             env_drop(&s.env, "TCPREMOTEHOST");
             env_drop(&s.env, "TCPLOCALHOST");
+            env_drop(&s.env, "TCP6REMOTEHOST");
+            env_drop(&s.env, "TCP6LOCALHOST");
         }
         take_from_environment(&s.remote, "TCPREMOTEIP", "TCPREMOTEPORT");
         take_from_environment(&s.local, "TCPLOCALIP", "TCPLOCALPORT");

@@ -113,9 +113,12 @@ static int connect_and_go(struct tcpclient *t, char **argv)
     if (missing)
         return missing;
     t->dial.deadline = clock_in(t->timeout);
+    t->dial.patient = !t->timeout;
     int fd = -1;
     if (!t->client_options.confine || confine_to_host(t, &failure) == 0)
         fd = dial_tcp(&t->dial, &remote, &failure);
+    if (fd < 0 && t->msg->level == MSG_QUIET) /* as in ucspi-tcp */
+        return EXIT_SYSTEM;
     if (fd < 0)
         return msg_fatal_why(t->msg, EXIT_SYSTEM, "connect to", failure.object, failure.why);
     if (t->ucspi_options.no_delay && setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on) < 0)
@@ -124,15 +127,14 @@ static int connect_and_go(struct tcpclient *t, char **argv)
         msg_die_sys(t->msg, "getsockname", NULL);
     addr_unmap(&remote);
     say_connected(t, &local, &remote);
-    return *argv ? become(t, fd, &local, &remote, argv)
-                 : client_relay(t->msg, fd, t->client_options.progress);
+    return *argv ? become(t, fd, &local, &remote, argv) : client_relay(t->msg, fd, &t->client_options);
 }
 
 static void take_option(struct tcpclient *t, int row, const struct opts *o)
 {
     switch ((enum tcpclient_option)row) {
         CLIENT_OPTIONS(OPT_CASE)
-        client_option(&t->client_options, t->msg, row);
+        client_option(&t->client_options, t->msg, row, o);
         break;
         UCSPI_OPTIONS(OPT_CASE)
         ucspi_option(&t->ucspi_options, row - OPT_IPV4, o);

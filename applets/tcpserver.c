@@ -8,35 +8,34 @@
 #include "cli/applet.h"
 
 #include <errno.h>
-#include <limits.h>
 #include <netinet/tcp.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/num.h"
 #include "process/find.h"
 #include "net/addr_words.h"
 #include "net/listen.h"
+#include "serve/access.h"
 #include "serve/proxy.h"
 #include "net/resolve.h"
-#include "serve/rules.h"
 #include "serve/serve.h"
 #include "net/ucspi.h"
 
-#define TCPSERVER_OPTIONS(X)                                                                            \
-    SERVE_OPTIONS(X)                                                                                    \
-    UCSPI_OPTIONS(X)                                                                                    \
-    X(INTERFACE, 'I', "interface", "IFACE", "listen only on the network interface IFACE")               \
-    X(KEEP_OPTIONS, 'o', "keep-ip-options", NULL, "keep IP options (source routes)")                    \
-    X(KILL_OPTIONS, 'O', "kill-ip-options", NULL, "remove IP options (default)")                        \
-    X(PARANOID, 'p', "paranoid", NULL, "with -h: accept a name only if it resolves to the address")     \
-    X(NO_PARANOID, 'P', "no-paranoid", NULL, "with -h: accept any name (default)")                      \
-    X(RULES, 'x', "rules", "FILE", "apply the access rules in FILE (tcprules source)")                  \
-    X(NO_RULES_OK, 'X', "rules-optional", NULL, "with -x: allow all clients while FILE does not exist") \
-    X(EXPLAIN, 0, "explain", "IP", "with -x: print the rule that applies to IP, and exit")              \
-    X(PER_NET, 0, "per-net", NULL, "with -C: count per IPv4 /24 or IPv6 /64 network")                   \
-    X(PROXY, 0, "proxy", "[TIME]", "require a PROXY header within TIME (3 s)")                          \
+#define TCPSERVER_OPTIONS(X)                                                                        \
+    SERVE_OPTIONS(X)                                                                                \
+    UCSPI_OPTIONS(X)                                                                                \
+    X(INTERFACE, 'I', "interface", "IFACE", "listen only on the network interface IFACE")           \
+    X(KEEPALIVE, 0, "keepalive", "TIME[,INTERVAL[,COUNT]]|off",                                     \
+        "drop clients that have vanished (10m,1m,5)")                                               \
+    X(KEEP_OPTIONS, 'o', "keep-ip-options", NULL, "keep IP options (source routes)")                \
+    X(KILL_OPTIONS, 'O', "kill-ip-options", NULL, "remove IP options (default)")                    \
+    X(PARANOID, 'p', "paranoid", NULL, "with -h: accept a name only if it resolves to the address") \
+    X(NO_PARANOID, 'P', "no-paranoid", NULL, "with -h: accept any name (default)")                  \
+    ACCESS_OPTIONS(X)                                                                               \
+    X(PROXY, 0, "proxy", "[TIME]", "require a PROXY header within TIME (3 s)")                      \
     X(PROXY_FROM, 0, "proxy-from", "CIDR[,CIDR]...", "with --proxy: refuse all other peers")
 
 enum tcpserver_option { TCPSERVER_OPTIONS(OPT_ENUM) };
@@ -49,95 +48,14 @@ struct tcpserver {
     struct serve serve;
     struct serve_kind kind;
     struct ucspi_options ucspi_options;
-    bool keep_options, paranoid, per_net;
-    const char *iface, *explain;
-    const char *rules_path;
-    bool rules_optional;
-    struct rules *rules;
-    struct stat rules_seen; /* the file that was read last, even if that failed */
-    struct rules *proxies;  /* of --proxy-from; NULL: anybody */
+    bool keep_options, paranoid, keepalive_is_asked;
+    int keepalive[3]; /* as listen_set_keepalive takes it */
+    const char *iface;
+    struct access access;
+    struct rules *proxies; /* of --proxy-from; NULL: anybody */
     struct ucspi ucspi;
     uint16_t port;
 };
-
-/* ---- access rules ---- */
-
-static void complain_of_rules(struct tcpserver *t, const struct rules_error *error, int err, bool fatal)
-{
-    char mem[PATH_MAX + 128];
-    struct buf b = BUF(mem);
-    buf_text(&b, t->rules_path);
-    if (error->line)
-        buf_fmt(&b, " line %lu", error->line);
-    const char *why = error->why ? error->why : strerror(err);
-    if (fatal)
-        exit(msg_fatal_why(t->msg, error->why ? EXIT_USAGE : EXIT_SYSTEM, "rules", buf_str(&b), why));
-    msg_error_why(t->msg, "keep the old rules:", buf_str(&b), why);
-}
-
-/* Reads the rules at the start, where a fault is fatal, or again, where the old ones stay. */
-static void read_rules(struct tcpserver *t, bool fatal)
-{
-    struct rules_error error;
-    struct rules *fresh = rules_read(t->rules_path, &error);
-    if (!fresh && errno == ENOENT && !error.why && t->rules_optional) {
-        rules_free(t->rules);
-        t->rules = NULL;
-        return;
-    }
-    if (!fresh) {
-        int err = errno;
-        if (err == EMFILE || err == ENFILE || err == ENOMEM)
-            memset(&t->rules_seen, 0, sizeof t->rules_seen); /* not the file's fault: try again */
-        complain_of_rules(t, &error, err, fatal);
-        return;
-    }
-    rules_free(t->rules);
-    t->rules = fresh;
-}
-
-/* Before accepting: has the file changed? On HUP it is read in any case. */
-static void refresh(void *owner, bool asked)
-{
-    struct tcpserver *t = owner;
-    if (!t->rules_path)
-        return;
-    if (rules_update_seen(t->rules_path, &t->rules_seen) || asked)
-        read_rules(t, false);
-}
-
-static const struct rule *find_rule(const struct tcpserver *t, const struct addr *a)
-{
-    return t->rules ? rules_find(t->rules, a) : NULL;
-}
-
-static int explain(struct tcpserver *t)
-{
-    char mem[65536];
-    struct buf out = BUF(mem);
-    struct addr a;
-    if (!t->rules_path)
-        msg_usage(t->msg, "--explain needs -x FILE");
-    if (!addr_parse_ip(&a, t->explain, 0))
-        msg_usage(t->msg, "option --explain '%s': expected an IP address", t->explain);
-    addr_unmap(&a);
-    read_rules(t, true);
-    const struct rule *rule = find_rule(t, &a);
-    if (!rule) {
-        buf_fmt(&out, "%s: allow, no rule applies\n", t->explain);
-    } else {
-        buf_fmt(&out, "%s: %s, by line %lu: ", t->explain, rule->deny ? "deny" : "allow", rule->line);
-        buf_escaped(&out, rule->text, strlen(rule->text));
-        buf_char(&out, '\n');
-        for (const char *var = rule->vars; *var; var += strlen(var) + 1) {
-            buf_text(&out, "  ");
-            buf_escaped(&out, var, strlen(var));
-            buf_char(&out, '\n');
-        }
-    }
-    int status = opts_print(t->msg, &out);
-    return status ? status : rule && rule->deny ? EXIT_NO : EXIT_DONE;
-}
 
 /* ---- a connection ---- */
 
@@ -197,26 +115,14 @@ static int read_proxy(void *owner, struct serve_conn *c)
 
 static bool admit(void *owner, struct serve_conn *c)
 {
+    const struct tcpserver *t = owner;
+    return access_admit(&t->access, c);
+}
+
+static void refresh(void *owner, bool asked)
+{
     struct tcpserver *t = owner;
-    const struct rule *rule = find_rule(t, &c->remote);
-    addr_key(&c->remote, c->key);
-    if (t->per_net && addr_family(&c->remote) == AF_INET)
-        c->key[15] = 0;
-    else if (t->per_net)
-        memset(c->key + 8, 0, 8);
-    if (!rule || !rule->deny)
-        return true;
-    if (t->msg->level < MSG_VERBOSE)
-        return false;
-    struct event e;
-    char where[ADDR_TEXT_SIZE];
-    addr_text(&c->remote, where);
-    event_begin(&e, t->msg, "deny");
-    event_str(&e, "remote", where);
-    event_num(&e, "line", (long long)rule->line);
-    event_text(&e, "deny %s by line %lu", where, rule->line);
-    event_send(&e);
-    return false;
+    access_refresh(&t->access, asked);
 }
 
 static int put_env(void *owner, const struct serve_conn *c, struct env *e, char **pid_text)
@@ -227,11 +133,7 @@ static int put_env(void *owner, const struct serve_conn *c, struct env *e, char 
         ucspi_hosts(&t->ucspi, e, t->ucspi_options.local_name, NULL) < 0 ||
         ucspi_count(&t->ucspi, e, "TCP", c->client_connections) < 0)
         return -1;
-    const struct rule *rule = find_rule(t, &c->remote);
-    for (char *var = rule ? rule->vars : NULL; var && *var; var += strlen(var) + 1)
-        if (env_put(e, var) < 0)
-            return -1;
-    return 0;
+    return access_env(&t->access, &c->remote, e);
 }
 
 static void describe(void *owner, const struct serve_conn *c, pid_t pid, struct event *e)
@@ -318,17 +220,10 @@ static char **put_sockenv_in_front(const struct tcpserver *t, int argc, char **a
 /* What can be found out before anything is bound. */
 static void check(struct tcpserver *t, char **prog)
 {
-    if (t->rules_optional && !t->rules_path)
-        msg_usage(t->msg, "-X needs -x FILE");
     if (t->proxies && !t->kind.preamble)
         msg_usage(t->msg, "--proxy-from needs --proxy");
-    if (t->per_net && !t->serve.asked.per_client)
-        msg_usage(t->msg, "--per-net needs -C N");
     serve_check(&t->serve, prog);
-    if (!t->rules_path)
-        return;
-    rules_update_seen(t->rules_path, &t->rules_seen);
-    read_rules(t, true);
+    access_check(&t->access, &t->serve);
 }
 
 static int serve(struct tcpserver *t, int argc, char **argv)
@@ -338,6 +233,9 @@ static int serve(struct tcpserver *t, int argc, char **argv)
     const char *path = NULL;
     const int on = 1;
     buf_num(&b, t->port);
+    for (int i = 0; (t->keepalive_is_asked || !t->serve.asked.inherit) && i < t->serve.listeners; i++)
+        if (listen_set_keepalive(t->serve.listener[i], t->keepalive) < 0)
+            msg_die_sys(t->msg, "setsockopt", "SO_KEEPALIVE");
     for (int i = 0; t->ucspi_options.no_delay && i < t->serve.listeners; i++) /* connections inherit it */
         if (setsockopt(t->serve.listener[i], IPPROTO_TCP, TCP_NODELAY, &on, sizeof on) < 0)
             msg_die_sys(t->msg, "setsockopt", "TCP_NODELAY");
@@ -348,6 +246,32 @@ static int serve(struct tcpserver *t, int argc, char **argv)
     if (status < 0)
         sigs_die(-status);
     return status;
+}
+
+/* TIME[,INTERVAL[,COUNT]], in the whole seconds that the kernel takes, or off. */
+static bool parse_keepalive(int values[static 3], const char *text)
+{
+    enum { SECONDS_MAX = 32767, COUNT_MAX = 127, COUNT = 2 };
+    char words[64], *rest = words;
+    struct buf b = BUF(words);
+    buf_text(&b, text);
+    *values = 0;
+    if (!strcmp(buf_str(&b), "off"))
+        return true;
+    for (int i = 0; rest; i++) {
+        int64_t ns = 0;
+        uint64_t n = 0;
+        const char *word = strsep(&rest, ",");
+        if (i > COUNT || b.cut ||
+            !(i == COUNT ? num_u64(word, 1, COUNT_MAX, &n)
+                         : num_duration(word, &ns) && ns % CLOCK_SECOND == 0))
+            return false;
+        n += (uint64_t)(ns / CLOCK_SECOND);
+        if (n < 1 || n > SECONDS_MAX)
+            return false;
+        values[i] = (int)n;
+    }
+    return true;
 }
 
 static void take_option(struct tcpserver *t, int row, const struct opts *o)
@@ -362,6 +286,11 @@ static void take_option(struct tcpserver *t, int row, const struct opts *o)
     case OPT_INTERFACE:
         t->iface = o->arg;
         break;
+    case OPT_KEEPALIVE:
+        t->keepalive_is_asked = true;
+        if (!parse_keepalive(t->keepalive, o->arg))
+            opts_wrong(o, "expected TIME[,INTERVAL[,COUNT]], in whole seconds, or off");
+        break;
     case OPT_KEEP_OPTIONS:
     case OPT_KILL_OPTIONS:
         t->keep_options = row == OPT_KEEP_OPTIONS;
@@ -370,17 +299,8 @@ static void take_option(struct tcpserver *t, int row, const struct opts *o)
     case OPT_NO_PARANOID:
         t->paranoid = row == OPT_PARANOID;
         break;
-    case OPT_RULES:
-        t->rules_path = o->arg;
-        break;
-    case OPT_NO_RULES_OK:
-        t->rules_optional = true;
-        break;
-    case OPT_EXPLAIN:
-        t->explain = o->arg;
-        break;
-    case OPT_PER_NET:
-        t->per_net = true;
+        ACCESS_OPTIONS(OPT_CASE)
+        access_option(&t->access, row - OPT_RULES, o);
         break;
     case OPT_PROXY:
         t->kind.preamble = read_proxy;
@@ -413,6 +333,8 @@ static const struct cli cli = {
 static int tcpserver_main(struct msg *m, int argc, char **argv)
 {
     struct tcpserver t = {.msg = m,
+        .keepalive = {600, 60, 5},
+        .access.msg = m,
         .kind = {.identify = identify,
             .preamble_name = "PROXY header",
             .admit = admit,
@@ -427,8 +349,8 @@ static int tcpserver_main(struct msg *m, int argc, char **argv)
     opts_start(&o, m, &cli, argc, argv);
     while ((row = opts_next(&o)) >= 0)
         take_option(&t, row, &o);
-    if (t.explain)
-        return explain(&t);
+    if (t.access.explain)
+        return access_explain(&t.access);
     argv += o.first;
     argc -= o.first;
     uint16_t port = t.serve.asked.inherit ? 0 : addr_port_operand(m, argv, 0);

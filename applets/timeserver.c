@@ -112,85 +112,25 @@ static void say_client(
     event_send(&e);
 }
 
-/* What the peer has sent is read first: a close with unread data would be a reset (RFC 1122). */
 static void answer_connection(const struct timeserver *t, int fd, const struct addr *client)
 {
     unsigned char answer[DAYTIME_SIZE];
-    char unread[4096];
     size_t n = put_answer(t, answer);
-    bool sent = send(fd, answer, n, MSG_NOSIGNAL | MSG_DONTWAIT) == (ssize_t)n;
-    shutdown(fd, SHUT_WR);
-    for (int i = 0; i < BATCH && recv(fd, unread, sizeof unread, MSG_DONTWAIT) == (ssize_t)sizeof unread; i++)
-        ;
-    say_client(t, "tcp", sent ? "told" : "gone", client);
+    say_client(t, "tcp", listen_say_last(fd, answer, n) ? "told" : "gone", client);
 }
 
-/*
- * Whether a server behind that port may answer our answer, for ever (RFC 862 to 868); another timeserver
- * would, too.
- */
-static bool answers_by_itself(uint16_t port, uint16_t ours)
-{
-    static const uint16_t ports[] = {7, 13, 17, 19, 37};
-    if (port == ours)
-        return true;
-    for (size_t i = 0; i < sizeof ports / sizeof *ports; i++)
-        if (ports[i] == port)
-            return true;
-    return false;
-}
-
-/* The routes choose the interface of an answer, except for link-local addresses. */
-static void forget_interface(unsigned char *data)
-{
-    struct in_pktinfo info;
-    memcpy(&info, data, sizeof info);
-    info.ipi_ifindex = 0;
-    memcpy(data, &info, sizeof info);
-}
-
-static void forget_interface6(unsigned char *data)
-{
-    struct in6_pktinfo info;
-    memcpy(&info, data, sizeof info);
-    if (!IN6_IS_ADDR_LINKLOCAL(&info.ipi6_addr))
-        info.ipi6_ifindex = 0;
-    memcpy(data, &info, sizeof info);
-}
-
-/* One datagram; false when there is none. The control message says which of our addresses it was sent to. */
+/* One datagram; false when there is none. One whose answer would be answered, for ever, is left. */
 static bool answer_datagram(const struct timeserver *t, int fd, uint16_t ours)
 {
-    union {
-        struct cmsghdr align;
-        char mem[CMSG_SPACE(sizeof(struct in6_pktinfo)) + CMSG_SPACE(sizeof(struct in_pktinfo))];
-    } control;
     unsigned char answer[DAYTIME_SIZE];
-    char question[1];
-    struct addr client = {0};
-    struct iovec v = {.iov_base = question, .iov_len = sizeof question};
-    struct msghdr h = {.msg_name = &client.u,
-        .msg_namelen = sizeof client.u,
-        .msg_iov = &v,
-        .msg_iovlen = 1,
-        .msg_control = &control,
-        .msg_controllen = sizeof control};
-    if (recvmsg(fd, &h, MSG_DONTWAIT) < 0)
+    struct udp_ends ends;
+    if (udp_take(fd, answer, sizeof answer, &ends) < 0)
         return errno != EAGAIN;
-    client.len = h.msg_namelen;
-    if (answers_by_itself(addr_port(&client), ours)) {
-        say_client(t, "udp", "ignored", &client);
-        return true;
-    }
-    v = (struct iovec){.iov_base = answer, .iov_len = put_answer(t, answer)};
-    for (struct cmsghdr *c = CMSG_FIRSTHDR(&h); c; c = CMSG_NXTHDR(&h, c)) {
-        if (c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_PKTINFO)
-            forget_interface(CMSG_DATA(c));
-        else if (c->cmsg_level == IPPROTO_IPV6 && c->cmsg_type == IPV6_PKTINFO)
-            forget_interface6(CMSG_DATA(c));
-    }
-    bool sent = sendmsg(fd, &h, MSG_DONTWAIT) >= 0;
-    say_client(t, "udp", sent ? "told" : "unreachable", &client);
+    uint16_t port = addr_port(&ends.from);
+    const char *result = "ignored"; /* another timeserver would answer, too */
+    if (port != ours && !udp_answers_all(port))
+        result = udp_answer(fd, answer, put_answer(t, answer), &ends) < 0 ? "unreachable" : "told";
+    say_client(t, "udp", result, &ends.from);
     return true;
 }
 
@@ -269,12 +209,9 @@ static int add_socket(struct timeserver *t, int fd, bool udp)
     int flags = fcntl(fd, F_GETFL);
     if (flags < 0 || addr_local(&a, fd) < 0)
         return -1;
-    const int on = 1;
     if (udp)
         udp_make_room(fd, RECEIVE_BUFFER);
-    if (udp && setsockopt(fd, IPPROTO_IP, IP_PKTINFO, &on, sizeof on) < 0)
-        return -1;
-    if (udp && setsockopt(fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, &on, sizeof on) < 0 && errno != ENOPROTOOPT)
+    if (udp && udp_tell_ends(fd, udp_family(fd)) < 0)
         return -1;
     struct pollfd *sockets = realloc(t->sockets, (t->n + 1) * sizeof *sockets);
     if (sockets)
@@ -324,19 +261,9 @@ static void open_sockets(struct timeserver *t, const char *host)
 
 static void inherit_sockets(struct timeserver *t)
 {
-    int fds[INHERITED], n = listen_fds(t->inherit_name, fds, INHERITED);
-    if (n < 0)
-        msg_die(t->msg, errno == EINVAL || errno == E2BIG ? EXIT_USAGE : EXIT_SYSTEM, "inherit", "LISTEN_FDS",
-            errno);
-    if (n == 0)
-        msg_die(t->msg, EXIT_USAGE,
-            t->inherit_name ? "inherit: no socket in LISTEN_FDS is named" : "inherit: no socket in",
-            t->inherit_name ? t->inherit_name : "LISTEN_FDS", 0);
+    int fds[INHERITED], n = listen_fds_or_die(t->msg, t->inherit_name, fds, INHERITED);
     for (int i = 0; i < n; i++) {
-        int type = 0;
-        socklen_t len = sizeof type;
-        bool tcp = listen_family(fds[i]) >= 0;
-        bool udp = getsockopt(fds[i], SOL_SOCKET, SO_TYPE, &type, &len) == 0 && type == SOCK_DGRAM;
+        bool tcp = listen_family(fds[i]) >= 0, udp = udp_family(fds[i]) >= 0;
         struct addr a;
         if ((!tcp && !udp) || addr_local(&a, fds[i]) < 0 || addr_family(&a) == AF_UNIX)
             msg_die(t->msg, EXIT_USAGE, "inherit",

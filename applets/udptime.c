@@ -8,9 +8,9 @@
 #include "cli/applet.h"
 
 #include <errno.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -22,7 +22,6 @@
 #include "base/rfc868.h"
 #include "process/sigs.h"
 #include "net/sntp.h"
-#include "base/speak.h"
 #include "base/table.h"
 #include "net/timetell.h"
 #include "net/udp.h"
@@ -39,7 +38,8 @@
 enum udptime_option { UDPTIME_OPTIONS(OPT_ENUM) };
 static const struct opt options[] = {UDPTIME_OPTIONS(OPT_ROW)};
 
-enum { TIME_PORT = 37, SNTP_PORT = 123, TRIES = 8, SECONDS = 10, NAME_WIDTH = 12, PROGRESS_MS = 100 };
+enum { TIME_PORT = 37, SNTP_PORT = 123, TRIES = 8, SECONDS = 10, NAME_WIDTH = 12 };
+enum { SNTP_SLOWER = 11 }; /* so that no server of NTP is asked again within 2 s */
 enum { LOOKUPS = 32, LOOKUP_SHARE = 4, SHORTAGE_MS = 50 }; /* a share of the time, when other names wait */
 enum { BURST = 64, BATCHES = 16, OUTSTANDING = 128, REST_MS = 1, RECEIVE_BUFFER = 4 << 20 };
 
@@ -48,17 +48,17 @@ struct host {
     struct addr *to;     /* two: the second, of the other family, for every second query; length 0: none */
     size_t next_same[2]; /* another host of that address, as a link; NO_LINK: none */
     bool is_asked[2];    /* it is in the table */
-    int64_t sent;        /* on the real clock, for SNTP */
-    unsigned char cookie[SNTP_COOKIE_SIZE];
     unsigned tries;
     bool done, is_silent;
-    const char *why; /* without an answer: the last failure */
+    const char *why; /* without an answer: the last failure, */
+    char code[5];    /* and the server's word for it */
 };
 
 /* In the table of the addresses that were asked. */
 struct asked {
     unsigned char key[ADDR_KEY_SIZE];
-    size_t first; /* a link: 2 * the number of the host + which of its addresses it is */
+    size_t first;              /* a link: 2 * the number of the host + which of its addresses it is */
+    struct sntp_server server; /* with --sntp; else not even there */
 };
 
 static const size_t NO_LINK = SIZE_MAX;
@@ -73,6 +73,7 @@ struct udptime {
     struct host *hosts;
     size_t n, pending, outstanding;
     int64_t next_burst; /* earlier, no host is asked */
+    int64_t not_before; /* earlier, the server that we were to ask must not be asked; 0: it was */
     int64_t next_try;   /* of a lookup, after a shortage; 0: there was none */
     struct heap due;    /* which host is asked next, or given up */
     struct table asked;
@@ -82,35 +83,13 @@ struct udptime {
     int64_t overdue[LOOKUPS]; /* from when on another lookup may take its slot */
     size_t next_lookup;       /* the first host that may still need a lookup */
     unsigned long forged, late, wrong;
-    int64_t next_progress;
-    bool progress, progress_shown, confine;
+    bool confine;
     uint32_t dice; /* spreads the waits, no more */
 };
 
 static const char not_found[] = "the lookup of its name timed out";
 
-/* ---- what is told ---- */
-
-static void clear_progress(struct udptime *u)
-{
-    if (u->progress_shown)
-        speak("\r\033[K", 4);
-    u->progress_shown = false;
-}
-
-/* On a terminal, ten times a second. */
-static void show_progress(struct udptime *u)
-{
-    char mem[128];
-    struct buf line = BUF(mem);
-    if (!u->progress || clock_left(u->next_progress))
-        return;
-    u->next_progress = clock_in(PROGRESS_MS * CLOCK_MS);
-    buf_fmt(&line, "\r%s: %zu of %zu hosts, %zu silent\033[K", u->msg->applet, u->n - u->pending, u->n,
-        u->outstanding);
-    speak(line.mem, line.len);
-    u->progress_shown = true;
-}
+/* ---- answers ---- */
 
 /* No further answer of this host counts. */
 static void finish(struct udptime *u, struct host *h, bool told)
@@ -121,47 +100,53 @@ static void finish(struct udptime *u, struct host *h, bool told)
     u->outstanding -= h->tries > 0;
 }
 
-static void report(struct udptime *u, struct host *h, const unsigned char *packet, int64_t received)
+/* What an answer says of all hosts of that address that have none: one question is enough for them. */
+static void report_sntp(
+    struct udptime *u, struct asked *a, const unsigned char *packet, int64_t sent, int64_t received)
 {
     struct sntp measured;
-    clear_progress(u);
-    if (!u->sntp) {
-        int64_t here = received / CLOCK_SECOND;
-        finish(u, h, true);
-        timetell_time(&u->tell, h->name, rfc868_read(packet, here), here);
-    } else if ((h->why = sntp_read(packet, h->sent, received, &measured)) == NULL) {
-        finish(u, h, true);
-        timetell_sntp(&u->tell, h->name, &measured, received);
-    } else if (sntp_is_refusal(packet)) { /* and must not be asked again */
-        finish(u, h, false);
-    }
-}
-
-/* ---- answers ---- */
-
-/* The host that sent an answer; or NULL, and the answer is counted as forged, late or wrong. */
-static struct host *whose(struct udptime *u, const struct addr *from, const unsigned char *packet, size_t n)
-{
-    unsigned char key[ADDR_KEY_SIZE];
-    addr_key(from, key);
-    const struct asked *a = addr_port(from) == u->port ? table_find(&u->asked, key) : NULL;
-    if (!a) {
-        u->forged++;
-        return NULL;
-    }
-    struct host *open = NULL;
+    enum sntp_answer answer = sntp_read(&a->server, packet, sent, received, &measured);
     for (size_t link = a->first; link != NO_LINK; link = u->hosts[link / 2].next_same[link % 2]) {
         struct host *h = &u->hosts[link / 2];
         if (h->done)
             continue;
-        open = h;
-        if (u->sntp ? sntp_is_answer(packet, n, h->cookie) : n == RFC868_SIZE)
-            return h;
+        h->why = measured.why;
+        memcpy(h->code, measured.code, sizeof h->code);
+        if (answer != SNTP_LATER)
+            finish(u, h, answer == SNTP_TIME);
+        if (answer == SNTP_TIME)
+            timetell_sntp(&u->tell, h->name, &measured, received);
     }
-    if (open && !u->sntp)
-        open->why = n < RFC868_SIZE ? "the answer is too short" : "the answer is too long";
-    *(open ? &u->wrong : &u->late) += 1;
-    return NULL;
+}
+
+/* An answer: to a host that has none yet, or it is counted as forged, late or wrong. */
+static void take_answer(
+    struct udptime *u, const struct addr *from, const unsigned char *packet, size_t n, int64_t received)
+{
+    unsigned char key[ADDR_KEY_SIZE];
+    addr_key(from, key);
+    struct asked *a = addr_port(from) == u->port ? table_find(&u->asked, key) : NULL;
+    struct host *open = NULL;
+    if (!a) {
+        u->forged++;
+        return;
+    }
+    for (size_t link = a->first; link != NO_LINK && !open; link = u->hosts[link / 2].next_same[link % 2])
+        open = u->hosts[link / 2].done ? NULL : &u->hosts[link / 2];
+    int64_t sent = u->sntp ? sntp_sent(&a->server, packet, n) : 0;
+    if (!open) {
+        u->late++;
+    } else if (sent) {
+        report_sntp(u, a, packet, sent, received);
+    } else if (!u->sntp && n == RFC868_SIZE) {
+        int64_t here = received / CLOCK_SECOND;
+        finish(u, open, true);
+        timetell_time(&u->tell, open->name, rfc868_read(packet, here), here);
+    } else {
+        u->wrong++;
+        if (!u->sntp)
+            open->why = n < RFC868_SIZE ? "the answer is too short" : "the answer is too long";
+    }
 }
 
 /* Takes what has arrived on a socket, a batch at a time; returns whether there may be more. */
@@ -169,11 +154,9 @@ static bool take_answers(struct udptime *u, int fd)
 {
     struct udp_batch batch;
     int n = udp_receive(fd, &batch);
-    for (int i = 0; i < n; i++) {
-        struct host *h = whose(u, &batch.from[i], batch.packets[i], batch.heads[i].msg_len);
-        if (h)
-            report(u, h, batch.packets[i], udp_arrival(&batch.heads[i].msg_hdr));
-    }
+    for (int i = 0; i < n; i++)
+        take_answer(u, &batch.from[i], batch.packets[i], batch.heads[i].msg_len,
+            udp_arrival(&batch.heads[i].msg_hdr));
     timetell_flush(&u->tell);
     return n == UDP_BATCH;
 }
@@ -189,8 +172,8 @@ static int socket_of(struct udptime *u, int family)
     return *fd;
 }
 
-/* Puts a host under one of its addresses. 0, or -1 with ENOMEM. */
-static int note_asked(struct udptime *u, size_t i, int which)
+/* Puts a host under one of its addresses. */
+static struct asked *note_asked(struct udptime *u, size_t i, int which)
 {
     unsigned char key[ADDR_KEY_SIZE];
     struct host *h = &u->hosts[i];
@@ -198,30 +181,37 @@ static int note_asked(struct udptime *u, size_t i, int which)
     bool is_new = !table_find(&u->asked, key);
     struct asked *a = table_add(&u->asked, key);
     if (!a)
-        return -1;
+        msg_die_sys(u->msg, "malloc", NULL);
+    if (h->is_asked[which])
+        return a;
     h->next_same[which] = is_new ? NO_LINK : a->first;
     h->is_asked[which] = true;
     a->first = 2 * i + (size_t)which;
-    return 0;
+    return a;
 }
 
-/* Sends one query to one address, and notes that it was sent. 0, or -1 with errno. */
+/*
+ * Sends one query to one address, and notes that it was sent. 0, or -1 with errno. A server of NTP that has
+ * just been asked for another host is not asked again: the answer is for both.
+ */
 static int send_to(struct udptime *u, size_t i, int which)
 {
     struct host *h = &u->hosts[i];
     unsigned char packet[SNTP_SIZE];
-    struct timespec now;
     int fd = socket_of(u, addr_family(&h->to[which]));
-    if (u->sntp && getrandom(h->cookie, sizeof h->cookie, 0) < 0)
-        msg_die_sys(u->msg, "getrandom", NULL);
-    if (u->sntp)
-        sntp_ask(packet, h->cookie);
-    clock_gettime(CLOCK_REALTIME, &now);
-    h->sent = now.tv_sec * CLOCK_SECOND + now.tv_nsec;
-    if (fd < 0 || sendto(fd, packet, u->sntp ? SNTP_SIZE : 0, 0, &h->to[which].u.sa, h->to[which].len) < 0)
+    if (fd < 0)
         return -1;
-    if (!h->is_asked[which] && note_asked(u, i, which) < 0)
-        msg_die_sys(u->msg, "malloc", NULL);
+    struct asked *a = u->sntp ? note_asked(u, i, which) : NULL;
+    if (a && clock_left(a->server.free_at)) {
+        u->not_before = a->server.is_slow && h->tries ? a->server.free_at : 0;
+        return 0;
+    }
+    if (a && sntp_ask(&a->server, packet) < 0)
+        msg_die_sys(u->msg, "getrandom", NULL);
+    if (sendto(fd, packet, a ? SNTP_SIZE : 0, 0, &h->to[which].u.sa, h->to[which].len) < 0)
+        return -1;
+    if (!a)
+        note_asked(u, i, which);
     return 0;
 }
 
@@ -230,6 +220,7 @@ static bool ask(struct udptime *u, size_t i)
 {
     struct host *h = &u->hosts[i];
     int addresses = h->to[1].len ? 2 : 1;
+    u->not_before = 0;
     for (int n = 0; n < addresses; n++) {
         int which = ((int)h->tries + n) % addresses;
         if (send_to(u, i, which) == 0)
@@ -237,6 +228,7 @@ static bool ask(struct udptime *u, size_t i)
         if (errno == EAGAIN || errno == ENOBUFS || errno == EINTR)
             return false;
         h->why = addr_reason(&h->to[which], errno);
+        *h->code = '\0';
     }
     return true;
 }
@@ -258,8 +250,10 @@ static void ask_due(struct udptime *u)
         heap_pop(&u->due);
         if (h->done)
             continue;
-        u->outstanding += !h->tries++;
-        heap_push(&u->due, clock_in(udp_wait_after(h->tries, &u->dice)), i);
+        u->outstanding += !h->tries;
+        h->tries += !u->not_before;
+        int64_t wait = udp_wait_after(h->tries, &u->dice) * (u->sntp ? SNTP_SLOWER : 1);
+        heap_push(&u->due, u->not_before ? u->not_before : clock_in(wait), i);
         burst++;
     }
     if (burst == BURST && u->outstanding >= OUTSTANDING)
@@ -338,7 +332,7 @@ static int64_t next_wake(const struct udptime *u)
     for (int slot = 0; slot < LOOKUPS && u->next_lookup < u->n; slot++)
         if (u->lookups[slot].fd >= 0)
             until = clock_first(until, u->overdue[slot]);
-    return u->progress ? clock_first(until, u->next_progress) : until;
+    return u->tell.progress ? clock_first(until, u->tell.next_progress) : until;
 }
 
 static void run_round(struct udptime *u)
@@ -346,7 +340,7 @@ static void run_round(struct udptime *u)
     struct pollfd polls[2 + LOOKUPS];
     start_lookups(u);
     ask_due(u);
-    show_progress(u);
+    timetell_progress(&u->tell, u->n - u->pending, u->n, u->outstanding);
     for (int i = 0; i < 2; i++)
         polls[i] = (struct pollfd){.fd = u->sockets[i], .events = POLLIN};
     for (int i = 0; i < LOOKUPS; i++)
@@ -386,13 +380,16 @@ static void confine_to_hosts(struct udptime *u)
 /* Reports the hosts without an answer, in the order of the command line. */
 static int name_silent(struct udptime *u)
 {
-    char mem[128];
+    char mem[128], reason[256];
     struct buf counts = BUF(mem);
-    clear_progress(u);
     for (size_t i = 0; i < u->n; i++) {
         const struct host *h = &u->hosts[i];
+        struct buf why = BUF(reason);
+        buf_text(&why, h->why ? h->why : h->to->len ? "no answer" : not_found);
+        if (*h->code)
+            buf_fmt(&why, " (%s)", h->code);
         if (!h->done || h->is_silent)
-            timetell_silent(&u->tell, h->name, h->why ? h->why : h->to->len ? "no answer" : not_found);
+            timetell_silent(&u->tell, h->name, buf_str(&why));
     }
     if (u->msg->level >= MSG_VERBOSE) {
         buf_fmt(&counts, "%lu from addresses that were not asked, %lu late or duplicate, %lu invalid",
@@ -450,6 +447,7 @@ static void take_option(struct udptime *u, int row, const struct opts *o)
         break;
     case OPT_SNTP:
         u->sntp = true;
+        u->asked.entry_size = sizeof(struct asked);
         break;
     case OPT_JSON:
         u->tell.json = true;
@@ -478,7 +476,7 @@ static int udptime_main(struct msg *m, int argc, char **argv)
         .tell = {.msg = m, .width = NAME_WIDTH, .lines = lines},
         .tries = TRIES,
         .timeout = SECONDS * CLOCK_SECOND,
-        .asked = {.entry_size = sizeof(struct asked), .key_size = ADDR_KEY_SIZE},
+        .asked = {.entry_size = offsetof(struct asked, server), .key_size = ADDR_KEY_SIZE},
         .sockets = {-1, -1},
         .dice = (uint32_t)clock_now()};
     struct opts o;
@@ -493,7 +491,7 @@ static int udptime_main(struct msg *m, int argc, char **argv)
     timetell_check(m, argv);
     if (!u.port)
         u.port = u.sntp ? SNTP_PORT : TIME_PORT;
-    u.progress = isatty(STDERR_FILENO) && m->level != MSG_QUIET;
+    u.tell.progress = isatty(STDERR_FILENO) && m->level != MSG_QUIET;
     return run(&u, argv);
 }
 

@@ -14,8 +14,9 @@
 #include "base/env.h"
 #include "net/ucspi.h"
 
-#define UNIXCLIENT_OPTIONS(X) \
-    CLIENT_OPTIONS(X)         \
+#define UNIXCLIENT_OPTIONS(X)                                                        \
+    CLIENT_OPTIONS(X)                                                                \
+    X(PADDED, 0, "padded", NULL, "pad an abstract name with NUL bytes to 108 bytes") \
     X(TIMEOUT, 'T', "timeout", "TIME", "fail if there is no connection after TIME (60)")
 
 enum unixclient_option { UNIXCLIENT_OPTIONS(OPT_ENUM) };
@@ -67,7 +68,7 @@ static int connect_and_go(const struct unixclient *u, char **argv)
         event_text(&e, "connected to pid %ld uid %ld", (long)peer.pid, (long)peer.uid);
         event_send(&e);
     }
-    return *argv ? become(u, fd, &peer, argv) : client_relay(u->msg, fd, u->options.progress);
+    return *argv ? become(u, fd, &peer, argv) : client_relay(u->msg, fd, &u->options);
 }
 
 static const struct cli cli = {
@@ -85,13 +86,17 @@ static int unixclient_main(struct msg *m, int argc, char **argv)
 {
     struct unixclient u = {.msg = m};
     int64_t timeout = CONNECT_SECONDS * CLOCK_SECOND;
+    bool padded = false;
     struct opts o;
     int row;
     opts_start(&o, m, &cli, argc, argv);
     while ((row = opts_next(&o)) >= 0) {
         switch ((enum unixclient_option)row) {
             CLIENT_OPTIONS(OPT_CASE)
-            client_option(&u.options, m, row);
+            client_option(&u.options, m, row, &o);
+            break;
+        case OPT_PADDED:
+            padded = true;
             break;
         case OPT_TIMEOUT:
             timeout = opts_duration(&o);
@@ -103,6 +108,10 @@ static int unixclient_main(struct msg *m, int argc, char **argv)
         msg_usage(m, "missing PATH");
     u.path = *argv++;
     addr_unix_operand(&u.address, m, u.path);
+    if (padded && *u.path != '@')
+        msg_usage(m, "--padded needs an abstract name");
+    if (padded)
+        u.address.len = sizeof u.address.u.un;
     client_check_options(&u.options, m, *argv);
     u.deadline = clock_in(timeout);
     return connect_and_go(&u, argv);

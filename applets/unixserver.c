@@ -8,119 +8,32 @@
 #include "cli/applet.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <pwd.h>
-#include <signal.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
-#include "base/fd.h"
-#include "process/reap.h"
 #include "serve/serve.h"
-#include "net/addr_words.h"
-#include "net/socket_file.h"
+#include "net/keeper.h"
 #include "net/ucspi.h"
-#include "process/worker.h"
 
-#define UNIXSERVER_OPTIONS(X)                                                  \
-    SERVE_OPTIONS(X)                                                           \
-    X(OWNER, 'o', "owner", "USER[:GROUP]", "set the owner of the socket file") \
-    X(MODE, 'p', "mode", "MODE", "create the socket file with MODE (0777 minus the umask)")
+#define UNIXSERVER_OPTIONS(X) \
+    SERVE_OPTIONS(X)          \
+    SOCKET_FILE_OPTIONS(X)    \
+    X(PADDED, 0, "padded", NULL, "pad an abstract name with NUL bytes to 108 bytes")
 
 enum unixserver_option { UNIXSERVER_OPTIONS(OPT_ENUM) };
 static const struct opt options[] = {UNIXSERVER_OPTIONS(OPT_ROW)};
-
-enum { KEEPER_LOOK_MS = 5 };
 
 struct unixserver {
     struct msg *msg;
     struct serve serve;
     struct ucspi ucspi;
-    struct socket_file file; /* length 0 of its address: inherited, ask each connection */
-    pid_t server;            /* ourselves, for the keeper */
-    bool left;               /* it could not be removed */
-    pid_t keeper;            /* removes the file when we have dropped the right to; 0: none */
-    int keeper_fd;           /* closed when we end */
+    struct keeper keeper; /* length 0 of its file's address: inherited, ask each connection */
 };
 
-/* ---- the socket file ---- */
-
-/* The keeper's work: when the server is gone, however, so is its file. A byte means an orderly exit. */
-static int keep(void *arg)
-{
-    struct unixserver *u = arg;
-    char end;
-    enum { PIPE, PLACE, FIRST_UNUSED };
-    if (dup2(u->keeper_fd, PIPE) < 0 || dup2(u->file.place.dir, PLACE) < 0)
-        return EXIT_SYSTEM;
-    u->file.place.dir = PLACE;
-    fd_close_from(FIRST_UNUSED);
-    bool orderly = fd_read(PIPE, &end, 1) == 1;
-    /* a dying process closes this pipe before or after its listener; it is dead once we have another parent
-     */
-    while (!orderly && getppid() == u->server)
-        poll(NULL, 0, KEEPER_LOOK_MS);
-    return socket_file_remove(&u->file, orderly) < 0 ? EXIT_SYSTEM : EXIT_DONE;
-}
-
-/* For -u: a process that keeps the right to remove the file and does nothing else. */
-static void start_keeper(struct unixserver *u)
-{
-    int fds[2] = {-1, -1};
-    u->server = getpid();
-    if (pipe2(fds, O_CLOEXEC) == 0) {
-        u->keeper_fd = fds[0];
-        u->keeper = worker_keep(keep, u);
-    }
-    if (u->keeper <= 0) {
-        int err = errno;
-        socket_file_remove(&u->file, true);
-        msg_die(u->msg, EXIT_SYSTEM, "start the keeper of", u->file.path, err);
-    }
-    close(fds[0]);
-    u->keeper_fd = fds[1];
-}
-
-static void listen_at(struct unixserver *u, const char *path)
-{
-    addr_unix_operand(&u->file.address, u->msg, path);
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    if (fd < 0)
-        msg_die_sys(u->msg, "socket", NULL);
-    if (*path != '@') {
-        u->file.path = path;
-        socket_file_bind(&u->file, fd, u->serve.asked.backlog);
-        if (u->serve.asked.user.has_uid || u->serve.asked.user.has_gid)
-            start_keeper(u);
-    } else if (bind(fd, &u->file.address.u.sa, u->file.address.len) < 0 ||
-               listen(fd, u->serve.asked.backlog) < 0)
-        msg_die_sys(u->msg, "bind", path);
-    serve_listener(&u->serve, fd, false);
-}
-
-static void say_left(struct unixserver *u, const char *why)
-{
-    msg_error_why(u->msg, "remove", u->file.path, why);
-    u->left = true;
-}
-
-/* At the end, however it came: the file goes if it is ours, while our socket is still open. */
 static void clean_up(void *owner)
 {
     struct unixserver *u = owner;
-    if (u->keeper > 0) {
-        fd_write(u->keeper_fd, "", 1);
-        fd_close(&u->keeper_fd);
-        int end = reap_wait(u->keeper); /* -1: it has been reaped before, as it ended without being told */
-        if (end)
-            say_left(u, end > 0 && WIFEXITED(end) ? "its keeper could not" : "its keeper was killed");
-    } else if (u->file.is_made && socket_file_remove(&u->file, true) < 0) {
-        say_left(u, place_error(errno));
-    }
-    u->keeper = 0;
-    u->file.is_made = false;
+    keeper_remove(&u->keeper);
 }
 
 /* ---- a connection ---- */
@@ -136,7 +49,7 @@ static void say_client(const struct serve_conn *c, struct buf *text)
 static bool identify(void *owner, struct serve_conn *c)
 {
     struct unixserver *u = owner;
-    c->local = u->file.address;
+    c->local = u->keeper.file.address;
     if (!c->local.len && addr_local(&c->local, c->fd) < 0)
         msg_error(u->msg, "getsockname", NULL, errno);
     if (ucspi_peer(c->fd, &c->peer) < 0)
@@ -195,22 +108,15 @@ static void refresh(void *owner, bool asked)
 
 static void take_option(struct unixserver *u, int row, const struct opts *o)
 {
-    const char *wrong;
     switch ((enum unixserver_option)row) {
         SERVE_OPTIONS(OPT_CASE)
         serve_option(&u->serve, row, o);
         break;
-    case OPT_OWNER:
-        wrong = *o->arg == ':' ? user_parse_group(&u->file.owner, o->arg + 1)
-                               : user_parse(&u->file.owner, o->arg);
-        if (wrong)
-            opts_wrong(o, wrong);
+        SOCKET_FILE_OPTIONS(OPT_CASE)
+        keeper_option(&u->keeper, row - OPT_OWNER, o);
         break;
-    case OPT_MODE:
-        u->file.mode = opts_mode(o);
-        u->file.mode_is_set = true;
-        if (u->file.mode & ~0777U)
-            opts_wrong(o, "a socket has no set-ID or sticky bit");
+    case OPT_PADDED:
+        u->keeper.padded = true;
         break;
     }
 }
@@ -239,9 +145,10 @@ static int unixserver_main(struct msg *m, int argc, char **argv)
         .name = name_client,
         .closing = clean_up,
         .refresh = refresh};
-    struct unixserver u = {.msg = m, .keeper_fd = -1, .file = {.msg = m, .lock = -1, .place.dir = -1}};
+    struct unixserver u = {.msg = m};
     struct opts o;
     int row;
+    keeper_init(&u.keeper, m);
     serve_init(&u.serve, m, &kind, &u);
     opts_start(&o, m, &cli, argc, argv);
     while ((row = opts_next(&o)) >= 0)
@@ -254,9 +161,11 @@ static int unixserver_main(struct msg *m, int argc, char **argv)
     char inherited[ADDR_TEXT_SIZE];
     serve_check(&u.serve, argv);
     bool file = !u.serve.asked.inherit && *where != '@';
-    if (!file && (u.file.mode_is_set || u.file.owner.has_uid || u.file.owner.has_gid))
+    if (!file && keeper_was_asked(&u.keeper))
         msg_usage(
             m, "-p and -o need a socket file: they cannot be combined with an abstract name or --inherit");
+    if (u.keeper.padded && (u.serve.asked.inherit || *where != '@'))
+        msg_usage(m, "--padded needs an abstract name");
     serve_catch_signals(); /* what ends us from here on finds its way past clean_up */
     if (u.serve.asked.inherit) {
         struct addr a = {0};
@@ -265,13 +174,15 @@ static int unixserver_main(struct msg *m, int argc, char **argv)
             addr_text(&a, inherited);
         where = a.len ? inherited : "";
     } else {
-        listen_at(&u, where);
+        const struct serve_asked *asked = &u.serve.asked;
+        int fd = keeper_bind(&u.keeper, SOCK_STREAM, where, asked->backlog, &asked->user);
+        serve_listener(&u.serve, fd, false);
     }
     int status = serve_run(&u.serve, where, NULL, argv);
     clean_up(&u);
     if (status < 0)
         sigs_die(-status);
-    return u.left && status == EXIT_DONE ? EXIT_SYSTEM : status;
+    return u.keeper.left && status == EXIT_DONE ? EXIT_SYSTEM : status;
 }
 
 const struct applet applet_unixserver = {.cli = &cli, .theme = THEME_SOCKETS, .main = unixserver_main};

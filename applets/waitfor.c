@@ -267,13 +267,13 @@ static void take_operands(const struct msg *m, struct condition *c, char **argv)
 static const struct cli cli = {
     .name = "waitfor",
     .summary = "wait for ports, web servers, sockets, files, or the exit of processes",
-    .usage = "[OPTION]... CONDITION [::: CONDITION]... [--exec PROG [ARG]...]",
-    .notes = "CONDITION is one of these, and options for it follow its word or precede it:\n"
-             "  tcp HOST PORT\n"
-             "  unix PATH\n"
-             "  file PATH\n"
-             "  exit PID\n"
-             "  http URL\n"
+    .usage = "[OPTION]... tcp HOST PORT\n"
+             "[OPTION]... unix PATH\n"
+             "[OPTION]... file PATH\n"
+             "[OPTION]... exit PID\n"
+             "[OPTION]... http URL\n"
+             "CONDITION [::: CONDITION]... [--exec PROG [ARG]...]",
+    .notes = "CONDITION is one of the above; its options may follow its word.\n"
              "Ports and sockets are tested by a connection, which is closed at once.",
     .commands = commands,
     .options = options,

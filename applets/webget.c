@@ -320,13 +320,14 @@ static void take_word(struct document *d, char **words, size_t i)
         d->known += i * DIAL_KNOWN;
     d->redirects = d->retries = 0;
     *d->validator = *d->at.credentials = '\0';
+    if (!is_url(words))
+        addr_host_operand(w->msg, words[0]);
     const char *wrong = is_url(words) ? http_take_url(&d->at, words[i], w->port)
                                       : http_take_host(&d->at, words[0], strlen(words[0]));
     if (wrong)
         msg_usage(w->msg, "'%s': %s", http_shown(words[i]), wrong);
     d->name = d->at.url;
     if (!is_url(words)) {
-        addr_refuse_port_in_host(w->msg, words[0]);
         d->at.port = w->port;
         d->name = d->at.path = words[i + 1];
         if (!http_is_path(d->at.path))

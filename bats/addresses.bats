@@ -103,13 +103,13 @@ tcpserver: refuse [fe80::1%v1]: it already has 1 connections" ]
     far 1 tcpserver -1 0 0 sh -c 'while read -r line && [ "${#line}" -gt 1 ]; do case $line in Host:*) host=$line ;; esac; done
       printf "HTTP/1.0 200 OK\r\n\r\n%s\n" "$host"' >ready &
     read -r port <ready
-    tcpclient -v fe80::1%v1 "$port" sh -c 'echo "$TCPREMOTEIP $TCP6INTERFACE $TCPLOCALIP"' 2>said
+    tcpclient -v fe80::1%v1 "$port" sh -c 'echo "$TCPREMOTEIP $TCP6INTERFACE $TCPLOCALIP $TCP6REMOTEIP"' 2>said
     sed "s/:$port//; s/[0-9]*$//" said
     webget "http://[fe80::1%v1]:$port/" | tr -d "\r" | tail -n 1 | sed "s/$port/PORT/"
   }
   run -0 with_links ask
   echo "$output"
-  [ "$output" = "fe80::1%v1 v1 fe80::2%v1
+  [ "$output" = "fe80::1%v1 v1 fe80::2%v1 fe80::1
 tcpclient: connected to [fe80::1%v1] from [fe80::2%v1]:
 Host: [fe80::1]:PORT" ]
 }
@@ -135,6 +135,23 @@ Host: [fe80::1]:PORT" ]
 @test "sockenv -e keeps the interface of a link-local address" {
   TCPREMOTEIP=fe80::1%lo TCP6INTERFACE=lo run -0 sockenv -e sh -c 'echo "$TCPREMOTEIP $TCP6INTERFACE"'
   [ "$output" = 'fe80::1%lo lo' ]
+}
+
+@test "HOST may be an IPv6 address in brackets" {
+  need_ipv6
+  start server tcpserver '[::1]' 0 sh -c 'while read -r line && [ "${#line}" -gt 1 ]; do :; done
+    printf "%s\n" "HTTP/1.0 200 OK" "" "$TCPLOCALIP"'
+  run -0 timeout --foreground 60 tcpclient '[::1]' "$server_at" </dev/null
+  [ "${lines[-1]}" = ::1 ]
+  run -0 timeout --foreground 60 webget -b -p "$server_at" '[::1]' /
+  [ "$output" = ::1 ]
+  run -0 waitfor -t 60 tcp '[::1]' "$server_at"
+  start time timeserver '[::1]' 0
+  run -0 timeout --foreground 60 tcptime -p "$time_at" '[::1]'
+  [[ $output == "::1 "* ]]
+  run -0 timeout --foreground 60 udptime -p "$time_at" '[::1]'
+  run -111 timeout --foreground 60 tcpclient -T 60 '[127.0.0.1' 1
+  [[ $output == "tcpclient: connect to [127.0.0.1 port 1: "* ]]
 }
 
 # ---- names ----

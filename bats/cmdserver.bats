@@ -81,8 +81,8 @@ Command? Command? " ]
   [[ ${lines[7]} =~ ^$a_date$ ]]
 }
 
-@test "lines end with LF or CR LF, telnet's CR NUL does no harm, and the last line may lack its end" {
-  asked 'help\r\n\r\nhelp\r\0\nhelp\0\nhelp'
+@test "lines end with LF, CR LF or CR NUL, and the last line may lack its end" {
+  asked 'help\r\n\r\nhelp\r\0help\0\nhelp'
   [ "$output" = ">
 $commands
 >

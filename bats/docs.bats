@@ -139,6 +139,14 @@ teardown() {
   examples man/timeserver.1
 }
 
+@test "udpclient(1)" {
+  examples man/udpclient.1
+}
+
+@test "udpserver(1)" {
+  examples man/udpserver.1
+}
+
 @test "udptime(1)" {
   examples man/udptime.1
 }

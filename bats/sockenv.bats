@@ -20,6 +20,10 @@ tell='env | grep -E "^(PROTO|TCP|UNIX)" | sort'
 told_the_truth() {
   run -0 --separate-stderr tcpclient --retry -T 60 127.0.0.1 "$1" sh -c 'cat <&6; echo "$TCPLOCALPORT"'
   [ "$output" = "PROTO=TCP
+TCP6LOCALIP=::ffff:127.0.0.1
+TCP6LOCALPORT=$1
+TCP6REMOTEIP=::ffff:127.0.0.1
+TCP6REMOTEPORT=${lines[-1]}
 TCPLOCALIP=127.0.0.1
 TCPLOCALPORT=$1
 TCPREMOTEIP=127.0.0.1

@@ -15,6 +15,7 @@ teardown() {
 # Applets whose TERM is their own, as rows: STATUS|COMMAND; they are there when they sleep. % is a number of the row's.
 own='0|tcpserver 127.0.0.1 0 true
 0|unixserver sock.% true
+0|udpserver 127.0.0.1 0 true
 0|timeserver 127.0.0.1 0
 0|mkfifo-sig sig.% true
 143|waitfor file nowhere

@@ -291,7 +291,7 @@ at_once() {
     at_once 30 0,143 "${row//%/$((++n))} sleep 1h" &
     jobs+=("$!")
   done <<<"$launchers"
-  for row in 'tcpserver 127.0.0.1 0 true' 'unixserver sock true' 'timeserver 127.0.0.1 0' 'mkfifo-sig sig true'; do
+  for row in 'tcpserver 127.0.0.1 0 true' 'unixserver sock true' 'udpserver 127.0.0.1 0 true' 'timeserver 127.0.0.1 0' 'mkfifo-sig sig true'; do
     at_once 30 0,143 "$row" &
     jobs+=("$!")
   done

@@ -24,7 +24,8 @@ teardown() {
   start server tcpserver 127.0.0.1 0 sh -c 'echo "$TCPREMOTEIP $TCPREMOTEPORT"'
   run -0 timeout --foreground 60 tcpclient 127.0.0.1 "$server_at" sh -c 'cat <&6; echo "$TCPLOCALIP $TCPLOCALPORT"; env | grep -E "^(PROTO|TCP)" | sort'
   [ "${lines[0]}" = "${lines[1]}" ]
-  [ "${lines[*]:2}" = "PROTO=TCP TCPLOCALIP=127.0.0.1 TCPLOCALPORT=${lines[0]#* } \
+  [ "${lines[*]:2}" = "PROTO=TCP TCP6LOCALIP=::ffff:127.0.0.1 TCP6LOCALPORT=${lines[0]#* } \
+TCP6REMOTEIP=::ffff:127.0.0.1 TCP6REMOTEPORT=$server_at TCPLOCALIP=127.0.0.1 TCPLOCALPORT=${lines[0]#* } \
 TCPREMOTEIP=127.0.0.1 TCPREMOTEPORT=$server_at" ]
 }
 
@@ -162,16 +163,23 @@ PROTO=TCP" ]
 @test "usage errors are refused" {
   wrong_call tcpclient
   wrong_call tcpclient 127.0.0.1
-  for port in 65536 70000 -1 0x50 5x '' ' 80' +80 no-such-service; do
+  for port in 65536 70000 -1 0x50 5x '' ' 80' +80; do
     wrong_call tcpclient 127.0.0.1 "$port"
     wrong_call tcpclient -p "$port" 127.0.0.1 80
   done
+  wrong_call tcpclient -p no-such-service 127.0.0.1 80
+  wrong_call tcpclient --idle 0 127.0.0.1 80
   for time in '' + 1+ +1 1+1+1 -1 1s+x 1e3; do
     wrong_call tcpclient -T "$time" 127.0.0.1 80
   done
   wrong_call tcpclient -i localhost 127.0.0.1 80
   wrong_call tcpclient -i 127.0.0.1.1 127.0.0.1 80
-  wrong_call tcpclient --progress 127.0.0.1 80 true
+  local option
+  for option in --progress --no-shutdown --idle=1 --confine; do
+    wrong_call tcpclient "$option" 127.0.0.1 80 true
+    wrong_call unixclient "$option" sock true
+    [ "${stderr_lines[0]}" = "unixclient: ${option%=1} and PROG cannot be combined" ]
+  done
 }
 
 @test "HOST:PORT in one word: the message has the two words" {
@@ -183,8 +191,8 @@ PROTO=TCP" ]
     [ "${stderr_lines[0]}" = "$applet: '[::1]:7000': write host and port as two words: ::1 7000" ]
     wrong_call "$applet" :70000 cat
     [ "${stderr_lines[0]}" = "$applet: ':70000': write host and port as two words: 0 70000" ]
-    wrong_call "$applet" ::1:7000 cat # an address
-    [[ ${stderr_lines[0]} == "$applet: port 'cat': "* ]]
+    run -111 "$applet" ::1:7000 cat # an address
+    [ "$output" = "$applet: port cat: no service has this name" ]
     wrong_call "$applet" ::1:7000
     [ "${stderr_lines[0]}" = "$applet: missing PORT" ]
     wrong_call "$applet" 8080 cat
@@ -214,13 +222,23 @@ PROTO=TCP" ]
   [ "$output" = here ]
 }
 
-@test "a refused connection is 111 and one line, even with -q" {
+@test "a service that does not exist is 111" {
+  local applet
+  for applet in tcpclient tcpserver; do
+    run -111 "$applet" 127.0.0.1 no-such-service true
+    [ "$output" = "$applet: port no-such-service: no service has this name" ]
+  done
+}
+
+@test "a refused connection is 111 and one line; nothing with -q, also for an unknown host" {
   local port
   port=$(free_port)
   run -111 timeout --foreground 60 tcpclient 127.0.0.1 "$port" </dev/null
   [ "$output" = "tcpclient: connect to 127.0.0.1 port $port (127.0.0.1:$port): Connection refused" ]
   run -111 timeout --foreground 60 tcpclient -q 127.0.0.1 "$port" true
-  [ "${#lines[@]}" -eq 1 ]
+  [ -z "$output" ]
+  run -111 timeout --foreground 60 tcpclient -q "$(printf 'x%.0s' {1..64}).invalid" "$port" true
+  [ -z "$output" ]
 }
 
 @test "an unknown host is 111 and one line, with odd bytes in the name escaped" {

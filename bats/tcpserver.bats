@@ -23,6 +23,10 @@ loopback_name() {
   start srv tcpserver 127.0.0.1 0 tell
   run -0 tcpclient 127.0.0.1 "$srv_at" sh -c 'echo "$TCPLOCALPORT"; cat <&6'
   [ "$(tail -n +2 <<<"$output")" = "PROTO=TCP
+TCP6LOCALIP=::ffff:127.0.0.1
+TCP6LOCALPORT=$srv_at
+TCP6REMOTEIP=::ffff:127.0.0.1
+TCP6REMOTEPORT=${lines[0]}
 TCPCONNNUM=1
 TCPLOCALIP=127.0.0.1
 TCPLOCALPORT=$srv_at
@@ -35,6 +39,10 @@ TCPREMOTEPORT=${lines[0]}" ]
   start srv tcpserver ::1 0 tell
   run -0 tcpclient ::1 "$srv_at" sh -c 'echo "$TCPLOCALPORT"; cat <&6'
   [ "$(tail -n +2 <<<"$output")" = "PROTO=TCP6
+TCP6LOCALIP=::1
+TCP6LOCALPORT=$srv_at
+TCP6REMOTEIP=::1
+TCP6REMOTEPORT=${lines[0]}
 TCPCONNNUM=1
 TCPLOCALIP=::1
 TCPLOCALPORT=$srv_at
@@ -46,6 +54,10 @@ TCPREMOTEPORT=${lines[0]}" ]
   start srv tcpserver -6 127.0.0.1 0 tell
   run -0 tcpclient 127.0.0.1 "$srv_at" sh -c 'echo "$TCPLOCALPORT"; cat <&6'
   [ "$(tail -n +2 <<<"$output")" = "PROTO=TCP6
+TCP6LOCALIP=::ffff:127.0.0.1
+TCP6LOCALPORT=$srv_at
+TCP6REMOTEIP=::ffff:127.0.0.1
+TCP6REMOTEPORT=${lines[0]}
 TCPCONNNUM=1
 TCPLOCALIP=::ffff:127.0.0.1
 TCPLOCALPORT=$srv_at
@@ -82,8 +94,8 @@ TCPREMOTEPORT=${lines[0]}" ]
   start srv after 127.0.0.1 0 sh -c 'tell; echo "$KEPT"'
   run -0 call "$srv_at"
   [[ $output != *stale* ]]
-  [ "${#lines[@]}" -eq 7 ]
-  [ "${lines[6]}" = kept ]
+  [ "${#lines[@]}" -eq 11 ]
+  [ "${lines[10]}" = kept ]
 }
 
 @test "an empty environment suffices" {
@@ -91,7 +103,7 @@ TCPREMOTEPORT=${lines[0]}" ]
   start srv bare 127.0.0.1 0 /usr/bin/env
   run -0 call "$srv_at"
   [[ $output == *TCPREMOTEIP=127.0.0.1* ]]
-  [ "${#lines[@]}" -eq 6 ]
+  [ "${#lines[@]}" -eq 10 ]
 }
 
 # ---- names ----
@@ -117,7 +129,7 @@ TCPREMOTEPORT=${lines[0]}" ]
   for options in -H -hH; do
     start srv tcpserver "$options" 127.0.0.1 0 tell
     run -0 call "$srv_at"
-    [ "${#lines[@]}" -eq 6 ]
+    [ "${#lines[@]}" -eq 10 ]
     [[ $output != *HOST=* ]]
   done
 }
@@ -441,7 +453,7 @@ END
   wrong_call tcpserver
   wrong_call tcpserver -v
   wrong_call tcpserver 127.0.0.1
-  for port in 65536 70000 -1 +1 0x10 5x ' 5' '' nosuchservice 99999999999999999999; do
+  for port in 65536 70000 -1 +1 0x10 5x ' 5' '' 99999999999999999999; do
     wrong_call tcpserver -- 127.0.0.1 "$port" true
   done
 }

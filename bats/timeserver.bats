@@ -285,6 +285,13 @@ $uid $uid $uid $uid
   run -100 activated --inherit=three
 }
 
+@test "--inherit: a UDP socket that tells the time of arrival and more is answered" {
+  with_sockets t
+  background srv activated --inherit
+  until_true test -e ports
+  asked 127.0.0.1 "$(cat ports)" udp
+}
+
 @test "--inherit: anything but listening TCP sockets and UDP sockets is refused" {
   for kind in u x f; do
     with_sockets "$kind"

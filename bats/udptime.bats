@@ -265,24 +265,86 @@ udptime: ask 192.0.2.1: Network is unreachable" ]
 }
 
 @test "--sntp: refusals, unsynchronized clocks, answers without a time or with another cookie do not count" {
-  start hosts time-hosts -sv 127.0.1.1=refusing 127.0.1.2=unsure 127.0.1.3=timeless 127.0.1.4=forged \
-    127.0.1.5=symmetric 127.0.1.6=short 127.0.1.7=echo
-  run -1 --separate-stderr udptime --sntp -t 2 -p "$hosts_at" 127.0.1.{1..7}
+  start hosts time-hosts -sv 127.0.1.1=DENY 127.0.1.2=unsure 127.0.1.3=timeless 127.0.1.4=forged \
+    127.0.1.5=symmetric 127.0.1.6=short 127.0.1.7=echo 127.0.1.8=RSTR 127.0.1.9=INIT 127.0.1.10=zero
+  run -1 --separate-stderr udptime --sntp -r 2 -p "$hosts_at" 127.0.1.{1..10}
   [ -z "$output" ]
-  [ "$stderr" = "udptime: ask 127.0.1.1: the server refuses to answer (kiss-o'-death)
+  [ "$stderr" = "udptime: ask 127.0.1.1: the server refuses to answer (DENY)
 udptime: ask 127.0.1.2: its clock is not synchronized
 udptime: ask 127.0.1.3: the answer has no time
 udptime: ask 127.0.1.4: no answer
 udptime: ask 127.0.1.5: no answer
 udptime: ask 127.0.1.6: no answer
-udptime: ask 127.0.1.7: no answer" ]
-  # a server that refuses is not asked again, others are; the second query may precede the first answer
-  [ "$(grep -c '127.0.1.1$' hosts.err)" -le 2 ]
-  [ "$(grep -c '127.0.1.2$' hosts.err)" -ge 3 ]
+udptime: ask 127.0.1.7: no answer
+udptime: ask 127.0.1.8: the server refuses to answer (RSTR)
+udptime: ask 127.0.1.9: its clock is not synchronized (INIT)
+udptime: ask 127.0.1.10: its clock is not synchronized" ]
+  # a server that refuses is not asked again, others are
+  [ "$(sort hosts.err | uniq -c | awk '{ print $3 "=" $1 }' | sort -V | tr '\n' ' ')" = '127.0.1.1=1 127.0.1.2=2 127.0.1.3=2 127.0.1.4=2 127.0.1.5=2 127.0.1.6=2 127.0.1.7=2 127.0.1.8=1 127.0.1.9=2 127.0.1.10=2 ' ]
+}
+
+@test "--sntp: a server that is not synchronized yet is asked again, and answers" {
+  start hosts time-hosts -sv 127.0.1.1=INIT,1 127.0.1.2=STEP,1
+  run -0 --separate-stderr udptime --sntp -t 60 -p "$hosts_at" 127.0.1.{1,2}
+  [ "$(columns 1 <<<"$output" | sort | tr '\n' ' ')" = '127.0.1.1 127.0.1.2 ' ]
+  [ -z "$stderr" ]
+}
+
+@test "--sntp: the same with chrony, which gets its time meanwhile" {
+  need chronyc chrony
+  mkdir -m 700 commands
+  start_chrony 'bindcmdaddress %/commands/socket'
+  background asking udptime --sntp -v -t 100 -r 40 -p "$chrony_at" 127.0.0.1
+  until_true asked_of "$chrony_at"
+  run -0 chronyc -h "$PWD/commands/socket" local stratum 10
+  ends_with 0 "$asking"
+  [[ $(cat asking.out) == '127.0.0.1 '* ]]
+}
+
+# The datagram of a client was received at that port, and answered.
+asked_of() {
+  [[ $(chronyc -h "$PWD/commands/socket" serverstats 2>/dev/null) =~ 'NTP packets received'[^0-9]*[1-9] ]]
+}
+
+@test "--sntp: after RATE a server is asked again later: not within 8 seconds" {
+  start hosts time-hosts -s 127.0.1.1=RATE,1 127.0.1.2=RATE
+  need strace strace
+  run -1 --separate-stderr strace -qq -ttt -e trace=sendto -o trace udptime --sntp -t 11 -p "$hosts_at" 127.0.1.{1,2}
+  [[ $output == '127.0.1.1 '* ]]
+  [ "$stderr" = 'udptime: ask 127.0.1.2: the server is asked too often (RATE)' ]
+  awk '{ ip = $0; sub(/.*inet_addr\("/, "", ip); sub(/".*/, "", ip); if (ip in last && $1 - last[ip] < 7.9) bad = 1; last[ip] = $1; n++ }
+    END { exit bad || n != 4 }' trace
+}
+
+@test "--sntp: an answer to an earlier question counts" {
+  start hosts time-hosts -s 127.0.1.1=earlier
+  run -0 --separate-stderr udptime --sntp -t 60 -r 2 --json -p "$hosts_at" 127.0.1.1
+  run -0 of_json host round_trip_ms <<<"$output"
+  # from when it was sent: 2 s and more, as the server took no time between receiving and sending
+  awk '{ exit !($1 == "127.0.1.1" && $2 > 2000) }' <<<"$output"
+}
+
+@test "--sntp: queries to one address are 2 seconds apart, and one answer is for all that name it" {
+  need strace strace
+  start hosts time-hosts -sv 127.0.1.1=right 127.0.1.2=silent
+  run -1 --separate-stderr strace -qq -ttt -e trace=sendto -o trace udptime --sntp -t 6 -p "$hosts_at" \
+    127.0.1.{1,1,1,1,2,2,2,2}
+  [ "$(columns 1 <<<"$output" | tr '\n' ' ')" = '127.0.1.1 127.0.1.1 127.0.1.1 127.0.1.1 ' ]
+  [ "${#stderr_lines[@]}" -eq 4 ]
+  [ "$(grep -c '127.0.1.1$' hosts.err)" -eq 1 ]
+  grep -F 127.0.1.2 trace >silent
+  awk 'NR > 1 && $1 - last < 2 { bad = 1 } { last = $1 } END { exit bad || NR < 2 }' silent
+}
+
+@test "--sntp: chrony that limits the rate answers for all" {
+  start_chrony 'local stratum 10' 'ratelimit interval 1 burst 1 leak 4'
+  run -0 --separate-stderr udptime --sntp -p "$chrony_at" 127.0.0.1 127.0.0.1 127.0.0.1 127.0.0.1
+  [ "${#lines[@]}" -eq 4 ]
+  [ -z "$stderr" ]
 }
 
 @test "--sntp: chrony answers" {
-  start_chrony
+  start_chrony 'local stratum 10'
   run -0 --separate-stderr udptime --sntp --json -p "$chrony_at" 127.0.0.1
   run -0 of_json host stratum offset_ms round_trip_ms <<<"$output"
   # it is the same clock

@@ -24,6 +24,7 @@ new_part() { # TITLE
   done
   rm -f "$dir/after" "$dir/rows"
   contestants=
+  loader=load
   part=$((part + 1))
   printf '\n%s\n' "$part. $1"
   echo "$part|$1" >>"$dir/plot" # a heading
@@ -228,18 +229,20 @@ start_silent() { # ANSWER|'' NAME GOAL LABEL ADDRESS COMMAND...
   "$tools/timed" -o "$dir/timed.$name" "$@" >/dev/null 2>>"$dir/err.$name" &
   pids="$pids $!"
   tries=0
-  until "$tools/load" -n 1 -t 5 ${answer:+-e "$answer"} "$address" >/dev/null 2>&1; do
+  until "$tools/$loader" -n 1 -t 5 ${answer:+-e "$answer"} "$address" >/dev/null 2>&1; do
     tries=$((tries + 1))
     [ "$tries" -lt 100 ] || die "$name does not answer: $(cat "$dir/err.$name")"
     sleep 0.1
   done
 }
 
-# Some connections to it, all of whose replies must be right: the line hello.
+# Some connections to it, all of whose replies must be right: the line hello; with udpload, the question.
 turn() { # NAME
   n=$connections
   [ -f "$dir/few.$1" ] && n=$((connections / 4))
-  result=$("$tools/load" -n "$n" -e 'hello\n' "$(cat "$dir/address.$1")" 2>"$dir/complaints")
+  expected='hello\n'
+  [ "$loader" = load ] || expected=
+  result=$("$tools/$loader" -n "$n" ${expected:+-e "$expected"} "$(cat "$dir/address.$1")" 2>"$dir/complaints")
   echo "$result" | sed 's/[a-z0-9_]*=//g' >>"$dir/turns.$1"
   case $result in
   *' wrong=0 failed=0 '*) return ;;

@@ -1,5 +1,6 @@
 // activate KINDS COMMAND... - passes sockets to COMMAND as systemd does. KINDS has a letter for each fd from
-// 3 on: l a listening TCP socket, u one that doesn't listen, d UDP, x a listening Unix socket, f a file.
+// 3 on: l a listening TCP socket, u one that doesn't listen, d UDP, t UDP with times and all
+// else that the kernel tells, x a listening Unix socket, f a file.
 // LISTEN_PID is right unless WRONG_PID is set; NAMES becomes LISTEN_FDNAMES. With CALLED, a client has
 // connected to the first socket already, and stays. The ports go to the file `ports`.
 #include <arpa/inet.h>
@@ -27,13 +28,20 @@ static int make(char kind)
     struct sockaddr_un un = {.sun_family = AF_UNIX};
     int fd = kind == 'f'   ? open("/dev/null", O_RDONLY)
              : kind == 'x' ? socket(AF_UNIX, SOCK_STREAM, 0)
-                           : socket(AF_INET, kind == 'd' ? SOCK_DGRAM : SOCK_STREAM, 0);
+                           : socket(AF_INET, strchr("dt", kind) ? SOCK_DGRAM : SOCK_STREAM, 0);
     snprintf(un.sun_path, sizeof un.sun_path, "inherited.%d", getpid());
     address.sin_port = 0;
     if (fd < 0 || (kind == 'x' && bind(fd, (struct sockaddr *)&un, sizeof un) < 0) ||
-        (strchr("lud", kind) && bind(fd, (struct sockaddr *)&address, sizeof address) < 0) ||
+        (strchr("ludt", kind) && bind(fd, (struct sockaddr *)&address, sizeof address) < 0) ||
         (strchr("lx", kind) && listen(fd, 9) < 0))
         die("activate: make");
+    const int on = 1;
+    if (kind == 't' && (setsockopt(fd, SOL_SOCKET, SO_TIMESTAMP, &on, sizeof on) < 0 ||
+                           setsockopt(fd, SOL_SOCKET, SO_RXQ_OVFL, &on, sizeof on) < 0 ||
+                           setsockopt(fd, IPPROTO_IP, IP_RECVTTL, &on, sizeof on) < 0 ||
+                           setsockopt(fd, IPPROTO_IP, IP_RECVTOS, &on, sizeof on) < 0 ||
+                           setsockopt(fd, IPPROTO_IP, IP_RECVORIGDSTADDR, &on, sizeof on) < 0))
+        die("activate: options");
     int high = fcntl(fd, F_DUPFD, HIGH);
     if (high < 0)
         die("activate: dup");
@@ -45,7 +53,7 @@ static int port_of(int fd, char kind)
 {
     struct sockaddr_in own = {0};
     socklen_t length = sizeof own;
-    if (!strchr("lud", kind))
+    if (!strchr("ludt", kind))
         return 0;
     if (getsockname(fd, (struct sockaddr *)&own, &length) < 0)
         die("activate: name");

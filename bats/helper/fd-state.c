@@ -1,6 +1,7 @@
 // fd-state WHAT FD... - prints what is so about each of these fds, with a blank between them. WHAT:
 //   nonblock     1 if O_NONBLOCK is set, else 0; set-nonblock: sets it first
 //   nodelay      1 if TCP_NODELAY is set, else 0
+//   pipe-size    the size of the pipe
 //   ip-options   the length of the IP options that are sent
 #include <fcntl.h>
 #include <netinet/in.h>
@@ -21,6 +22,8 @@ static int look(const char *what, int fd)
         int flags = fcntl(fd, F_GETFL);
         return flags < 0 ? flags : !!(flags & O_NONBLOCK);
     }
+    if (!strcmp(what, "pipe-size"))
+        return fcntl(fd, F_GETPIPE_SZ);
     if (!strcmp(what, "nodelay"))
         return getsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, &size) < 0 ? -1 : !!on;
     return getsockopt(fd, IPPROTO_IP, IP_OPTIONS, options, &length) < 0 ? -1 : (int)length;

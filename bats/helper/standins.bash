@@ -115,6 +115,7 @@ stand_in() {
     server unixserver -1 ./talk sh -c 'read -r line; echo "$line"'
   fi
   if names example.com; then http; fi
+  if names 6379; then server tcpserver -1 127.0.0.1 6379 sh -c 'while read -r l && [ "${l#QUIT}" = "$l" ]; do :; done; echo +OK'; fi
   if names 'both.pem|cert.pem' || names 'www.example.com[: ]443'; then tls; fi
   if names docker.sock; then
     server unixserver -1 /run/docker.sock sh -c 'while read -r l && [ "${#l}" -gt 1 ]; do :; done

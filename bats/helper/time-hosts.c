@@ -3,6 +3,7 @@
 // over UDP. -v: `asked ADDRESS` on stderr for each query. NUMBER is mostly how many seconds later it is
 // there.
 #include <arpa/inet.h>
+#include <ctype.h>
 #include <errno.h>
 #include <netinet/tcp.h>
 #include <poll.h>
@@ -106,13 +107,21 @@ static ssize_t udp_answer(const struct host *h, unsigned char *out)
     return is(h, "empty") ? 0 : is(h, "short") ? 3 : is(h, "long") ? 5 : is(h, "huge") ? 60004 : 4;
 }
 
-// A right answer of SNTP; what its manner names is something else.
+// A right answer of SNTP; what its manner names is something else. "earlier": the second question gets the
+// answer to the first. Four capitals: a code of stratum 0, for NUMBER questions, or all.
 static ssize_t sntp_answer(const struct host *h, const unsigned char *query, unsigned char *out)
 {
     static const unsigned char head[] = {4 << 3 | 4, 2, 6, 0xec};
+    static unsigned char first[SNTP];
+    int has_code = strlen(h->manner) == 4 && isupper(h->manner[0]);
+    double later = has_code ? 0 : h->number;
     memset(out, 0, SNTP);
-    if (is(h, "silent"))
+    if (is(h, "earlier") && h->asked == 1)
+        memcpy(first, query, SNTP);
+    if (is(h, "silent") || (is(h, "earlier") && h->asked == 1))
         return -1;
+    if (is(h, "earlier"))
+        query = first;
     if (is(h, "echo")) {
         memcpy(out, query, SNTP);
         return SNTP;
@@ -120,13 +129,17 @@ static ssize_t sntp_answer(const struct host *h, const unsigned char *query, uns
     memcpy(out, head, sizeof head);
     memcpy(out + 12, "TEST", 4);
     out[0] = is(h, "unsure") ? 3 << 6 | 4 << 3 | 4 : is(h, "symmetric") ? 4 << 3 | 1 : out[0];
-    out[1] = is(h, "refusing") ? 0 : out[1];
+    if ((has_code && (!h->number || h->asked <= h->number)) || is(h, "zero")) {
+        out[0] = 3 << 6 | 4 << 3 | 4;
+        out[1] = 0;
+        memcpy(out + 12, has_code ? h->manner : "\0\0\0", 4);
+    }
     if (!is(h, "forged"))
         memcpy(out + 24, query + 40, 8);
-    put_time(out + 16, h->number);
-    put_time(out + 32, h->number);
+    put_time(out + 16, later);
+    put_time(out + 32, later);
     if (!is(h, "timeless"))
-        put_time(out + 40, h->number);
+        put_time(out + 40, later);
     return is(h, "short") ? 40 : SNTP;
 }
 

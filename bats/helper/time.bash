@@ -67,13 +67,14 @@ with_inetd() {
     exit $status' '' "$@"
 }
 
-# start_chrony: chronyd that never touches the clock, as a server on loopback; its port in $chrony_at.
+# start_chrony LINE...: chronyd that never touches the clock, as a server on loopback, with those lines in its configuration,
+# in which % is the directory of the test; its port in $chrony_at.
 start_chrony() {
   need chronyd chrony
   id -un >/dev/null 2>&1 || skip "needs a user that has a name"
   chrony_at=$(free_port udp)
   printf '%s\n' "port $chrony_at" 'bindaddress 127.0.0.1' 'cmdport 0' 'bindcmdaddress /' "pidfile $PWD/chrony.pid" \
-    'local stratum 10' 'allow' >chrony.conf
+    allow "${@//%/$PWD}" >chrony.conf
   background chrony chronyd -U -d -x -u "$(id -un)" -f "$PWD/chrony.conf"
   until_true chrony_listens
 }

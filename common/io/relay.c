@@ -20,7 +20,8 @@ enum {
     PIECES = 16,         /* in one step, so that no direction starves another */
     PIECE_MAX = 1 << 20, /* asked of the kernel at a time */
     PIECE_SMALL = 4096,  /* a piece below this was all there was */
-    PIPE_SIZE = 1 << 20, /* asked for a pipe that is filled or emptied without a copy; what we get will do */
+    PIPE_SIZE = 1 << 20, /* asked for a pipe that is filled or emptied without a copy, once as much has moved;
+                            what we get will do. A user's idle pipes must leave room for others (pipe(7)) */
 };
 
 static enum pump_kind kind_of(int fd)
@@ -65,10 +66,6 @@ void pump_init(struct pump *p, int from, int to)
     p->may_pipe = p->from_kind == PUMP_SOCKET && to_file && is_nonblocking(from) && takes_splice(to);
     p->can_read = p->from_kind == PUMP_FILE || p->way != PUMP_COPY;
     p->can_write = p->to_kind == PUMP_FILE || p->to_kind == PUMP_SOCKET || p->way != PUMP_COPY;
-    if (p->way == PUMP_SPLICE && p->from_kind == PUMP_PIPE)
-        fcntl(from, F_SETPIPE_SZ, PIPE_SIZE);
-    if (p->way == PUMP_SPLICE && p->to_kind == PUMP_PIPE)
-        fcntl(to, F_SETPIPE_SZ, PIPE_SIZE);
 }
 
 int pump_init_half(struct pump *p, int from, int to)
@@ -170,12 +167,23 @@ static enum pump_state move_piece(struct pump *p)
 
 static void make_pipe(struct pump *p)
 {
-    p->may_pipe = false;
     if (pipe2(p->pipe, O_CLOEXEC) < 0)
         return;
     p->has_pipe = true;
     p->way = PUMP_PIPED;
     fcntl(p->pipe[0], F_SETPIPE_SZ, PIPE_SIZE);
+}
+
+/* Much has moved, so much is likely to come: larger pipes, also of our own. */
+static void grow(struct pump *p)
+{
+    p->has_grown = true;
+    if (p->way == PUMP_SPLICE) { /* what is no pipe stays as it is */
+        fcntl(p->from, F_SETPIPE_SZ, PIPE_SIZE);
+        fcntl(p->to, F_SETPIPE_SZ, PIPE_SIZE);
+    }
+    if (p->may_pipe)
+        make_pipe(p);
 }
 
 /* Fills the pipe, or empties it. */
@@ -280,8 +288,8 @@ static enum pump_state step_once(struct pump *p)
         return pump_drain(p);
     if (p->way == PUMP_COPY && p->inside)
         return take_out(p);
-    if (p->may_pipe && p->moved > PUMP_BUFFER)
-        make_pipe(p);
+    if (p->moved >= PIPE_SIZE && !p->has_grown)
+        grow(p);
     if (p->way == PUMP_COPY)
         return pump_fill(p);
     if (p->way == PUMP_PIPED)

@@ -31,6 +31,7 @@ struct pump {
     char *buffer;
     size_t start, len; /* of what is in the buffer */
     bool may_pipe;     /* PUMP_COPY may become PUMP_PIPED when there is much to move */
+    bool has_grown;    /* much has moved, and the pipes are larger */
     bool has_pipe;
     int pipe[2];   /* of PUMP_PIPED, ours */
     size_t inside; /* it */

@@ -4,6 +4,7 @@
 #include "net/addr_words.h"
 
 #include <ctype.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* Takes HOST:PORT and [IPv6]:PORT apart. NULL, or the port; the host, without brackets, is *n bytes at *host.
@@ -29,6 +30,16 @@ static const char *split(const char *word, const char **host, int *n)
     return colon + 1;
 }
 
+/* [IPv6] becomes the address, as URLs and many programs have it in brackets. */
+static void take_brackets_off(char *host)
+{
+    size_t n = strlen(host);
+    if (*host != '[' || host[n - 1] != ']' || !strchr(host, ':'))
+        return;
+    memmove(host, host + 1, n - 2);
+    host[n - 2] = '\0';
+}
+
 uint16_t addr_port_operand(const struct msg *m, char *const *words, uint16_t min)
 {
     const char *host;
@@ -39,18 +50,23 @@ uint16_t addr_port_operand(const struct msg *m, char *const *words, uint16_t min
         msg_usage(m, "'%s': write host and port as two words: %.*s %s", words[0], n, host, joined);
     if (!words[0] || !words[1])
         msg_usage(m, words[0] ? "missing PORT" : "missing HOST");
-    if (!addr_parse_port(words[1], &port) || port < min)
+    take_brackets_off(words[0]);
+    bool known = addr_parse_port(words[1], &port);
+    if (!known && !min && isalpha((unsigned char)*words[1]) && !addr_parse_port(words[0], &port))
+        exit(msg_fatal_why(m, EXIT_SYSTEM, "port", words[1], "no service has this name"));
+    if (!known || port < min)
         msg_usage(m, "port '%s': expected a number from %u to 65535, or the name of a service%s", words[1],
             min,
             addr_parse_port(words[0], &port) && port ? "; the host comes first, as in: 127.0.0.1 8080" : "");
     return port;
 }
 
-void addr_refuse_port_in_host(const struct msg *m, const char *host)
+void addr_host_operand(const struct msg *m, char *host)
 {
     const char *name;
     int n;
     const char *port = split(host, &name, &n);
+    take_brackets_off(host);
     if (port)
         msg_usage(m, "'%s': write the port as an option: -p %s %.*s", host, port, n, name);
 }

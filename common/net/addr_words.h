@@ -9,13 +9,14 @@
 
 /*
  * The port of the operands HOST PORT, at least `min`. Does not return on a usage error; for HOST:PORT in one
- * word its message has the two words.
+ * word its message has the two words. With `min` 0, a service that does not exist is EXIT_SYSTEM, as in
+ * ucspi-tcp. HOST as [IPv6] becomes the address, in place.
  */
 uint16_t addr_port_operand(const struct msg *m, char *const *words, uint16_t min);
 
-/* For an applet whose port is an option, -p: HOST:PORT as HOST is a usage error, whose message has the
+/* HOST of an applet whose port is an option, -p: as above; HOST:PORT is a usage error whose message has the
  * option. */
-void addr_refuse_port_in_host(const struct msg *m, const char *host);
+void addr_host_operand(const struct msg *m, char *host);
 
 /* The operand PATH as such an address. Does not return on a usage error. */
 void addr_unix_operand(struct addr *a, const struct msg *m, const char *path);

@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -22,33 +23,49 @@ enum { FROM_NETWORK = 6, TO_NETWORK = 7, LINGER_MS = 500 };
 
 struct relay {
     const struct msg *msg;
+    const struct client_options *options;
     int fd;
     struct pump up, down; /* stdin to the peer, the peer to stdout */
     bool up_done, down_done;
-    bool cut; /* half-closing failed: the peer will not learn that our input has ended, so its end need not
-                 come */
-    int up_error; /* the peer would not take our input; said when all of its answer is through */
+    int64_t idle_until; /* of --idle; 0: not begun */
+    uint64_t moved;     /* both ways, when that was set */
+    int queued;         /* in the kernel for the peer, then */
+    int up_error;       /* the peer would not take our input; said when all of its answer is through */
     struct progress progress;
 };
 
-void client_option(struct client_options *c, struct msg *m, int row)
+void client_relay_option(struct client_options *c, int row, const struct opts *o)
+{
+    enum relay_row { RELAY_OPTIONS(OPT_ENUM) };
+    switch ((enum relay_row)row) {
+    case OPT_PROGRESS:
+        c->progress = true;
+        break;
+    case OPT_NO_SHUTDOWN:
+        c->no_shutdown = true;
+        break;
+    case OPT_IDLE:
+        c->idle = opts_duration(o);
+        if (!c->idle)
+            opts_wrong(o, "expected more than 0");
+        break;
+    }
+}
+
+void client_option(struct client_options *c, struct msg *m, int row, const struct opts *o)
 {
     enum client_row { CLIENT_OPTIONS(OPT_ENUM) };
     switch ((enum client_row)row) {
     case OPT_QUIET:
-        m->level = MSG_QUIET;
-        break;
     case OPT_ERRORS:
-        m->level = MSG_NORMAL;
-        break;
     case OPT_VERBOSE:
-        m->level = MSG_VERBOSE;
+        m->level = MSG_QUIET + row - OPT_QUIET;
         break;
     case OPT_RETRY:
         c->retry = true;
         break;
-    case OPT_PROGRESS:
-        c->progress = true;
+        RELAY_OPTIONS(OPT_CASE)
+        client_relay_option(c, row - OPT_PROGRESS, o);
         break;
     case OPT_CONFINE:
         c->confine = true;
@@ -58,10 +75,13 @@ void client_option(struct client_options *c, struct msg *m, int row)
 
 void client_check_options(const struct client_options *c, const struct msg *m, const char *prog)
 {
-    if (c->progress && prog)
-        msg_usage(m, "--progress and PROG cannot be combined");
-    if (c->confine && prog)
-        msg_usage(m, "--confine and PROG cannot be combined");
+    const char *relays = c->progress      ? "progress"
+                         : c->no_shutdown ? "no-shutdown"
+                         : c->idle        ? "idle"
+                         : c->confine     ? "confine"
+                                          : NULL;
+    if (relays && prog)
+        msg_usage(m, "--%s and PROG cannot be combined", relays);
     if (c->confine)
         confine_check(m);
 }
@@ -92,11 +112,16 @@ int client_become(const struct msg *m, int fd, char **argv, char *const *envp)
     return msg_fatal(m, find_exit_status(errno), "exec", path, errno);
 }
 
-/* Our input can't be read to its end: the peer must not take what it got for the whole. */
-static int abort_connection(struct relay *r, const char *action, const char *object, int err)
+/* Our input can't be sent to its end: the peer must not take what it got for the whole. */
+static void reset_at_close(struct relay *r)
 {
     const struct linger reset = {.l_onoff = 1, .l_linger = 0};
     setsockopt(r->fd, SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
+}
+
+static int abort_connection(struct relay *r, const char *action, const char *object, int err)
+{
+    reset_at_close(r);
     return msg_fatal(r->msg, EXIT_SYSTEM, action, object, err);
 }
 
@@ -119,9 +144,11 @@ static int step_up(struct relay *r, bool *again)
         return 0;
     case PUMP_END:
         r->up_done = true;
-        r->cut = shutdown(r->fd, SHUT_WR) < 0;
-        if (r->cut)
-            r->up_error = errno;
+        if (r->options->no_shutdown || shutdown(r->fd, SHUT_WR) == 0)
+            return 0;
+        if (errno != ENOTCONN) /* the peer will not learn that our input has ended: its end need not come */
+            return abort_connection(r, "shutdown", NULL, errno);
+        r->up_error = ECONNRESET; /* it has been reset, as receiving will tell, after what came before */
         return 0;
     case PUMP_ERROR:
         if (r->up.failed == PUMP_SOURCE)
@@ -171,8 +198,40 @@ static int sleep_for(struct relay *r, int64_t limit)
         pump_ready(&r->up, polls);
         pump_ready(&r->down, polls + 2);
     }
+    int sig = sigs_take_ending(NULL);
+    if (sig)
+        sigs_die(sig);
     progress_tick(&r->progress, r->up.moved, r->down.moved);
     return n;
+}
+
+/* Whether nothing has moved for the time of --idle, neither by us nor out of the kernel's queue to the peer.
+ */
+static bool is_idle(struct relay *r)
+{
+    int queued = 0;
+    uint64_t moved = r->up.moved + r->down.moved;
+    ioctl(r->fd, TIOCOUTQ, &queued); /* SIOCOUTQ of tcp(7) and unix(7) */
+    if (r->idle_until && moved == r->moved && queued == r->queued)
+        return !clock_left(r->idle_until);
+    r->moved = moved;
+    r->queued = queued;
+    r->idle_until = clock_in(r->options->idle);
+    return false;
+}
+
+/* Sleeps as long as it takes. 0, or the exit status when --idle has set an end to that. */
+static int sleep_long(struct relay *r)
+{
+    enum { LOOKS = 8 }; /* of is_idle */
+    int64_t idle = r->options->idle;
+    if (idle && is_idle(r)) {
+        if (!r->up_done)
+            reset_at_close(r);
+        return msg_fatal_why(r->msg, EXIT_DEADLINE, "relay", NULL, "nothing moved for the time of --idle");
+    }
+    sleep_for(r, idle ? idle / LOOKS + 1 : CLOCK_NEVER);
+    return 0;
 }
 
 /*
@@ -197,7 +256,9 @@ static int send_the_rest(struct relay *r)
             if (!clock_left(until))
                 return 0;
         if (!idle && polls[1].fd >= 0)
-            sleep_for(r, CLOCK_NEVER);
+            failed = sleep_long(r);
+        if (failed)
+            return failed;
     }
     return 0;
 }
@@ -210,10 +271,10 @@ static int converse(struct relay *r)
         failed = r->up_done ? 0 : step_up(r, &again);
         if (!failed)
             failed = step_down(r, &again);
-        if (!again && r->cut)
-            break;
-        if (!failed && !again && !r->down_done)
-            sleep_for(r, CLOCK_NEVER);
+        if (again && r->options->is_server)
+            sleep_for(r, 0);
+        else if (!failed && !again && !r->down_done)
+            failed = sleep_long(r);
     }
     if (!failed)
         failed = send_the_rest(r);
@@ -222,10 +283,10 @@ static int converse(struct relay *r)
     return failed;
 }
 
-int client_relay(const struct msg *m, int fd, bool progress)
+int client_relay(const struct msg *m, int fd, const struct client_options *c)
 {
-    struct relay r = {.msg = m, .fd = fd};
-    progress_start(&r.progress, m->applet, progress);
+    struct relay r = {.msg = m, .fd = fd, .options = c};
+    progress_start(&r.progress, m->applet, c->progress);
     sigs_catch(SIGPIPE); /* the peer's EPIPE comes as an error, stdout's is told apart from it */
     if (fd_set_nonblock(fd, true) < 0)
         msg_die_sys(m, "fcntl", "connection");

@@ -15,18 +15,29 @@
     X(ERRORS, 'Q', "errors", NULL, "print errors (default)")                 \
     X(VERBOSE, 'v', "verbose", NULL, "also print when a connection is made") \
     X(RETRY, 0, "retry", NULL, "retry a failed connection until -T expires") \
-    X(PROGRESS, 0, "progress", NULL, "without PROG: report progress every second")
+    RELAY_OPTIONS(X)
+
+/* Those that are about the relay alone, also of a server's --stdio. */
+#define RELAY_OPTIONS(X)                                                           \
+    X(PROGRESS, 0, "progress", NULL, "relay: report progress every second")        \
+    X(NO_SHUTDOWN, 0, "no-shutdown", NULL, "relay: no half-close at end of input") \
+    X(IDLE, 0, "idle", "TIME", "relay: fail if nothing moves for TIME")
 
 struct client_options {
-    bool retry, progress, confine;
+    bool retry, progress, no_shutdown, confine;
+    bool is_server; /* signals were caught by then */
+    int64_t idle;   /* 0: no limit */
 };
 
 /* Takes an option whose row is one of CLIENT_OPTIONS. */
-void client_option(struct client_options *c, struct msg *m, int row);
+void client_option(struct client_options *c, struct msg *m, int row, const struct opts *o);
+
+/* Takes an option; row counts from the first of RELAY_OPTIONS. */
+void client_relay_option(struct client_options *c, int row, const struct opts *o);
 
 /*
- * Ends the process when --progress or --confine is asked for together with a program, or --confine where it
- * can't be had.
+ * Ends the process when an option of the relay or --confine is given together with a program, or --confine
+ * where it can't be had.
  */
 void client_check_options(const struct client_options *c, const struct msg *m, const char *prog);
 
@@ -41,10 +52,11 @@ int client_become(const struct msg *m, int fd, char **argv, char *const *envp);
 int client_check(const struct msg *m, const char *name);
 
 /*
- * Relays stdin to the connection and the connection to stdout. The end of stdin half-closes; the peer's end
- * is the end, once input has not come for half a second. A reset is an error. Returns the exit status.
+ * Relays stdin to the connection, which it closes, and the connection to stdout. The end of stdin
+ * half-closes, unless `no_shutdown`; the peer's end is the end, once input has not come for half a second. A
+ * reset is an error. Returns the exit status; EXIT_DEADLINE when nothing has moved either way for `idle` ns.
  * `progress`: tells on stderr every second how far it is.
  */
-int client_relay(const struct msg *m, int fd, bool progress);
+int client_relay(const struct msg *m, int fd, const struct client_options *c);
 
 #endif

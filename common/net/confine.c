@@ -217,9 +217,9 @@ static void put_common(struct filter *f)
         uint16_t number, argument;
         uint32_t value;
     } rules[] = {{SYS_newfstatat, 3, AT_EMPTY_PATH}, {SYS_ioctl, 1, TCGETS}, {SYS_ioctl, 1, TIOCGWINSZ},
-        {SYS_ioctl, 1, TIOCGPTN}, {SYS_fcntl, 1, F_GETFD}, {SYS_fcntl, 1, F_SETFD}, {SYS_fcntl, 1, F_GETFL},
-        {SYS_fcntl, 1, F_SETFL}, {SYS_fcntl, 1, F_DUPFD_CLOEXEC}, {SYS_fcntl, 1, F_SETPIPE_SZ},
-        {SYS_prctl, 0, PR_SET_DUMPABLE}};
+        {SYS_ioctl, 1, TIOCGPTN}, {SYS_ioctl, 1, TIOCOUTQ}, {SYS_fcntl, 1, F_GETFD}, {SYS_fcntl, 1, F_SETFD},
+        {SYS_fcntl, 1, F_GETFL}, {SYS_fcntl, 1, F_SETFL}, {SYS_fcntl, 1, F_DUPFD_CLOEXEC},
+        {SYS_fcntl, 1, F_SETPIPE_SZ}, {SYS_prctl, 0, PR_SET_DUMPABLE}};
     put_list(f, kills, sizeof kills / sizeof *kills, KILL);
     put_list(f, allowed, sizeof allowed / sizeof *allowed, ALLOW);
     for (size_t i = 0; i < sizeof rules / sizeof *rules; i++)
@@ -255,7 +255,7 @@ static void put_sockets(struct filter *f, const struct confine *c)
     end(f);
     if (c->work == CONFINE_ANSWER) {
         put_list(f, answer, 2, ALLOW);
-        only(f, SYS_sendmsg, 2, ALL, MSG_DONTWAIT); /* not MSG_FASTOPEN, which connects */
+        only(f, SYS_sendmsg, 2, ALL, MSG_DONTWAIT | MSG_NOSIGNAL); /* not MSG_FASTOPEN, which connects */
         return;
     }
     begin(f, c->work == CONFINE_SEND ? SYS_sendto : SYS_connect);

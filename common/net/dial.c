@@ -1,14 +1,15 @@
 /*
- * dial.c - see dial.h. Both families are looked up at once; an answer is used as soon as it is there, but
- * IPv4 gives IPv6 50 ms; attempts begin 250 ms after one another, or at once when one fails, families in
- * turn; the first to connect wins (RFC 8305, sections 3 to 5).
+ * dial.c - see dial.h. Both families are looked up together, which is all that a name in /etc/hosts needs;
+ * after 50 ms without an answer also each by itself, so that one that is never answered does not hold up the
+ * other. An answer is used as soon as it is there, but IPv4 gives IPv6 50 ms; attempts begin 250 ms after one
+ * another, or at once when one fails, families in turn; the first to connect wins (RFC 8305, sections 3 to
+ * 5). While a lookup is open, the known addresses are tried again.
  */
 #include "net/dial.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/time.h>
 
 #include "base/buf.h"
 #include "base/clock.h"
@@ -17,21 +18,16 @@
 #include "process/sigs.h"
 
 enum {
+    SPLIT_MS = 50,
     RESOLUTION_DELAY_MS = 50,
+    LOOKUP_MS = 1000, /* of a `patient` one */
     ATTEMPT_DELAY_MS = 250,
     RETRY_MIN_MS = 50,
     RETRY_MAX_MS = 1000,
-    UNIX_RETRY_MIN_MS = 10,
-    UNIX_RETRY_MAX_MS = 500,
     ATTEMPTS = 32, /* at a time: the oldest gives way */
 };
 
-/* The addresses of one family, and the look-up that brings them. */
-struct side {
-    struct resolve lookup;
-    struct resolved answer;
-    int next; /* the first that has not been tried */
-};
+enum { IPV6, IPV4, BOTH, LOOKUPS };
 
 struct attempt {
     int fd;
@@ -40,11 +36,15 @@ struct attempt {
 
 struct race {
     const struct dial *dial;
-    struct side side[2]; /* IPv6, IPv4 */
-    int turn;            /* which family is next */
+    struct resolve lookup[LOOKUPS];
+    struct addr *list; /* of both families, what is known */
+    int n, next[2];    /* of it: the first of each family that has not been tried, or one before that */
+    int turn;          /* which family is next */
     struct attempt attempt[ATTEMPTS];
     int attempts;
     int64_t next_start, ipv4_not_before;
+    int64_t split_at, lookup_until;
+    int64_t again_at, pause; /* the known addresses; 0: not yet */
     /* the failure to be reported: the last one */
     int err;
     const char *lookup_error;
@@ -54,24 +54,9 @@ struct race {
 
 static const int families[2] = {AF_INET6, AF_INET};
 
-static bool local_fits(const struct dial *d, int family)
-{
-    return !d->local.len || addr_family(&d->local) == family;
-}
-
 static const char *host_of(const struct dial *d)
 {
     return !*d->host || !strcmp(d->host, "0") ? "127.0.0.1" : d->host;
-}
-
-/* The addresses of a family that are known. 0, or -1 with errno. */
-static int take_known(const struct dial *d, int family, struct resolved *answer)
-{
-    answer->addrs = calloc(DIAL_KNOWN, sizeof *answer->addrs);
-    for (int i = 0; answer->addrs && i < DIAL_KNOWN && d->known[i].len; i++)
-        if (addr_family(&d->known[i]) == family)
-            answer->addrs[answer->n++] = d->known[i];
-    return answer->addrs ? 0 : -1;
 }
 
 /* The address as connect(2) gets it: the known one, which is where a confined process may connect to. */
@@ -83,30 +68,62 @@ static const struct sockaddr *as_known(const struct dial *d, const struct addr *
     return &to->u.sa;
 }
 
-/* Starts what look-ups are needed. */
+/* The family that the options leave, or AF_UNSPEC. */
+static int family_of(const struct dial *d)
+{
+    return d->family != AF_UNSPEC ? d->family : addr_family(&d->local);
+}
+
+static bool is_looking(const struct race *r)
+{
+    return r->lookup[IPV6].fd >= 0 || r->lookup[IPV4].fd >= 0 || r->lookup[BOTH].fd >= 0;
+}
+
+/* Adds addresses of families of which none was known. */
+static void know(struct race *r, const struct addr *addrs, int n)
+{
+    struct addr *list = realloc(r->list, (size_t)(r->n + n + 1) * sizeof *list);
+    if (!list) {
+        r->err = ENOMEM;
+        return;
+    }
+    int family = family_of(r->dial), known = r->n ? addr_family(list) : AF_UNSPEC;
+    r->list = list;
+    for (int i = 0; i < n && addrs[i].len; i++) {
+        int its = addr_family(&addrs[i]);
+        if (its != known && (family == AF_UNSPEC || its == family))
+            r->list[r->n++] = addrs[i];
+    }
+}
+
+static void start_lookup(struct race *r, int which, int family)
+{
+    if (resolve_start(&r->lookup[which], host_of(r->dial), r->dial->port, family) < 0)
+        r->err = errno;
+}
+
+/* Takes what is known, or starts the lookup. */
 static void look_up(struct race *r)
 {
     const struct dial *d = r->dial;
-    const char *host = host_of(d);
-    struct addr numeric;
-    bool is_number = addr_parse_ip(&numeric, host, d->port);
-    for (int i = 0; i < 2; i++) {
-        struct side *side = &r->side[i];
-        side->lookup.fd = -1;
-        if ((d->family != AF_UNSPEC && d->family != families[i]) || !local_fits(d, families[i]))
-            continue;
-        if (d->known) {
-            r->err = take_known(d, families[i], &side->answer) < 0 ? ENOMEM : 0;
-        } else if (is_number && addr_family(&numeric) == families[i]) {
-            resolve_one(&side->answer, &numeric);
-            r->err = side->answer.error ? ENOMEM : 0;
-        } else if (!is_number && resolve_start(&side->lookup, host, d->port, families[i]) < 0) {
-            r->err = errno;
-        }
-    }
-    bool any = r->side[0].lookup.fd >= 0 || r->side[1].lookup.fd >= 0;
-    if (!any && !r->err && !r->side[0].answer.n && !r->side[1].answer.n)
-        r->err = EAFNOSUPPORT; /* -4, the address of -i and the host's don't go together */
+    struct addr number;
+    int family = family_of(d);
+    for (int i = 0; i < LOOKUPS; i++)
+        r->lookup[i].fd = -1;
+    r->split_at = CLOCK_NEVER;
+    r->lookup_until = d->patient ? clock_in(LOOKUP_MS * CLOCK_MS) : d->deadline;
+    if (d->local.len && family != addr_family(&d->local))
+        ; /* nothing that has both the family asked for and that of -i */
+    else if (d->known)
+        know(r, d->known, DIAL_KNOWN);
+    else if (addr_parse_ip(&number, host_of(d), d->port))
+        know(r, &number, 1);
+    else
+        start_lookup(r, BOTH, family);
+    if (is_looking(r) && family == AF_UNSPEC)
+        r->split_at = clock_in(SPLIT_MS * CLOCK_MS);
+    if (!is_looking(r) && !r->err && !r->n)
+        r->err = EAFNOSUPPORT;
 }
 
 static int begin_socket(const struct dial *d, const struct addr *to)
@@ -140,19 +157,48 @@ static int begin_connect(int fd, const struct sockaddr *to, socklen_t len)
     return done < 0 && errno == EISCONN ? 0 : done;
 }
 
-/* The next address to try, families in turn, or NULL for now. */
+/* The next address of a family to be tried, or NULL for now. */
+static const struct addr *untried(struct race *r, int which)
+{
+    int *next = &r->next[which];
+    while (*next < r->n && addr_family(&r->list[*next]) != families[which])
+        ++*next;
+    return *next < r->n ? &r->list[*next] : NULL;
+}
+
+/* Takes the next address to try, families in turn. NULL: none for now. */
 static const struct addr *next_address(struct race *r)
 {
     for (int i = 0; i < 2; i++) {
         int which = (r->turn + i) % 2;
-        struct side *side = &r->side[which];
-        bool too_early = which == 1 && r->side[0].lookup.fd >= 0 && clock_left(r->ipv4_not_before);
-        if (side->next >= side->answer.n || too_early)
+        const struct addr *to = untried(r, which);
+        if (!to || (which == IPV4 && is_looking(r) && clock_left(r->ipv4_not_before)))
             continue;
         r->turn = 1 - which;
-        return &side->answer.addrs[side->next++];
+        r->next[which]++;
+        return to;
     }
     return NULL;
+}
+
+/*
+ * When nothing is left to be done but to wait for a lookup: somebody may listen on what is known by now. True
+ * if all of that is to be tried again.
+ */
+static bool try_again(struct race *r)
+{
+    if (!is_looking(r) || r->attempts || !r->n || untried(r, IPV6) || untried(r, IPV4)) {
+        r->again_at = 0;
+        return false;
+    }
+    bool over = r->again_at && !clock_left(r->again_at);
+    if (over) {
+        r->again_at = r->next[IPV6] = r->next[IPV4] = 0;
+    } else if (!r->again_at) {
+        r->pause = r->pause ? clock_first(r->pause * 2, RETRY_MAX_MS * CLOCK_MS) : RETRY_MIN_MS * CLOCK_MS;
+        r->again_at = clock_in(r->pause);
+    }
+    return over;
 }
 
 /* Takes an attempt out of the list, which is in the order in which they began. */
@@ -167,8 +213,10 @@ static struct attempt take_attempt(struct race *r, int i)
 /* Starts attempts that are due. The fd of one that connected at once, or -1. */
 static int start_due(struct race *r, struct addr *peer)
 {
-    while (!r->attempts || !clock_left(r->next_start)) {
+    while (!r->attempts || !clock_left(r->next_start) || !clock_left(r->dial->deadline)) {
         const struct addr *to = next_address(r);
+        if (!to && try_again(r))
+            to = next_address(r);
         if (!to)
             return -1;
         if (r->attempts == ATTEMPTS) {
@@ -226,59 +274,89 @@ static int finish_attempt(struct race *r, int i, struct addr *peer)
     return -1;
 }
 
+/* Takes an answer. That for both families is all there is to know, and so are those for each. */
 static void take_answer(struct race *r, int which)
 {
-    struct side *side = &r->side[which];
-    if (!resolve_take(&side->lookup, &side->answer))
+    struct resolved answer;
+    if (!resolve_take(&r->lookup[which], &answer))
         return;
-    if (side->answer.error)
-        r->lookup_error = resolve_reason(&side->answer);
-    if (which == 1)
+    if (answer.error)
+        r->lookup_error = resolve_reason(&answer);
+    else
+        know(r, answer.addrs, answer.n);
+    resolve_free(&answer);
+    if (which == IPV4)
         r->ipv4_not_before = clock_in(RESOLUTION_DELAY_MS * CLOCK_MS);
+    if (which == BOTH)
+        r->split_at = CLOCK_NEVER;
+    bool is_all = which == BOTH ? !answer.error : r->lookup[IPV6].fd < 0 && r->lookup[IPV4].fd < 0;
+    for (int i = 0; is_all && i < LOOKUPS; i++)
+        resolve_stop(&r->lookup[i]);
+}
+
+static int64_t deadline_of(const struct race *r)
+{
+    return is_looking(r) ? r->lookup_until : r->dial->deadline;
 }
 
 /* When something is to be done even if no fd says so. */
-static int64_t wake_at(const struct race *r)
+static int64_t wake_at(struct race *r)
 {
-    int64_t until = r->dial->deadline;
-    bool six = r->side[0].next < r->side[0].answer.n, four = r->side[1].next < r->side[1].answer.n;
+    int64_t until = clock_first(deadline_of(r), r->split_at);
+    const struct addr *six = untried(r, IPV6), *four = untried(r, IPV4);
     if (r->attempts && (six || four))
         until = clock_first(until, r->next_start);
     if (!r->attempts && four)
         until = clock_first(until, r->ipv4_not_before);
+    if (!r->attempts && r->again_at)
+        until = clock_first(until, r->again_at);
     return until;
+}
+
+/* Sleeps on the lookups and attempts; takes what lookups answer. False when nothing has come. */
+static bool sleep_on(struct race *r, struct pollfd polls[static LOOKUPS + ATTEMPTS])
+{
+    for (int i = 0; i < LOOKUPS; i++)
+        polls[i] = (struct pollfd){.fd = r->lookup[i].fd, .events = POLLIN};
+    for (int i = 0; i < r->attempts; i++)
+        polls[LOOKUPS + i] = (struct pollfd){.fd = r->attempt[i].fd, .events = POLLOUT};
+    nfds_t fds = LOOKUPS + (nfds_t)r->attempts;
+    int n = sigs_sleep(polls, fds, clock_left(wake_at(r)));
+    if (n < 0) /* by SIGCHLD of a lookup, and there may be no other round */
+        n = poll(polls, fds, 0);
+    if (!clock_left(r->split_at)) {
+        r->split_at = CLOCK_NEVER;
+        start_lookup(r, IPV6, AF_INET6);
+        start_lookup(r, IPV4, AF_INET);
+    }
+    for (int i = n > 0 ? LOOKUPS - 1 : -1; i >= 0; i--)
+        if (r->lookup[i].fd >= 0 && polls[i].revents)
+            take_answer(r, i);
+    return n > 0;
 }
 
 /* One round: a connected fd, or -1 with *over set when nothing can come any more. */
 static int race_round(struct race *r, struct addr *peer, bool *over)
 {
-    struct pollfd polls[2 + ATTEMPTS];
+    struct pollfd polls[LOOKUPS + ATTEMPTS];
     int fd = start_due(r, peer), attempts = r->attempts;
-    nfds_t n = 2 + (nfds_t)attempts;
     if (fd >= 0)
         return fd;
-    *over = !attempts && r->side[0].lookup.fd < 0 && r->side[1].lookup.fd < 0;
-    for (int i = 0; i < 2; i++)
-        polls[i] = (struct pollfd){.fd = r->side[i].lookup.fd, .events = POLLIN};
-    for (int i = 0; i < attempts; i++)
-        polls[2 + i] = (struct pollfd){.fd = r->attempt[i].fd, .events = POLLOUT};
-    if (*over || sigs_sleep(polls, n, clock_left(wake_at(r))) <= 0)
+    *over = !attempts && !is_looking(r);
+    if (*over || !sleep_on(r, polls))
         return -1;
-    for (int i = 0; i < 2; i++)
-        if (polls[i].fd >= 0 && polls[i].revents)
-            take_answer(r, i);
     for (int i = attempts; i-- > 0;)
-        if (polls[2 + i].revents && (fd = finish_attempt(r, i, peer)) >= 0)
+        if (polls[LOOKUPS + i].revents && (fd = finish_attempt(r, i, peer)) >= 0)
             return fd;
     return -1;
 }
 
 static void end_race(struct race *r)
 {
-    for (int i = 0; i < 2; i++) {
-        resolve_stop(&r->side[i].lookup);
-        resolve_free(&r->side[i].answer);
-    }
+    for (int i = 0; i < LOOKUPS; i++)
+        resolve_stop(&r->lookup[i]);
+    free(r->list);
+    r->list = NULL;
     while (r->attempts)
         fd_close(&r->attempt[--r->attempts].fd);
 }
@@ -290,8 +368,9 @@ static int race_once(struct race *r, struct addr *peer)
     int fd = -1;
     look_up(r);
     while (fd < 0 && !over) {
+        int64_t deadline = deadline_of(r); /* a lookup's is not that of what it finds */
         fd = race_round(r, peer, &over);
-        if (fd < 0 && !over && !clock_left(r->dial->deadline)) {
+        if (fd < 0 && !over && !clock_left(deadline)) {
             r->timed_out = over = true;
             if (!r->err && !r->lookup_error)
                 r->err = ETIMEDOUT;
@@ -339,23 +418,27 @@ int dial_tcp(const struct dial *d, struct addr *peer, struct dial_failure *failu
 int dial_look_up(struct dial *d, struct addr *known, struct dial_failure *failure)
 {
     struct race r = {.dial = d};
-    struct resolved answer;
-    if (resolve_wait(host_of(d), d->port, d->family, d->deadline, &answer) < 0) {
-        r.err = answer.error ? 0 : errno;
-        r.lookup_error = resolve_reason(&answer);
-        describe_failure(d, &r, failure);
-        return -1;
+    struct pollfd polls[LOOKUPS + ATTEMPTS];
+    look_up(&r);
+    r.again_at = clock_in(ATTEMPT_DELAY_MS * CLOCK_MS); /* from then on one family is enough */
+    while (is_looking(&r) && clock_left(deadline_of(&r)) && (!r.n || r.again_at)) {
+        sleep_on(&r, polls);
+        r.ipv4_not_before = CLOCK_NEVER; /* nothing is begun here */
+        if (!clock_left(r.again_at))
+            r.again_at = 0;
     }
-    bool fits = answer.n <= DIAL_KNOWN;
-    if (fits)
-        memcpy(known, answer.addrs, (size_t)answer.n * sizeof *known);
-    resolve_free(&answer);
+    if (!r.n && !r.err && !r.lookup_error)
+        r.err = ETIMEDOUT;
+    if (r.n > DIAL_KNOWN)
+        r.lookup_error = "it has more addresses than --confine has room for";
+    else if (r.n)
+        memcpy(known, r.list, (size_t)r.n * sizeof *known);
+    bool fits = r.n && r.n <= DIAL_KNOWN;
+    if (!fits)
+        describe_failure(d, &r, failure);
+    end_race(&r);
     d->known = known;
-    if (fits)
-        return 0;
-    r.lookup_error = "it has more addresses than --confine has room for";
-    describe_failure(d, &r, failure);
-    return -1;
+    return fits ? 0 : -1;
 }
 
 int dial_send(int fd, const char *bytes, size_t n, int64_t deadline)
@@ -368,48 +451,4 @@ int dial_send(int fd, const char *bytes, size_t n, int64_t deadline)
         n -= done > 0 ? (size_t)done : 0;
     }
     return 0;
-}
-
-/* ---- Unix sockets ---- */
-
-/* connect(2) waits for room in the backlog, as long as SO_SNDTIMEO lets it (unix(7), socket(7)). */
-static int connect_unix(const struct addr *to, int64_t deadline)
-{
-    int64_t left = clock_left(deadline);
-    /* 0 would be no limit; beyond what a timeval holds there is none */
-    struct timeval limit = {
-        .tv_sec = (time_t)(left / CLOCK_SECOND), .tv_usec = left % CLOCK_SECOND / 1000 + 1};
-    if (limit.tv_usec > 999999)
-        limit.tv_usec = 999999;
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (fd < 0)
-        return -1;
-    const struct timeval none = {0};
-    if (setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit) < 0 ||
-        connect(fd, &to->u.sa, to->len) < 0 ||
-        setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &none, sizeof none) < 0)
-        fd_close(&fd);
-    return fd;
-}
-
-static bool may_pass(int err)
-{
-    return err == ENOENT || err == ECONNREFUSED || err == EAGAIN || err == EINTR;
-}
-
-int dial_unix(const struct addr *to, bool retry, int64_t deadline)
-{
-    int64_t pause = UNIX_RETRY_MIN_MS * CLOCK_MS;
-    for (;;) {
-        int fd = connect_unix(to, deadline);
-        bool again = errno == EINTR || (retry && may_pass(errno));
-        if (fd >= 0 || !again || !clock_left(deadline)) {
-            if (fd < 0 && errno == EAGAIN) /* the backlog stayed full */
-                errno = ETIMEDOUT;
-            return fd;
-        }
-        int64_t left = clock_left(deadline);
-        sigs_sleep(NULL, 0, clock_first(pause, left));
-        pause = clock_first(pause * 2, UNIX_RETRY_MAX_MS * CLOCK_MS);
-    }
 }

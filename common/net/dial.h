@@ -15,6 +15,7 @@ struct dial {
     bool retry;               /* begin again, until the deadline, when nobody answers */
     const struct addr *known; /* of dial_look_up: no lookups, and connect(2) gets these; NULL: none */
     int64_t deadline;
+    bool patient; /* with a deadline that has passed: a lookup has a second all the same */
 };
 
 enum { DIAL_TEXT = 512 };

@@ -26,12 +26,13 @@ int http_status(const char *head, size_t n, const char **reason)
     static const char protocol[] = "HTTP/";
     const char *word = head + strlen(protocol), *end = memchr(head, '\n', n);
     uint64_t status;
-    if (!end || (size_t)(end - head) < strlen(protocol) || memcmp(head, protocol, strlen(protocol)) != 0)
+    end = end ? end : head + n;
+    if ((size_t)(end - head) < strlen(protocol) || memcmp(head, protocol, strlen(protocol)) != 0)
         return -1;
     const char *dot = memchr(word, '.', (size_t)(end - word)),
                *blank = memchr(word, ' ', (size_t)(end - word));
     if (!dot || !blank || blank < dot || !num_u64n(word, (size_t)(dot - word), 1, 1, &status) ||
-        !num_u64n(dot + 1, (size_t)(blank - dot - 1), 0, UINT32_MAX, &status) || end - blank < 4 ||
+        !num_u64n(dot + 1, (size_t)(blank - dot - 1), 0, UINT32_MAX, &status) || head + n - blank < 5 ||
         !num_u64n(blank + 1, 3, 100, 999, &status) || !memchr(" \r\n", blank[4], 3))
         return -1;
     *reason = blank + 1;

@@ -16,8 +16,8 @@ enum { HTTP_PORT = 80 };
 size_t http_head_length(const char *text, size_t n);
 
 /*
- * The status of "HTTP/1.1 200 OK", and where its reason begins; -1: it is no such line. Zeros before the
- * numbers of the version are ignored (RFC 1945, 3.1).
+ * The status of "HTTP/1.1 200 OK", of which not more than "HTTP/1.1 200 " need have come, and where it stands
+ * there; -1: it is no such line. Zeros before the numbers of the version are ignored (RFC 1945, 3.1).
  */
 int http_status(const char *head, size_t n, const char **reason);
 

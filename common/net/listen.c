@@ -4,6 +4,7 @@
 #include "net/listen.h"
 
 #include <errno.h>
+#include <netinet/tcp.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -156,6 +157,61 @@ int listen_open(struct listen *l)
     if (done)
         listen_free(l);
     return done ? -1 : 0;
+}
+
+int listen_set_keepalive(int fd, const int values[static 3])
+{
+    const int on = *values != 0;
+    _Static_assert(
+        TCP_KEEPINTVL == TCP_KEEPIDLE + 1 && TCP_KEEPCNT == TCP_KEEPIDLE + 2, "as they are counted");
+    for (int i = 0; on && i < 3; i++)
+        if (setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE + i, &values[i], sizeof *values) < 0)
+            return -1;
+    return setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
+}
+
+bool listen_stop(int fd)
+{
+    /* `load byte FLAGS_AT; if SYN: drop, else: all of it`, in the words of linux/filter.h, which musl does
+     * not bring; RFC 9293, 3.1 */
+    enum { LOAD_BYTE = 0x30, JUMP_IF_SET = 0x45, RETURN = 0x06, FLAGS_AT = 13, SYN = 2 };
+    static const struct {
+        uint16_t code;
+        uint8_t yes, no;
+        uint32_t k;
+    } no_syn[] = {
+        {LOAD_BYTE, 0, 0, FLAGS_AT}, {JUMP_IF_SET, 0, 1, SYN}, {RETURN, 0, 0, 0}, {RETURN, 0, 0, UINT32_MAX}};
+    const struct {
+        uint16_t n;
+        const void *code;
+    } filter = {sizeof no_syn / sizeof *no_syn, no_syn};
+    int family = listen_family(fd);
+    if (family == AF_UNIX)
+        shutdown(fd, SHUT_RD);
+    return (family == AF_INET || family == AF_INET6) &&
+           setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &filter, sizeof filter) == 0;
+}
+
+unsigned long listen_reset_queue(int fd)
+{
+    const struct linger reset = {.l_onoff = 1};
+    unsigned long n = 0;
+    for (int conn; (conn = accept4(fd, NULL, NULL, SOCK_CLOEXEC)) >= 0; n++) {
+        setsockopt(conn, SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
+        fd_close(&conn);
+    }
+    return n;
+}
+
+bool listen_say_last(int fd, const void *bytes, size_t n)
+{
+    enum { READS_MAX = 64 };
+    char sink[4096];
+    bool sent = !n || send(fd, bytes, n, MSG_DONTWAIT | MSG_NOSIGNAL) == (ssize_t)n;
+    shutdown(fd, SHUT_WR);
+    for (int i = 0; i < READS_MAX && recv(fd, sink, sizeof sink, MSG_DONTWAIT) > 0; i++)
+        ;
+    return sent;
 }
 
 int listen_family(int fd)

@@ -30,6 +30,30 @@ int listen_open(struct listen *l);
 /* Frees the list of fds, which stay open. */
 void listen_free(struct listen *l);
 
+/*
+ * Has the kernel find out whether an idle peer is still there (tcp(7)): how many seconds it is idle before,
+ * the seconds between two probes, and how many of them (TCP_KEEPIDLE, TCP_KEEPINTVL, TCP_KEEPCNT).
+ * Connections inherit it from their listener. 0 seconds: off. 0, or -1 with errno.
+ */
+int listen_set_keepalive(int fd, const int values[static 3]);
+
+/*
+ * From here on the kernel takes no new connections for a listening stream socket; those that it has completed
+ * stay in its queue. What a client has begun on TCP but not completed may still come: true. (A filter, which
+ * drops segments with SYN; shutdown(2) would reset the queue, except on a Unix socket.)
+ */
+bool listen_stop(int fd);
+
+/* Resets what is in the queue of a listener, which does not block: how many connections that were. */
+unsigned long listen_reset_queue(int fd);
+
+/*
+ * Sends last bytes without waiting and shuts our side down. What the peer has sent is read first: closing a
+ * socket with unread data resets the connection (RFC 1122, 4.2.2.13), and the reset may overtake the bytes.
+ * The fd stays the caller's. Whether all bytes were taken.
+ */
+bool listen_say_last(int fd, const void *bytes, size_t n);
+
 /* Whether a socket that we were given is a listening stream socket; its family if so, else -1. */
 int listen_family(int fd);
 

@@ -241,7 +241,7 @@ void socket_file_bind(struct socket_file *f, int fd, int backlog)
     if (bind_here(f, fd) < 0)
         die(f, "bind");
     f->is_made = true;
-    if (listen(fd, backlog) < 0)
+    if (backlog >= 0 && listen(fd, backlog) < 0)
         die(f, "listen on");
     lock_change_end(&f->place, &f->lock);
 }

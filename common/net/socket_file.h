@@ -28,9 +28,9 @@ struct socket_file {
 };
 
 /*
- * Binds the socket, which is the caller's, and listens: before that, nobody can connect. What is there
- * already is replaced if it is a dead socket of somebody's whom we trust, or of the owner's. Ends the process
- * on a failure.
+ * Binds the socket, which is the caller's, and listens: before that, nobody can connect. A backlog of -1: it
+ * is one for datagrams and does not listen. What is there already is replaced if it is a dead socket of
+ * somebody's whom we trust, or of the owner's. Ends the process on a failure.
  */
 void socket_file_bind(struct socket_file *f, int fd, int backlog);
 

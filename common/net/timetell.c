@@ -6,14 +6,36 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/date.h"
 #include "base/fd.h"
+#include "base/speak.h"
 #include "net/addr_words.h"
 
-enum { HOST_MAX = 255, LINE_SIZE = 4096 };
+enum { HOST_MAX = 255, LINE_SIZE = 4096, PROGRESS_MS = 100 };
 
-static void write_out(const struct timetell *t, const char *bytes, size_t n)
+static void clear_progress(struct timetell *t)
 {
+    if (t->progress_shown)
+        speak("\r\033[K", 4);
+    t->progress_shown = false;
+}
+
+void timetell_progress(struct timetell *t, size_t done, size_t n, size_t silent)
+{
+    char mem[128];
+    struct buf line = BUF(mem);
+    if (!t->progress || clock_left(t->next_progress))
+        return;
+    t->next_progress = clock_in(PROGRESS_MS * CLOCK_MS);
+    buf_fmt(&line, "\r%s: %zu of %zu hosts, %zu silent\033[K", t->msg->applet, done, n, silent);
+    speak(line.mem, line.len);
+    t->progress_shown = true;
+}
+
+static void write_out(struct timetell *t, const char *bytes, size_t n)
+{
+    clear_progress(t);
     if (fd_write_all(STDOUT_FILENO, bytes, n) < 0)
         msg_die_sys(t->msg, "write", "stdout");
 }
@@ -40,7 +62,7 @@ static void print(struct timetell *t, const struct buf *line)
 void timetell_check(const struct msg *m, char *const *hosts)
 {
     for (char *const *host = hosts; *host; host++)
-        addr_refuse_port_in_host(m, *host);
+        addr_host_operand(m, *host);
     if (!*hosts)
         msg_usage(m, "missing HOST");
     for (; *hosts; hosts++)
@@ -114,6 +136,7 @@ void timetell_silent(struct timetell *t, const char *host, const char *why)
     char mem[LINE_SIZE];
     struct buf line = BUF(mem);
     t->silent++;
+    clear_progress(t);
     if (!t->json) {
         msg_error_why(t->msg, "ask", host, why);
         return;

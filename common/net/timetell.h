@@ -13,8 +13,10 @@
 struct timetell {
     const struct msg *msg;
     bool json;
-    int width;            /* of the column of names */
-    unsigned long silent; /* hosts without an answer */
+    int width;                     /* of the column of names */
+    unsigned long silent;          /* hosts without an answer */
+    bool progress, progress_shown; /* on a terminal */
+    int64_t next_progress;
     char *lines; /* TIMETELL_ROOM bytes where what is printed waits for timetell_flush; NULL: it doesn't */
     size_t len;
 };
@@ -22,6 +24,12 @@ struct timetell {
 enum { TIMETELL_ROOM = 16384 };
 
 void timetell_flush(struct timetell *t);
+
+/*
+ * With t->progress, ten times a second, at next_progress: a line on stderr, which whatever is printed next
+ * takes the place of.
+ */
+void timetell_progress(struct timetell *t, size_t done, size_t n, size_t silent);
 
 /* A usage error unless there are hosts, none of them longer than a name can be. */
 void timetell_check(const struct msg *m, char *const *hosts);

@@ -8,6 +8,13 @@
 
 #include "base/buf.h"
 
+const char *ucspi_name(const struct opts *o)
+{
+    if (strlen(o->arg) > UCSPI_NAME_MAX)
+        opts_wrong(o, "expected at most 255 bytes");
+    return o->arg;
+}
+
 void ucspi_option(struct ucspi_options *u, int row, const struct opts *o)
 {
     enum ucspi_row { UCSPI_OPTIONS(OPT_ENUM) };
@@ -27,7 +34,7 @@ void ucspi_option(struct ucspi_options *u, int row, const struct opts *o)
         u->lookup = row == OPT_LOOKUP;
         break;
     case OPT_LOCAL_NAME:
-        u->local_name = o->arg;
+        u->local_name = ucspi_name(o);
         break;
     case OPT_IDENT:
     case OPT_NO_IDENT:
@@ -42,19 +49,28 @@ static const char LOCAL_PID[] = "UNIXLOCALPID=";
 
 void ucspi_drop(struct env *e)
 {
-    static const char *const ours[] = {"PROTO", "TCPLOCAL*", "TCPREMOTE*", "TCPCONNNUM", "TCP6*",
-        "UNIXLOCAL*", "UNIXREMOTE*", "UNIXCONNNUM"};
+    static const char *const ours[] = {"PROTO", "TCPLOCAL*", "TCPREMOTE*", "TCPCONNNUM", "TCP6*", "UDPLOCAL*",
+        "UDPREMOTE*", "UDPCONNNUM", "UNIXLOCAL*", "UNIXREMOTE*", "UNIXCONNNUM"};
     for (size_t i = 0; i < sizeof ours / sizeof *ours; i++)
         env_drop(e, ours[i]);
 }
 
-static int put_text(struct env *e, char *slot, size_t size, const char *name, const char *value)
+/* A variable whose name is in three parts. */
+static int put_parts(struct env *e, char *slot, size_t size, const char *prefix, const char *end,
+    const char *name, const char *value)
 {
     struct buf b = {.mem = slot, .size = size};
+    buf_text(&b, prefix);
+    buf_text(&b, end);
     buf_text(&b, name);
     buf_text(&b, value);
     buf_str(&b);
     return env_put(e, slot);
+}
+
+static int put_text(struct env *e, char *slot, size_t size, const char *name, const char *value)
+{
+    return put_parts(e, slot, size, name, "", "", value);
 }
 
 static int put_num(struct env *e, char *slot, size_t size, const char *name, unsigned long long value)
@@ -69,32 +85,54 @@ static int put_num(struct env *e, char *slot, size_t size, const char *name, uns
 #define PUT_TEXT(e, slot, name, value) put_text(e, slot, sizeof(slot), name, value)
 #define PUT_NUM(e, slot, name, value) put_num(e, slot, sizeof(slot), name, value)
 
-static int put_end(struct env *e, char *ip_slot, size_t size, const char *ip_name, char *port_slot,
-    const char *port_name, const struct addr *a, bool six)
+/* TCP6: what the IPv6 forks of ucspi-tcp have in addition. */
+static const char *const prefixes[] = {"TCP", "TCP6"}, *const udp[] = {"UDP"};
+
+static int put_end(struct env *e, struct ucspi_end *u, const char *const *prefix, int n, const char *end,
+    const struct addr *a, bool six)
 {
-    char ip[ADDR_IP_SIZE];
-    if (!a->len)
-        return 0;
-    addr_ip(a, six, ip);
-    if (put_text(e, ip_slot, size, ip_name, ip) < 0)
-        return -1;
-    return put_num(e, port_slot, sizeof(((struct ucspi *)0)->local_port), port_name, addr_port(a));
+    char ip[ADDR_IP_SIZE], port[8];
+    struct buf b = BUF(port);
+    buf_num(&b, addr_port(a));
+    buf_str(&b);
+    for (int i = 0; i < n && a->len; i++) {
+        addr_ip(a, six || i, ip);
+        if (i) /* the interface has a variable of its own */
+            ip[strcspn(ip, "%")] = '\0';
+        if (put_parts(e, u->ip[i], sizeof u->ip[i], prefix[i], end, "IP=", ip) < 0 ||
+            put_parts(e, u->port[i], sizeof u->port[i], prefix[i], end, "PORT=", port) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+static int put_host(struct env *e, struct ucspi_end *u, const char *end, const char *host)
+{
+    for (int i = 0; i < 2 && host; i++)
+        if (put_parts(e, u->host[i], sizeof u->host[i], prefixes[i], end, "HOST=", host) < 0)
+            return -1;
+    return 0;
 }
 
 int ucspi_tcp(struct ucspi *u, struct env *e, const struct addr *local, const struct addr *remote, bool six)
 {
     char interface[IF_NAMESIZE];
     bool tcp6 = six || addr_family(remote->len ? remote : local) == AF_INET6;
-    if (PUT_TEXT(e, u->proto, "PROTO=", tcp6 ? "TCP6" : "TCP") < 0)
-        return -1;
-    if (put_end(e, u->local_ip, sizeof u->local_ip, "TCPLOCALIP=", u->local_port, "TCPLOCALPORT=", local,
-            six) < 0)
+    if (PUT_TEXT(e, u->proto, "PROTO=", tcp6 ? "TCP6" : "TCP") < 0 ||
+        put_end(e, &u->local, prefixes, 2, "LOCAL", local, six) < 0)
         return -1;
     if ((addr_interface(remote, interface) || addr_interface(local, interface)) &&
         PUT_TEXT(e, u->interface, "TCP6INTERFACE=", interface) < 0)
         return -1;
-    return put_end(
-        e, u->remote_ip, sizeof u->remote_ip, "TCPREMOTEIP=", u->remote_port, "TCPREMOTEPORT=", remote, six);
+    return put_end(e, &u->remote, prefixes, 2, "REMOTE", remote, six);
+}
+
+int ucspi_udp(struct ucspi *u, struct env *e, const struct addr *local, const struct addr *remote)
+{
+    if (PUT_TEXT(e, u->proto, "PROTO=", "UDP") < 0 ||
+        put_end(e, &u->local, udp, 1, "LOCAL", local, false) < 0)
+        return -1;
+    return put_end(e, &u->remote, udp, 1, "REMOTE", remote, false);
 }
 
 int ucspi_unix(struct ucspi *u, struct env *e, const char *path_name, const struct addr *path,
@@ -125,9 +163,7 @@ char *ucspi_pid_text(struct ucspi *u)
 
 int ucspi_hosts(struct ucspi *u, struct env *e, const char *local, const char *remote)
 {
-    if (local && PUT_TEXT(e, u->local_host, "TCPLOCALHOST=", local) < 0)
-        return -1;
-    return remote ? PUT_TEXT(e, u->remote_host, "TCPREMOTEHOST=", remote) : 0;
+    return put_host(e, &u->local, "LOCAL", local) < 0 ? -1 : put_host(e, &u->remote, "REMOTE", remote);
 }
 
 int ucspi_count(struct ucspi *u, struct env *e, const char *prefix, unsigned long n)

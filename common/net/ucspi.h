@@ -28,6 +28,8 @@
     X(NO_IDENT, 'R', "no-ident", NULL, "do not use ident (default)")                        \
     X(IDENT_TIMEOUT, 't', "ident-timeout", "SECONDS", "ignored: ident is not supported")
 
+enum { UCSPI_NAME_MAX = 255 };
+
 struct ucspi_options {
     bool ipv4, ipv6_env, no_delay, lookup;
     const char *local_name;
@@ -36,17 +38,23 @@ struct ucspi_options {
 /* Takes an option; row counts from the first of UCSPI_OPTIONS. */
 void ucspi_option(struct ucspi_options *u, int row, const struct opts *o);
 
+/* The argument of -l, which is a name as the DNS has them; does not return if it is longer. */
+const char *ucspi_name(const struct opts *o);
+
+/* Of one end: TCP..., then TCP6.... */
+struct ucspi_end {
+    char ip[2][16 + ADDR_IP_SIZE], port[2][24], host[2][16 + UCSPI_NAME_MAX + 1];
+};
+
 /* PROTO, TCPCONNNUM and so on, each as NAME=VALUE. */
 struct ucspi {
     char proto[16];
-    char local_ip[16 + ADDR_IP_SIZE], local_port[24];
-    char remote_ip[16 + ADDR_IP_SIZE], remote_port[24];
+    struct ucspi_end local, remote;
     char interface[16 + IF_NAMESIZE];
     char path[16 + ADDR_TEXT_SIZE];
     char local_pid[32], local_uid[32], local_gid[32];
     char remote_pid[32], remote_uid[32], remote_gid[32];
     char count[40];
-    char local_host[16 + 256], remote_host[16 + 256];
 };
 
 /* Takes every variable of ours out of the base of e. */
@@ -54,10 +62,14 @@ void ucspi_drop(struct env *e);
 
 /*
  * PROTO (TCP, or TCP6 for IPv6), TCPLOCALIP, TCPLOCALPORT, TCPREMOTEIP, TCPREMOTEPORT. With `six`, IPv4 is
- * shown as mapped IPv6 and PROTO is TCP6 (-6). An address of length 0 is unknown. TCP6INTERFACE, if one of
- * the two is link-local. 0, or -1 with ENOMEM.
+ * shown as mapped IPv6 and PROTO is TCP6 (-6). As in the IPv6 forks (tcp-environ(5) there), also TCP6LOCALIP
+ * and so on, where IPv4 always is, and a link-local address without its interface; that is in TCP6INTERFACE,
+ * if one of the two is link-local. An address of length 0 is unknown. 0, or -1 with ENOMEM.
  */
 int ucspi_tcp(struct ucspi *u, struct env *e, const struct addr *local, const struct addr *remote, bool six);
+
+/* PROTO=UDP, UDPLOCALIP, UDPLOCALPORT, UDPREMOTEIP, UDPREMOTEPORT, in the same way. */
+int ucspi_udp(struct ucspi *u, struct env *e, const struct addr *local, const struct addr *remote);
 
 /*
  * PROTO=UNIX, the path under path_name ("UNIXLOCALPATH=" for a server, "UNIXREMOTEPATH=" for a client),
@@ -70,7 +82,7 @@ int ucspi_unix(struct ucspi *u, struct env *e, const char *path_name, const stru
 /* Where spawn_program's child puts its own pid: inside UNIXLOCALPID. */
 char *ucspi_pid_text(struct ucspi *u);
 
-/* TCPLOCALHOST and TCPREMOTEHOST; NULL is unknown. */
+/* TCPLOCALHOST and TCPREMOTEHOST, and those of TCP6; NULL is unknown. */
 int ucspi_hosts(struct ucspi *u, struct env *e, const char *local, const char *remote);
 
 /* TCPCONNNUM or UNIXCONNNUM: how many connections that peer has, with this one. */

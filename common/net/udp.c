@@ -5,6 +5,7 @@
 
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 
@@ -34,6 +35,126 @@ int64_t udp_arrival(struct msghdr *h)
         if (c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_TIMESTAMPNS)
             memcpy(&t, CMSG_DATA(c), sizeof t);
     return t.tv_sec * CLOCK_SECOND + t.tv_nsec;
+}
+
+int udp_family(int fd)
+{
+    int type = 0;
+    socklen_t len = sizeof type;
+    struct addr a;
+    if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len) < 0 || type != SOCK_DGRAM)
+        return -1;
+    a.len = sizeof a.u;
+    return getsockname(fd, &a.u.sa, &a.len) < 0 ? -1 : a.u.sa.sa_family;
+}
+
+int udp_tell_ends(int fd, int family)
+{
+    const int on = 1;
+    if (family == AF_UNIX)
+        return setsockopt(fd, SOL_SOCKET, SO_PASSCRED, &on, sizeof on);
+    if (setsockopt(fd, IPPROTO_IP, IP_PKTINFO, &on, sizeof on) < 0)
+        return -1;
+    return family == AF_INET6 ? setsockopt(fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, &on, sizeof on) : 0;
+}
+
+static void set_source(struct udp_ends *e, int level, int type, const void *info, size_t n)
+{
+    struct msghdr h = {.msg_control = e->source, .msg_controllen = sizeof e->source};
+    struct cmsghdr *c = CMSG_FIRSTHDR(&h);
+    *c = (struct cmsghdr){.cmsg_len = CMSG_LEN(n), .cmsg_level = level, .cmsg_type = type};
+    memcpy(CMSG_DATA(c), info, n);
+    e->source_len = CMSG_SPACE(n);
+}
+
+/* The routes choose the interface of an answer. Its source is ipi_spec_dst, which is ours if ipi_addr is a
+ * group's. */
+static void take_info(struct udp_ends *e, const void *data)
+{
+    struct in_pktinfo info;
+    memcpy(&info, data, sizeof info);
+    info.ipi_ifindex = 0;
+    e->asked = (struct addr){.len = sizeof e->asked.u.in, .u.in.sin_family = AF_INET};
+    e->asked.u.in.sin_addr = info.ipi_addr;
+    set_source(e, IPPROTO_IP, IP_PKTINFO, &info, sizeof info);
+}
+
+/* The same, except for link-local addresses, which are none without their interface; a group is no source. */
+static void take_info6(struct udp_ends *e, const void *data)
+{
+    struct in6_pktinfo info;
+    memcpy(&info, data, sizeof info);
+    struct in6_addr *ip = &info.ipi6_addr;
+    e->asked = (struct addr){.len = sizeof e->asked.u.in6, .u.in6.sin6_family = AF_INET6};
+    e->asked.u.in6.sin6_addr = *ip;
+    if (IN6_IS_ADDR_LINKLOCAL(ip) || IN6_IS_ADDR_MC_LINKLOCAL(ip))
+        e->asked.u.in6.sin6_scope_id = info.ipi6_ifindex;
+    else
+        info.ipi6_ifindex = 0;
+    if (IN6_IS_ADDR_MULTICAST(ip))
+        *ip = in6addr_any;
+    addr_unmap(&e->asked);
+    set_source(e, IPPROTO_IPV6, IPV6_PKTINFO, &info, sizeof info);
+}
+
+ssize_t udp_take(int fd, void *bytes, size_t room, struct udp_ends *e)
+{
+    _Alignas(struct cmsghdr) char control[512]; /* an inherited socket may tell more than we ask for */
+    struct iovec v = {.iov_base = bytes, .iov_len = room};
+    struct msghdr h = {.msg_name = &e->from.u,
+        .msg_namelen = sizeof e->from.u,
+        .msg_iov = &v,
+        .msg_iovlen = 1,
+        .msg_control = control,
+        .msg_controllen = sizeof control};
+    ssize_t n = recvmsg(fd, &h, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+    if (n < 0)
+        return -1;
+    e->from.len = h.msg_namelen > sizeof e->from.u.sa.sa_family ? h.msg_namelen : 0;
+    e->asked.len = 0;
+    e->source_len = 0;
+    e->peer = (struct ucred){.uid = (uid_t)-1, .gid = (gid_t)-1};
+    e->cut = h.msg_flags & MSG_TRUNC;
+    for (struct cmsghdr *c = CMSG_FIRSTHDR(&h); c; c = CMSG_NXTHDR(&h, c)) {
+        if (c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_PKTINFO)
+            take_info(e, CMSG_DATA(c));
+        else if (c->cmsg_level == IPPROTO_IPV6 && c->cmsg_type == IPV6_PKTINFO)
+            take_info6(e, CMSG_DATA(c));
+        else if (c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_CREDENTIALS)
+            memcpy(&e->peer, CMSG_DATA(c), sizeof e->peer);
+        else if (c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS)
+            for (size_t i = 0; CMSG_LEN(i + sizeof(int)) <= c->cmsg_len; i += sizeof(int))
+                close(*(int *)(void *)(CMSG_DATA(c) + i)); /* nobody has asked for it */
+    }
+    return n;
+}
+
+int udp_answer(int fd, const void *bytes, size_t n, const struct udp_ends *e)
+{
+    struct iovec v = {.iov_base = (void *)bytes, .iov_len = n};
+    struct msghdr h = {.msg_name = (void *)&e->from.u,
+        .msg_namelen = e->from.len,
+        .msg_iov = &v,
+        .msg_iovlen = 1,
+        .msg_control = e->source_len ? (void *)e->source : NULL,
+        .msg_controllen = e->source_len};
+    return sendmsg(fd, &h, MSG_DONTWAIT | MSG_NOSIGNAL) < 0 ? -1 : 0;
+}
+
+void udp_sender(const struct udp_ends *e, struct buf *text)
+{
+    char name[ADDR_TEXT_SIZE];
+    struct addr a = e->from;
+    addr_unmap(&a);
+    if (a.len)
+        addr_text(&a, name);
+    buf_escaped(text, a.len ? name : "-", a.len ? strlen(name) : 1);
+}
+
+bool udp_answers_all(uint16_t port)
+{
+    static const unsigned char ports[] = {7, 13, 17, 19, 37};
+    return port && port < 64 && memchr(ports, port, sizeof ports);
 }
 
 int udp_receive(int fd, struct udp_batch *b)

@@ -36,8 +36,9 @@ int listen_fds(const char *name, int *fds, int max)
         errno = EINVAL;
         return -1;
     }
+    errno = ESRCH;
     if ((pid_t)owner != getpid())
-        return 0;
+        return -1;
     int found = 0;
     for (uint64_t i = 0; i < n; i++) {
         int fd = 3 + (int)i;
@@ -52,4 +53,16 @@ int listen_fds(const char *name, int *fds, int max)
         fds[found++] = fd;
     }
     return found;
+}
+
+int listen_fds_or_die(const struct msg *m, const char *name, int *fds, int max)
+{
+    int n = listen_fds(name, fds, max);
+    if (n < 0 && errno == ESRCH)
+        msg_die(m, EXIT_USAGE, "inherit: LISTEN_PID is not this process, but", getenv("LISTEN_PID"), 0);
+    if (n < 0)
+        msg_die(m, errno == EBADF ? EXIT_SYSTEM : EXIT_USAGE, "inherit", "LISTEN_FDS", errno);
+    if (n == 0)
+        msg_die(m, EXIT_USAGE, "inherit: LISTEN_FDS has no socket", name, 0);
+    return n;
 }

@@ -39,10 +39,10 @@ int notify_connect(void)
 {
     const char *path = getenv("NOTIFY_SOCKET");
     struct sockaddr_un to = {.sun_family = AF_UNIX};
-    if (!path || !*path)
+    if (!path || (*path != '/' && *path != '@')) /* vsock: and its like go to none that we know */
         return 0;
     size_t len = strlen(path);
-    if ((*path != '/' && *path != '@') || len >= sizeof to.sun_path) {
+    if (len >= sizeof to.sun_path) {
         errno = EINVAL;
         return -1;
     }
@@ -109,7 +109,7 @@ static int write_to_stdout(struct notify *n)
     if (done >= 0 && n->written < n->len)
         return 0;
     n->stdout_waits = false;
-    if (done >= 0)
+    if (done >= 0 && !n->stays)
         done = dup2(n->null, STDOUT_FILENO);
     fd_close(&n->null);
     return done < 0 ? -1 : 0;
@@ -158,8 +158,9 @@ int notify_ready(struct notify *n, const char *state, const char *line, const ch
     if (n->manager == 0)
         n->manager = -1;
     *object = "stdout";
+    n->null = -1;
     if (keep(n->line, sizeof n->line - 1, line) < 0 ||
-        (n->print && (n->null = open("/dev/null", O_RDWR | O_CLOEXEC)) < 0))
+        (n->print && !n->stays && (n->null = open("/dev/null", O_RDWR | O_CLOEXEC)) < 0))
         return -1;
     n->len = strlen(n->line);
     n->line[n->len++] = '\n';

@@ -21,6 +21,7 @@
 struct notify {
     bool print; /* -1 */
     int fd;     /* --ready-fd, -1 for none */
+    bool stays; /* stdout, after the line */
 
     /* what could not be written yet, as nobody has made room for it */
     int manager;                 /* a socket connected to $NOTIFY_SOCKET, -1: nothing is to go there */
@@ -35,8 +36,8 @@ void notify_option(struct notify *n, int row, const struct opts *o);
 
 /*
  * Reports that we are ready: a newline on fd, which is closed; `state` (READY=1 ...) to $NOTIFY_SOCKET; last,
- * `line` and a newline on stdout, whose place /dev/null takes. What finds no room is kept for notify_tend. 0,
- * or -1 with errno and *object, what could not be written: the start has failed then.
+ * `line` and a newline on stdout, whose place /dev/null takes unless it `stays`. What finds no room is kept
+ * for notify_tend. 0, or -1 with errno and *object, what could not be written: the start has failed then.
  */
 int notify_ready(struct notify *n, const char *state, const char *line, const char **object);
 

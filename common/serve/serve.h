@@ -1,5 +1,6 @@
 /*
- * serve.h - what tcpserver and unixserver share: a program per connection, within limits.
+ * serve.h - what tcpserver, unixserver and udpserver share: a program per connection or datagram, within
+ * limits.
  *
  * One process, one loop: it accepts while it may, starts programs, reaps them, and takes signals at one safe
  * point. After it is ready nothing that happens to one connection, and no shortage of fds, memory or
@@ -10,6 +11,7 @@
 #define SERVE_H
 
 #include "net/addr.h"
+#include "net/client.h"
 #include "base/env.h"
 #include "process/notify.h"
 #include "cli/opts.h"
@@ -17,25 +19,36 @@
 #include "base/table.h"
 #include "process/user.h"
 
-/* The options of both, first in each applet's list and in this order. */
-#define SERVE_OPTIONS(X)                                                                              \
+/* The options of all servers, first in each applet's list and in this order. A client may be the sender of a
+ * datagram. */
+#define SERVE_COMMON_OPTIONS(X)                                                                       \
     READY_OPTIONS(X, "port or path")                                                                  \
-    X(BACKLOG, 'b', "backlog", "N", "set the listen backlog to N connections (4096)")                 \
-    X(BANNER, 'B', "banner", "TEXT", "send TEXT to each client on connection")                        \
     X(LIMIT, 'c', "concurrency", "N", "run at most N programs at a time; other clients wait (40)")    \
     X(PER_CLIENT, 'C', "per-client", "N[:MESSAGE]",                                                   \
-        "serve at most N connections per client; send others MESSAGE")                                \
+        "run at most N programs per client; send others MESSAGE")                                     \
     USER_OPTIONS(X, "switch to USER and its groups once listening", "switch to GROUP once listening") \
     X(NO_NEW_PRIVS, 0, "no-new-privs", NULL, "deny programs the privileges of set-user-ID files")     \
     X(USER_ENV, 'U', "user-from-env", NULL, "switch to the ids in $UID and $GID once listening")      \
     X(QUIET, 'q', "quiet", NULL, "print only fatal errors")                                           \
     X(ERRORS, 'Q', "errors", NULL, "print errors (default)")                                          \
-    X(VERBOSE, 'v', "verbose", NULL, "also log every connection")                                     \
-    X(RATE, 0, "rate", "N/TIME", "accept at most N connections in any period of TIME")                \
+    X(VERBOSE, 'v', "verbose", NULL, "also log every client")                                         \
+    X(RATE, 0, "rate", "N/TIME", "accept at most N clients in any period of TIME")                    \
     X(DRAIN, 0, "drain", "TIME", "wait TIME for programs to exit after SIGTERM, then terminate them") \
-    X(MAX, 0, "max", "N", "exit after N connections")                                                 \
-    X(INHERIT, 0, "inherit", "[NAME]", "use the listening sockets passed in LISTEN_FDS")              \
+    X(MAX, 0, "max", "N", "exit after N clients")                                                     \
+    X(INHERIT, 0, "inherit", "[NAME]", "use the sockets passed in LISTEN_FDS")                        \
+    X(INHERIT_FD, 0, "inherit-fd", "FD", "use the socket FD, as passed by inetd")                     \
+    X(EXIT_IDLE, 0, "exit-idle", "TIME", "exit after TIME without a client")                          \
     LOG_OPTIONS(X)
+
+/* Those of the servers of connections. */
+#define STREAM_OPTIONS(X)                                                             \
+    X(BACKLOG, 'b', "backlog", "N", "set the listen backlog to N connections (4096)") \
+    X(BANNER, 'B', "banner", "TEXT", "send TEXT to each client on connection")        \
+    X(STDIO, 0, "stdio", NULL, "relay one connection to our own stdin and stdout")    \
+    RELAY_OPTIONS(X)
+#define SERVE_OPTIONS(X)    \
+    SERVE_COMMON_OPTIONS(X) \
+    STREAM_OPTIONS(X)
 
 /* A connection on its way to its program. */
 struct serve_conn {
@@ -48,7 +61,7 @@ struct serve_conn {
     int64_t deadline;                 /* of the preamble */
 };
 
-/* What differs between the two. Each gets the applet's own state as `owner`. */
+/* What differs between them. Each gets the applet's own state as `owner`. */
 struct serve_kind {
     /* Fills local, remote, peer. False: hang up; why has been said. */
     bool (*identify)(void *owner, struct serve_conn *c);
@@ -72,6 +85,29 @@ struct serve_kind {
     void (*closing)(void *owner);
     /* Before connections are accepted, and on SIGHUP (asked). */
     void (*refresh)(void *owner, bool asked);
+    const struct serve_datagrams *datagrams; /* NULL: connections are served */
+};
+
+/*
+ * What is done in place of accept(2) and its kin where what comes is datagrams. A serve_conn is then a
+ * datagram: its fd is what the program reads, or -1. Our listeners stay open until we exit, as answers leave
+ * through them.
+ */
+struct serve_datagrams {
+    /* Before we are ready. 0, or the exit status of a failure, which has been said. */
+    int (*begin)(void *owner);
+    /* As accept4(2), without waiting: 0, or -1 with errno. */
+    int (*take)(void *owner, int fd, struct serve_conn *c);
+    /* Has it served: the pid of its program; 0: it is done with; -1 with errno and *failed. */
+    pid_t (*start)(void *owner, struct serve_conn *c, const char **failed);
+    /* To a client that is refused. */
+    void (*say)(void *owner, const struct serve_conn *c, const char *text);
+    /* That child has ended. */
+    void (*ended)(void *owner, pid_t pid, int status);
+    /* s->also is readable, or s->tend_at has come. */
+    void (*tend)(void *owner);
+    /* Adds what only it knows to the status. */
+    void (*status)(const void *owner, struct event *e);
 };
 
 enum { SERVE_INHERITED = 32, SERVE_RECENT = 64 };
@@ -81,11 +117,14 @@ struct serve_asked {
     struct notify notify;
     struct user user;
     const char *banner, *inherit_name;
-    char *per_client_message; /* of -C N:MSG, its \r, \n, \t and \\ understood */
-    unsigned long limit, per_client, max;
+    struct client_options relay; /* of --stdio */
+    bool stdio;
+    char *per_client_message;             /* of -C N:MSG, its \r, \n, \t and \\ understood */
+    unsigned long limit, per_client, max; /* 0: not set */
     int backlog;
     bool inherit, drain_set, no_new_privs;
-    int64_t drain;
+    int inherit_fd; /* -1: those in LISTEN_FDS */
+    int64_t drain, exit_idle;
     int64_t preamble_time; /* the applet's to set, with kind->preamble */
 };
 
@@ -119,7 +158,9 @@ struct serve {
         unsigned at;
     } recent;
     int64_t reap_at; /* when all are looked at; 0: nobody is known to have ended */
-    unsigned long accepted, refused, denied;
+    unsigned long accepted, refused, denied, started, failed;
+
+    int relayed; /* of --stdio, the connection; 0: none yet */
 
     /* connections that have no program yet */
     struct {
@@ -142,8 +183,22 @@ struct serve {
         int accept_errors; /* one after the other */
     } pause;
 
-    int stop; /* the signal that ends us, 0: none yet */
+    struct {
+        bool is_said; /* that -c makes clients wait */
+        int64_t until;
+    } limit;
+
+    /* of kind->datagrams */
+    int also;        /* an fd that is slept on, too; -1: none */
+    int64_t tend_at; /* 0: never */
+    bool is_full;    /* nothing is accepted */
+    bool is_over;    /* we exit, with that status */
+    int over_status;
+
+    int64_t idle_until; /* of --exit-idle; 0: something runs */
+    int stop;           /* the signal that ends us, 0: none yet */
     int64_t drain_until;
+    int64_t close_at; /* with stop: our queues are looked at until then */
 };
 
 void serve_init(struct serve *s, struct msg *m, const struct serve_kind *kind, void *owner);
@@ -158,8 +213,8 @@ void serve_option(struct serve *s, int row, const struct opts *o);
 void serve_check(struct serve *s, char **argv);
 
 /*
- * With --inherit, takes the listening sockets of that family; ends the process if there are none. The number
- * of listeners.
+ * With --inherit or --inherit-fd, takes the listening sockets of that family; ends the process if there are
+ * none. The number of listeners.
  */
 int serve_inherit(struct serve *s, int family, int other_family);
 
@@ -176,7 +231,8 @@ void serve_catch_signals(void);
  * Drops privileges, finds the program (argv may be empty: greet), prepares its environment, says that we are
  * ready
  * (`where` goes to stdout) and serves until it is told to end. `path`: the file to run for argv, NULL: found
- * by PATH. Returns the exit status, or -signal when that signal must end us once all is cleaned up.
+ * by PATH. With --stdio, relays a connection in place of that. Returns the exit status, or -signal when that
+ * signal must end us once all is cleaned up.
  */
 int serve_run(struct serve *s, const char *where, const char *path, char **argv);
 

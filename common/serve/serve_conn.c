@@ -11,23 +11,18 @@
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "base/fd.h"
+#include "net/listen.h"
 #include "process/reap.h"
 
 enum { MANY_CHILDREN = 500, REAP_MS = 50 };
 
-/*
- * Sends a last word without waiting and hangs up. What the client has sent is read first: closing a socket
- * with unread data resets it, and the reset may overtake the word.
- */
-static void send_off(struct serve_conn *c, const char *text)
+/* Sends a last word, or none, so that what was sent before arrives as well, and hangs up. */
+static void send_off(struct serve *s, struct serve_conn *c, const char *text)
 {
-    char sink[4096];
-    if (text && *text)
-        send(c->fd, text, strlen(text), MSG_DONTWAIT | MSG_NOSIGNAL);
-    shutdown(c->fd, SHUT_WR);
-    for (int i = 0; i < 16 && recv(c->fd, sink, sizeof sink, MSG_DONTWAIT) > 0; i++)
-        ;
+    if (!s->kind->datagrams)
+        listen_say_last(c->fd, text, text ? strlen(text) : 0);
+    else if (text)
+        s->kind->datagrams->say(s->owner, c, text);
     serve_drop(c);
 }
 
@@ -42,7 +37,8 @@ static void say_refused(const struct serve *s, const struct serve_conn *c)
     event_begin(&e, s->msg, "refuse");
     event_str(&e, "client", buf_str(&client));
     event_num(&e, "limit", (long long)s->asked.per_client);
-    event_text(&e, "refuse %s: it already has %lu connections", mem, s->asked.per_client);
+    event_text(&e, "refuse %s: it already has %lu %s", mem, s->asked.per_client,
+        s->kind->datagrams ? "programs" : "connections");
     event_send(&e);
 }
 
@@ -68,6 +64,8 @@ static void take_end(struct serve *s, pid_t pid, int status)
     serve_forget_client(s, child->client);
     table_remove(&s->children, child);
     serve_start_is_over(s, pid);
+    if (s->kind->datagrams)
+        s->kind->datagrams->ended(s->owner, pid, status);
     say_end(s, pid, status);
     serve_say_status(s, false);
     if (s->pause.is_said)
@@ -116,7 +114,7 @@ void serve_admit(struct serve *s, struct serve_conn *c)
         send(c->fd, s->asked.banner, strlen(s->asked.banner), MSG_DONTWAIT | MSG_NOSIGNAL);
     if (!s->kind->admit(s->owner, c)) {
         s->denied++;
-        serve_drop(c);
+        send_off(s, c, NULL);
         return;
     }
     struct serve_client *client = table_add(&s->clients, c->key);
@@ -126,13 +124,14 @@ void serve_admit(struct serve *s, struct serve_conn *c)
     }
     if (!client) {
         msg_error(s->msg, "malloc", NULL, errno);
+        s->failed++;
         serve_drop(c);
         return;
     }
     if (s->asked.per_client && client->connections >= s->asked.per_client) {
         s->refused++;
         say_refused(s, c);
-        send_off(c, s->asked.per_client_message);
+        send_off(s, c, s->asked.per_client_message);
         return;
     }
     c->client_connections = ++client->connections;

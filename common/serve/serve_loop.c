@@ -16,13 +16,15 @@
 #include "base/clock.h"
 #include "base/fd.h"
 #include "base/tick.h"
+#include "net/listen.h"
 
 enum { ACCEPT_ERRORS_MAX = 16, ACCEPTS_A_ROUND = 64, POLL_FAILED_MS = 50 };
+enum { QUEUE_MS = 100, TAKE_MS = 500, LIMIT_MS = 1000 };
 
 /* Whether another connection may be accepted now; if not because of time, that time is in s->paused_until. */
 static bool may_accept(struct serve *s)
 {
-    if (s->stop || s->held.fd >= 0 || serve_active(s) >= s->asked.limit ||
+    if ((s->stop && !s->drain_until) || s->held.fd >= 0 || s->is_full || serve_active(s) >= s->asked.limit ||
         (s->asked.max && s->accepted >= s->asked.max))
         return false;
     if (s->pause.until && clock_left(s->pause.until))
@@ -49,6 +51,8 @@ static void count_rate(struct serve *s)
 static int accept_one(const struct serve *s, int i, struct serve_conn *c)
 {
     c->fd = -1;
+    if (s->kind->datagrams)
+        return s->kind->datagrams->take(s->owner, s->listener[i], c);
     if (s->blocking[i] && tick_begin() < 0)
         return -1;
     c->remote.len = sizeof c->remote.u;
@@ -66,9 +70,9 @@ static bool is_one_clients(int err)
            err == EHOSTDOWN || err == EHOSTUNREACH || err == ENETUNREACH || err == EOPNOTSUPP;
 }
 
-/* Accepts from a ready listener until there is nothing more, or signals, ended programs and new rules want a
- * look. */
-static void accept_all(struct serve *s, int i)
+/* Accepts from a ready listener until there is nothing more (true), or signals, ended programs and new rules
+ * want a look. */
+static bool accept_all(struct serve *s, int i)
 {
     for (int n = 0; n < ACCEPTS_A_ROUND && may_accept(s); n++) {
         struct serve_conn c = {.fd = -1};
@@ -77,27 +81,73 @@ static void accept_all(struct serve *s, int i)
             count_rate(s);
             serve_welcome(s, &c);
             if (s->blocking[i]) /* poll(2) must say again that there is another */
-                return;
+                return false;
             continue;
         }
-        if (errno == EAGAIN || errno == EINTR)
-            return;
+        if (errno == EAGAIN || errno == EINTR ||
+            (s->stop && errno == EINVAL)) /* a Unix socket that is shut down */
+            return errno != EINTR;
         if (!is_one_clients(errno) || ++s->pause.accept_errors == ACCEPT_ERRORS_MAX) {
             s->pause.accept_errors = 0;
             serve_pause(s, "accept");
-            return;
+            return false;
         }
         msg_error(s->msg, "accept", NULL, errno);
     }
+    return false;
 }
 
 static void close_listeners(struct serve *s)
 {
     if (s->listeners && s->kind->closing)
         s->kind->closing(s->owner);
-    for (int i = 0; i < s->listeners; i++)
+    unsigned long left = 0;
+    for (int i = 0; i < s->listeners && !s->kind->datagrams; i++) {
+        if (s->stop && !s->asked.inherit)
+            left += listen_reset_queue(s->listener[i]);
         fd_close(&s->listener[i]);
+    }
     s->listeners = 0;
+    if (!left)
+        return;
+    char mem[64];
+    struct buf text = BUF(mem);
+    buf_fmt(&text, "exit: reset %lu clients that waited", left);
+    msg_error(s->msg, buf_str(&text), NULL, 0);
+}
+
+/*
+ * Takes what may be served from the queues, and closes them when they are empty. One that others have, too,
+ * was closed before: it stays theirs.
+ */
+static void empty_queues(struct serve *s)
+{
+    bool empty = !clock_left(s->close_at);
+    s->kind->refresh(s->owner, false);
+    for (int i = 0; i < s->listeners; i++) {
+        struct pollfd queue = {.fd = s->listener[i], .events = POLLIN};
+        if (poll(&queue, 1, 0) > 0 && !(may_accept(s) && accept_all(s, i)))
+            empty = false;
+    }
+    if (empty)
+        close_listeners(s);
+}
+
+/* The beginning of the end. */
+static void stop(struct serve *s, int sig)
+{
+    s->stop = sig;
+    s->idle_until = 0;
+    if (sig == SIGTERM)
+        s->drain_until = clock_in(s->asked.drain_set ? s->asked.drain : TAKE_MS * CLOCK_MS);
+    if (s->asked.inherit)
+        close_listeners(s);
+    for (int i = 0; i < s->listeners; i++)
+        if (listen_stop(s->listener[i]) && s->asked.drain_set)
+            s->close_at = clock_in(QUEUE_MS * CLOCK_MS);
+    if (s->listeners && s->kind->closing) /* a successor may take its name */
+        s->kind->closing(s->owner);
+    notify_stopping();
 }
 
 static void terminate_children(const struct serve *s)
@@ -127,10 +177,7 @@ static void take_signals(struct serve *s)
         s->drain_until = 0;
         return;
     }
-    s->stop = sig;
-    s->drain_until = sig == SIGTERM && s->asked.drain_set ? clock_in(s->asked.drain) : 0;
-    close_listeners(s);
-    notify_stopping();
+    stop(s, sig);
 }
 
 static void retry_held(struct serve *s)
@@ -189,22 +236,54 @@ static nfds_t fill_polls(struct serve *s, nfds_t *listeners)
     for (size_t i = 0; may_read_preambles(s) && i < s->waiting.n; i++)
         s->polls[n++] = (struct pollfd){.fd = s->waiting.list[i].fd, .events = POLLIN};
     *listeners = n;
-    bool accept = may_accept(s);
+    bool accept = may_accept(s) || (!s->limit.is_said && serve_active(s) >= s->asked.limit);
     for (int i = 0; accept && i < s->listeners; i++)
         s->polls[n++] = (struct pollfd){.fd = s->listener[i], .events = POLLIN};
+    if (s->also >= 0)
+        s->polls[n++] = (struct pollfd){.fd = s->also, .events = POLLIN};
     return n;
 }
 
 static int64_t sleep_time(struct serve *s)
 {
     int64_t until = s->stop ? s->drain_until : CLOCK_NEVER;
-    if (s->reap_at)
-        until = clock_first(until, s->reap_at);
-    if (s->pause.until && (s->held.fd >= 0 || !s->stop))
-        until = clock_first(until, s->pause.until);
+    const int64_t at[] = {s->reap_at, s->tend_at, s->limit.until, s->idle_until,
+        s->listeners ? s->close_at : 0, s->held.fd >= 0 || s->listeners ? s->pause.until : 0};
+    for (size_t i = 0; i < sizeof at / sizeof *at; i++)
+        if (at[i])
+            until = clock_first(until, at[i]);
     for (size_t i = 0; may_read_preambles(s) && i < s->waiting.n; i++)
         until = clock_first(until, s->waiting.list[i].deadline);
     return clock_first(clock_left(until), notify_tend(&s->asked.notify, s->msg));
+}
+
+/* Says when -c makes clients wait, once, and when it has made none wait for a while. */
+static void look_at_limit(struct serve *s, bool ready)
+{
+    static const char action[] = "limit of -c reached";
+    if (serve_active(s) >= s->asked.limit) {
+        if (ready && !s->limit.is_said)
+            msg_error_why(s->msg, action, NULL, "clients wait");
+        s->limit.is_said |= ready;
+        s->limit.until = s->limit.is_said ? CLOCK_NEVER : 0;
+    } else if (s->limit.until == CLOCK_NEVER) {
+        s->limit.until = clock_in(LIMIT_MS * CLOCK_MS);
+    } else if (s->limit.is_said && !clock_left(s->limit.until)) {
+        s->limit.is_said = false;
+        s->limit.until = 0;
+        msg_error_why(s->msg, action, NULL, "clients wait no longer");
+    }
+}
+
+/* --exit-idle */
+static void look_at_idleness(struct serve *s)
+{
+    if (serve_active(s) || s->stop)
+        s->idle_until = 0;
+    else if (!s->idle_until)
+        s->idle_until = clock_in(s->asked.exit_idle);
+    else if (!clock_left(s->idle_until))
+        stop(s, SIGTERM);
 }
 
 static void one_round(struct serve *s)
@@ -221,6 +300,8 @@ static void one_round(struct serve *s)
     if (s->pause.until && !clock_left(s->pause.until))
         s->pause.until = 0;
     take_signals(s);
+    if (s->also >= 0 && (s->polls[--n].revents || (s->tend_at && !clock_left(s->tend_at))))
+        s->kind->datagrams->tend(s->owner);
     retry_held(s);
     if (first_listener)
         serve_waiting(s, s->polls, first_listener);
@@ -228,25 +309,37 @@ static void one_round(struct serve *s)
     for (nfds_t i = first_listener; i < n && s->listeners; i++) {
         if (!s->polls[i].revents)
             continue;
-        if (!fresh)
+        if (!fresh) {
+            look_at_limit(s, true);
             s->kind->refresh(s->owner, false);
+        }
         fresh = true;
         accept_all(s, (int)(i - first_listener));
     }
+    if (!fresh)
+        look_at_limit(s, false);
+    if (s->stop && s->listeners)
+        empty_queues(s);
+    look_at_idleness(s);
 }
 
 /* Told to end, or done with --max, and nobody is left whom we'd wait for. */
-static bool finished(const struct serve *s)
+static bool finished(struct serve *s)
 {
+    if (s->is_over)
+        return true;
+    if (s->stop && clock_left(s->drain_until))
+        return s->asked.drain_set ? !s->listeners && !serve_active(s) : !s->listeners || !may_accept(s);
     if (s->stop)
-        return !serve_active(s) || !clock_left(s->drain_until);
+        return true;
     return s->asked.max && s->accepted >= s->asked.max && !serve_active(s);
 }
 
 int serve_loop(struct serve *s)
 {
     serve_say_status(s, false);
-    while (!finished(s)) {
+    look_at_idleness(s);
+    while (!s->relayed && !finished(s)) {
         if (s->asked.max && s->accepted >= s->asked.max)
             close_listeners(s);
         one_round(s);
@@ -255,6 +348,8 @@ int serve_loop(struct serve *s)
         notify_stopping();
     close_listeners(s);
     serve_wait_for_starts(s);
+    if (s->is_over)
+        return s->over_status;
     if (s->held.fd >= 0)
         msg_error(s->msg, "exit: close a connection whose program could not be started", NULL, 0);
     if (s->asked.drain_set && s->stop == SIGTERM && serve_active(s)) {

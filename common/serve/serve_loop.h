@@ -38,6 +38,15 @@ void serve_admit(struct serve *s, struct serve_conn *c);
 /* Starts the program of an admitted connection, or keeps the connection until it can. */
 void serve_start(struct serve *s, struct serve_conn *c);
 
+/*
+ * Starts our program for c, with `in` and `out` as fds 0 and 1, which stay the caller's. The pid, or -1 with
+ * errno and *failed.
+ */
+pid_t serve_spawn(struct serve *s, const struct serve_conn *c, int in, int out, const char **failed);
+
+/* Notes a child, for which table_reserve has made room. */
+void serve_note_child(struct serve *s, const struct serve_conn *c, pid_t pid);
+
 /* Takes note of starts that wait for memory, or don't any more. */
 void serve_look_at_starts(struct serve *s);
 

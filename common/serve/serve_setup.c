@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -16,6 +17,7 @@
 #include "process/find.h"
 #include "base/num.h"
 #include "serve/serve_loop.h"
+#include "net/udp.h"
 #include "net/ucspi.h"
 #include "process/listen_fds.h"
 #include "net/listen.h"
@@ -31,8 +33,9 @@ enum {
 void serve_init(struct serve *s, struct msg *m, const struct serve_kind *kind, void *owner)
 {
     *s = (struct serve){.msg = m, .kind = kind, .owner = owner};
-    s->asked = (struct serve_asked){.limit = LIMIT_DEFAULT, .backlog = BACKLOG_DEFAULT, .notify.fd = -1};
-    s->held.fd = -1;
+    s->asked = (struct serve_asked){
+        .backlog = BACKLOG_DEFAULT, .notify.fd = -1, .inherit_fd = -1, .exit_idle = CLOCK_NEVER};
+    s->held.fd = s->also = -1;
     s->children = (struct table){.entry_size = sizeof(struct serve_child), .key_size = sizeof(pid_t)};
     s->clients = (struct table){.entry_size = sizeof(struct serve_client), .key_size = ADDR_KEY_SIZE};
 }
@@ -91,6 +94,25 @@ static void take_user_from_env(struct serve *s, const struct opts *o)
         opts_wrong(o, wrong);
 }
 
+static void take_stream_option(struct serve *s, int row, const struct opts *o)
+{
+    enum stream_row { STREAM_OPTIONS(OPT_ENUM) };
+    switch ((enum stream_row)row) {
+    case OPT_BACKLOG:
+        s->asked.backlog = (int)opts_num(o, 0, INT32_MAX);
+        break;
+    case OPT_BANNER:
+        s->asked.banner = o->arg;
+        break;
+    case OPT_STDIO:
+        s->asked.stdio = s->asked.notify.stays = s->asked.relay.is_server = true;
+        break;
+        RELAY_OPTIONS(OPT_CASE)
+        client_relay_option(&s->asked.relay, row - OPT_PROGRESS, o);
+        break;
+    }
+}
+
 void serve_option(struct serve *s, int row, const struct opts *o)
 {
     enum serve_row { SERVE_OPTIONS(OPT_ENUM) };
@@ -99,11 +121,8 @@ void serve_option(struct serve *s, int row, const struct opts *o)
     case OPT_READY_FD:
         notify_option(&s->asked.notify, row - OPT_PRINT_PORT, o);
         break;
-    case OPT_BACKLOG:
-        s->asked.backlog = (int)opts_num(o, 0, INT32_MAX);
-        break;
-    case OPT_BANNER:
-        s->asked.banner = o->arg;
+        STREAM_OPTIONS(OPT_CASE)
+        take_stream_option(s, row - OPT_BACKLOG, o);
         break;
     case OPT_LIMIT:
         s->asked.limit = (unsigned long)opts_num(o, 1, LIMIT_MAX);
@@ -122,13 +141,9 @@ void serve_option(struct serve *s, int row, const struct opts *o)
         take_user_from_env(s, o);
         break;
     case OPT_QUIET:
-        s->msg->level = MSG_QUIET;
-        break;
     case OPT_ERRORS:
-        s->msg->level = MSG_NORMAL;
-        break;
     case OPT_VERBOSE:
-        s->msg->level = MSG_VERBOSE;
+        s->msg->level = MSG_QUIET + (row - OPT_QUIET);
         break;
     case OPT_RATE:
         take_rate(s, o);
@@ -141,8 +156,15 @@ void serve_option(struct serve *s, int row, const struct opts *o)
         s->asked.max = (unsigned long)opts_num(o, 1, UINT32_MAX);
         break;
     case OPT_INHERIT:
+    case OPT_INHERIT_FD:
         s->asked.inherit = true;
-        s->asked.inherit_name = o->arg;
+        if (row == OPT_INHERIT)
+            s->asked.inherit_name = o->arg;
+        else
+            s->asked.inherit_fd = opts_fd(o, 0);
+        break;
+    case OPT_EXIT_IDLE:
+        s->asked.exit_idle = opts_duration(o);
         break;
     case OPT_LOG_FORMAT:
         opts_log_format(o, s->msg);
@@ -165,25 +187,38 @@ void serve_listener(struct serve *s, int fd, bool blocking)
     s->listeners++;
 }
 
+/*
+ * --inherit-fd: inetd passes a socket as fds 0, 1 and 2 (inetd(8)), where our programs' own must be. 1, in
+ * *fd.
+ */
+static int take_from_inetd(const struct serve *s, int *fd)
+{
+    struct stat socket, st;
+    *fd = s->asked.inherit_fd;
+    if (*fd <= STDERR_FILENO)
+        *fd = fcntl(*fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+    if (*fd < 0 || fstat(*fd, &socket) < 0)
+        msg_die_sys(s->msg, "inherit", NULL);
+    for (int i = 0; i <= STDERR_FILENO; i++)
+        if (fstat(i, &st) == 0 && st.st_ino == socket.st_ino && st.st_dev == socket.st_dev)
+            fd_to_null(i);
+    return 1;
+}
+
 int serve_inherit(struct serve *s, int family, int other_family)
 {
     int fds[SERVE_INHERITED];
-    int n = listen_fds(s->asked.inherit_name, fds, SERVE_INHERITED);
-    if (n < 0)
-        msg_die(s->msg, errno == EINVAL || errno == E2BIG ? EXIT_USAGE : EXIT_SYSTEM, "inherit", "LISTEN_FDS",
-            errno);
-    if (n == 0)
-        msg_die(s->msg, EXIT_USAGE, "inherit: no socket was passed in LISTEN_FDS under the name",
-            s->asked.inherit_name ? s->asked.inherit_name : "(any)", 0);
+    int n = s->asked.inherit_fd < 0 ? listen_fds_or_die(s->msg, s->asked.inherit_name, fds, SERVE_INHERITED)
+                                    : take_from_inetd(s, fds);
     for (int i = 0; i < n; i++) {
-        int found = listen_family(fds[i]);
+        int found = s->kind->datagrams ? udp_family(fds[i]) : listen_family(fds[i]);
         int flags = fcntl(fds[i], F_GETFL);
         if (found < 0 || (found != family && found != other_family) || flags < 0) {
             char text[32];
             struct buf b = BUF(text);
             buf_fmt(&b, "fd %d", fds[i]);
-            msg_die(s->msg, EXIT_USAGE,
-                "inherit: expected a listening stream socket of this kind of server, not", buf_str(&b), 0);
+            msg_die(
+                s->msg, EXIT_USAGE, "inherit: expected a socket of this kind of server, not", buf_str(&b), 0);
         }
         serve_listener(s, fds[i], !(flags & O_NONBLOCK));
     }
@@ -218,8 +253,20 @@ static int prepare_program(struct serve *s, const char *path, char **argv)
     return 0;
 }
 
+static void check_stdio(const struct serve *s, const char *prog)
+{
+    const struct serve_asked *a = &s->asked;
+    if (a->stdio && (prog || a->limit || a->per_client || a->max || a->drain_set))
+        msg_usage(s->msg, "--stdio cannot be combined with PROG, -c, -C, --max or --drain");
+    if (!a->stdio && (a->relay.progress || a->relay.no_shutdown || a->relay.idle))
+        msg_usage(s->msg, "--progress, --no-shutdown and --idle need --stdio");
+}
+
 void serve_check(struct serve *s, char **argv)
 {
+    check_stdio(s, *argv);
+    if (!s->asked.limit)
+        s->asked.limit = LIMIT_DEFAULT;
     if (s->asked.user.has_uid && !s->asked.user.has_gid)
         msg_usage(s->msg, "option -u: the user has no entry in the user database, and so no group: use -u "
                           "USER:GROUP or -g GROUP");
@@ -250,6 +297,16 @@ static int provide_stderr(void)
     return flags >= 0 && flags & FD_CLOEXEC ? fd_to_null(STDERR_FILENO) : 0;
 }
 
+static int relay(struct serve *s)
+{
+    int64_t ns;
+    while (s->waiting.n)
+        serve_drop(&s->waiting.list[--s->waiting.n]);
+    while ((ns = notify_tend(&s->asked.notify, s->msg)) != CLOCK_NEVER) /* the line of -1 comes first */
+        sigs_sleep(NULL, 0, ns);
+    return client_relay(s->msg, s->relayed, &s->asked.relay);
+}
+
 int serve_run(struct serve *s, const char *where, const char *path, char **argv)
 {
     const char *object;
@@ -263,10 +320,13 @@ int serve_run(struct serve *s, const char *where, const char *path, char **argv)
         return msg_fatal(s->msg, EXIT_SYSTEM, "prctl", "PR_SET_NO_NEW_PRIVS", errno);
     if ((failed = prepare_program(s, path, argv)) || (failed = prepare_environment(s)))
         return failed;
-    s->polls = malloc((size_t)s->listeners * sizeof *s->polls);
+    s->polls = malloc(((size_t)s->listeners + 1) * sizeof *s->polls);
     if (!s->polls)
         return msg_fatal(s->msg, EXIT_SYSTEM, "malloc", NULL, errno);
+    if (s->kind->datagrams && (failed = s->kind->datagrams->begin(s->owner)))
+        return failed;
     if (notify_ready(&s->asked.notify, "READY=1", where, &object) < 0)
         return msg_fatal(s->msg, EXIT_SYSTEM, "report readiness to", object, errno);
-    return serve_loop(s);
+    int status = serve_loop(s);
+    return s->relayed ? relay(s) : status;
 }

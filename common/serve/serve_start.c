@@ -13,6 +13,7 @@
 #include "base/clock.h"
 #include "base/date.h"
 #include "base/fd.h"
+#include "net/listen.h"
 
 static bool is_shortage(int err)
 {
@@ -57,8 +58,10 @@ static int greet(void *arg)
     fd_close_from(STDERR_FILENO + 1);
     if (done >= 0)
         done = write_greeting(g);
-    if (done >= 0)
+    if (done >= 0) {
+        listen_say_last(STDIN_FILENO, NULL, 0);
         return EXIT_DONE;
+    }
     int err = errno;
     g->s->kind->client(g->c, &client);
     msg_error(g->s->msg, "greet", buf_str(&client), err);
@@ -107,23 +110,29 @@ static pid_t start_program(struct serve *s, const struct spawn *program, const c
     return pid;
 }
 
-/* The process that serves the connection: its pid, or -1 with errno and *failed. */
-static pid_t start_process(struct serve *s, struct serve_conn *c, const char **failed)
+pid_t serve_spawn(struct serve *s, const struct serve_conn *c, int in, int out, const char **failed)
 {
-    *failed = "malloc";
-    if (!s->program.path) {
-        struct greeting g = {s, c, c->fd};
-        *failed = "fork";
-        return worker_start(greet, &g, false);
-    }
     struct spawn program = s->program;
-    const int fds[] = {c->fd, c->fd};
+    const int fds[] = {in, out};
+    *failed = "malloc";
     env_reset(&s->env);
     if (s->kind->put_env(s->owner, c, &s->env, program.pid_text) < 0)
         return -1;
     program.fds = fds;
     program.nfds = 2;
     return start_program(s, &program, failed);
+}
+
+/* The process that serves the connection: its pid, or -1 with errno and *failed. 0: none does. */
+static pid_t start_process(struct serve *s, struct serve_conn *c, const char **failed)
+{
+    if (s->kind->datagrams)
+        return s->kind->datagrams->start(s->owner, c, failed);
+    if (s->program.path)
+        return serve_spawn(s, c, c->fd, c->fd, failed);
+    struct greeting g = {s, c, c->fd};
+    *failed = "fork";
+    return worker_start(greet, &g, false);
 }
 
 /* The errno of starts that wait for memory; 0: none does. */
@@ -156,8 +165,11 @@ void serve_start_is_over(struct serve *s, pid_t pid)
             continue;
         int err = spawn_reaped(start->record, &step);
         start->pid = 0;
-        if (err)
-            msg_error(s->msg, step, s->program.path, err);
+        if (!err)
+            continue;
+        msg_error(s->msg, step, s->program.path, err);
+        s->started--;
+        s->failed++;
     }
 }
 
@@ -182,8 +194,31 @@ static void say_ok(const struct serve *s, const struct serve_conn *c, pid_t pid)
     event_send(&e);
 }
 
+void serve_note_child(struct serve *s, const struct serve_conn *c, pid_t pid)
+{
+    struct serve_child *child = table_add(&s->children, &pid); /* there is room: it can't fail */
+    memcpy(child->client, c->key, sizeof child->client);
+    s->recent.pids[s->recent.at++ % SERVE_RECENT] = pid;
+}
+
+/* --stdio: the first is the only one. */
+static void keep_for_relay(struct serve *s, struct serve_conn *c)
+{
+    if (!s->relayed) {
+        s->relayed = c->fd;
+        s->asked.max = s->accepted;
+        say_ok(s, c, getpid());
+        c->fd = -1;
+    }
+    serve_drop(c);
+}
+
 void serve_start(struct serve *s, struct serve_conn *c)
 {
+    if (s->asked.stdio) {
+        keep_for_relay(s, c);
+        return;
+    }
     const char *failed = "malloc";
     pid_t pid = -1;
     if (table_reserve(&s->children) == 0)
@@ -195,15 +230,20 @@ void serve_start(struct serve *s, struct serve_conn *c)
     }
     if (pid < 0) {
         msg_error(s->msg, failed, s->program.path, errno);
+        s->failed++;
+        serve_forget_client(s, c->key);
+        serve_drop(c);
+        return;
+    }
+    s->started++;
+    if (pid == 0) {
         serve_forget_client(s, c->key);
         serve_drop(c);
         return;
     }
     if (!shortage_of_starts(s))
         shortage_is_over(s);
-    struct serve_child *child = table_add(&s->children, &pid); /* there is room: it can't fail */
-    memcpy(child->client, c->key, sizeof child->client);
-    s->recent.pids[s->recent.at++ % SERVE_RECENT] = pid;
+    serve_note_child(s, c, pid);
     say_ok(s, c, pid);
     serve_drop(c);
     serve_say_status(s, false);

@@ -24,11 +24,15 @@ void serve_say_status(const struct serve *s, bool asked)
     event_begin(&e, s->msg, "status");
     event_num(&e, "active", (long long)serve_active(s));
     event_num(&e, "limit", (long long)s->asked.limit);
-    event_num(&e, "accepted", (long long)s->accepted);
-    event_num(&e, "denied", (long long)s->denied);
-    event_num(&e, "refused", (long long)s->refused);
     event_text(&e, "status: %lu/%lu", serve_active(s), s->asked.limit);
-    if (asked)
+    if (s->kind->datagrams && asked)
+        s->kind->datagrams->status(s->owner, &e);
+    if (!s->kind->datagrams) {
+        event_num(&e, "accepted", (long long)s->accepted);
+        event_num(&e, "denied", (long long)s->denied);
+        event_num(&e, "refused", (long long)s->refused);
+    }
+    if (!s->kind->datagrams && asked)
         event_text(&e, " accepted %lu denied %lu refused %lu", s->accepted, s->denied, s->refused);
     event_send(&e);
 }

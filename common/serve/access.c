@@ -1,0 +1,152 @@
+/*
+ * access.c - see access.h.
+ */
+#include "serve/access.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+
+static void complain_of_rules(struct access *a, const struct rules_error *error, int err, bool fatal)
+{
+    char mem[PATH_MAX + 128];
+    struct buf b = BUF(mem);
+    buf_text(&b, a->path);
+    if (error->line)
+        buf_fmt(&b, " line %lu", error->line);
+    const char *why = error->why ? error->why : strerror(err);
+    if (fatal)
+        exit(msg_fatal_why(a->msg, error->why ? EXIT_USAGE : EXIT_SYSTEM, "rules", buf_str(&b), why));
+    msg_error_why(a->msg, "keep the old rules:", buf_str(&b), why);
+}
+
+/* Reads the rules at the start, where a fault is fatal, or again, where the old ones stay. */
+static void read_rules(struct access *a, bool fatal)
+{
+    struct rules_error error;
+    struct rules *fresh = rules_read(a->path, &error);
+    if (!fresh && errno == ENOENT && !error.why && a->optional) {
+        rules_free(a->rules);
+        a->rules = NULL;
+        return;
+    }
+    if (!fresh) {
+        int err = errno;
+        bool shortage = err == EMFILE || err == ENFILE || err == ENOMEM, known = shortage && a->is_short;
+        if (shortage)
+            memset(&a->seen, 0, sizeof a->seen); /* not the file's fault: try again */
+        if (!known)
+            complain_of_rules(a, &error, err, fatal);
+        a->is_short = shortage;
+        return;
+    }
+    a->is_short = false;
+    rules_free(a->rules);
+    a->rules = fresh;
+}
+
+/* Before accepting: has the file changed? On HUP it is read in any case. */
+void access_refresh(struct access *a, bool asked)
+{
+    if (!a->path)
+        return;
+    if (rules_update_seen(a->path, &a->seen) || asked)
+        read_rules(a, false);
+}
+
+static const struct rule *find_rule(const struct access *a, const struct addr *client)
+{
+    return a->rules ? rules_find(a->rules, client) : NULL;
+}
+
+int access_explain(struct access *a)
+{
+    char mem[65536];
+    struct buf out = BUF(mem);
+    struct addr ip;
+    if (!a->path)
+        msg_usage(a->msg, "--explain needs -x FILE");
+    if (!addr_parse_ip(&ip, a->explain, 0))
+        msg_usage(a->msg, "option --explain '%s': expected an IP address", a->explain);
+    addr_unmap(&ip);
+    read_rules(a, true);
+    const struct rule *rule = find_rule(a, &ip);
+    if (!rule) {
+        buf_fmt(&out, "%s: allow, no rule applies\n", a->explain);
+    } else {
+        buf_fmt(&out, "%s: %s, by line %lu: ", a->explain, rule->deny ? "deny" : "allow", rule->line);
+        buf_escaped(&out, rule->text, strlen(rule->text));
+        buf_char(&out, '\n');
+        for (const char *var = rule->vars; *var; var += strlen(var) + 1) {
+            buf_text(&out, "  ");
+            buf_escaped(&out, var, strlen(var));
+            buf_char(&out, '\n');
+        }
+    }
+    int status = opts_print(a->msg, &out);
+    return status ? status : rule && rule->deny ? EXIT_NO : EXIT_DONE;
+}
+
+bool access_admit(const struct access *a, struct serve_conn *c)
+{
+    const struct rule *rule = find_rule(a, &c->remote);
+    addr_key(&c->remote, c->key);
+    if (a->per_net && addr_family(&c->remote) == AF_INET)
+        c->key[15] = 0;
+    else if (a->per_net)
+        memset(c->key + 8, 0, 8);
+    if (!rule || !rule->deny)
+        return true;
+    if (a->msg->level < MSG_VERBOSE)
+        return false;
+    struct event e;
+    char where[ADDR_TEXT_SIZE];
+    addr_text(&c->remote, where);
+    event_begin(&e, a->msg, "deny");
+    event_str(&e, "remote", where);
+    event_num(&e, "line", (long long)rule->line);
+    event_text(&e, "deny %s by line %lu", where, rule->line);
+    event_send(&e);
+    return false;
+}
+
+int access_env(const struct access *a, const struct addr *remote, struct env *e)
+{
+    const struct rule *rule = find_rule(a, remote);
+    for (char *var = rule ? rule->vars : NULL; var && *var; var += strlen(var) + 1)
+        if (env_put(e, var) < 0)
+            return -1;
+    return 0;
+}
+
+void access_check(struct access *a, const struct serve *s)
+{
+    if (a->optional && !a->path)
+        msg_usage(a->msg, "-X needs -x FILE");
+    if (a->per_net && !s->asked.per_client)
+        msg_usage(a->msg, "--per-net needs -C N");
+    if (!a->path)
+        return;
+    rules_update_seen(a->path, &a->seen);
+    read_rules(a, true);
+}
+
+void access_option(struct access *a, int row, const struct opts *o)
+{
+    enum access_row { ACCESS_OPTIONS(OPT_ENUM) };
+    switch ((enum access_row)row) {
+    case OPT_RULES:
+        a->path = o->arg;
+        break;
+    case OPT_NO_RULES_OK:
+        a->optional = true;
+        break;
+    case OPT_EXPLAIN:
+        a->explain = o->arg;
+        break;
+    case OPT_PER_NET:
+        a->per_net = true;
+        break;
+    }
+}
