@@ -111,7 +111,7 @@ static void say_about(struct cmdserver *c, const char *name, const char *what)
 /* Starts the words, with both outputs to the client, or to the pipe. Whether it could be done. */
 static bool start(struct cmdserver *c, const char *name, int to)
 {
-    int null = open("/dev/null", O_RDONLY | O_CLOEXEC), out = fcntl(to, F_DUPFD_CLOEXEC, STDIO);
+    int null = open("/dev/null", O_RDONLY | O_CLOEXEC), out = fd_dup(to, STDIO);
     bool done = null >= 0 && out >= 0 && fd_raise(&null, STDIO) == 0;
     if (done) {
         const int fds[] = {null, c->crlf ? out : -1, out};

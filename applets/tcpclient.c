@@ -140,8 +140,7 @@ static void take_option(struct tcpclient *t, int row, const struct opts *o)
         ucspi_option(&t->ucspi_options, row - OPT_IPV4, o);
         break;
     case OPT_LOCAL_IP:
-        if (!addr_parse_ip(&t->dial.local, o->arg, 0))
-            opts_wrong(o, "expected an IP address");
+        addr_ip_option(o, &t->dial.local);
         break;
     case OPT_LOCAL_PORT:
         if (!addr_parse_port(o->arg, &t->dial.local_port))

@@ -389,12 +389,6 @@ static int run(struct udpclient *u, const char *host, uint16_t port)
 
 /* ---- the command line ---- */
 
-static void take_ip(struct addr *a, const struct opts *o)
-{
-    if (!addr_parse_ip(a, o->arg, 0))
-        opts_wrong(o, "expected an IP address");
-}
-
 static void take_option(struct udpclient *u, int row, const struct opts *o)
 {
     switch ((enum udpclient_option)row) {
@@ -429,13 +423,13 @@ static void take_option(struct udpclient *u, int row, const struct opts *o)
         u->ttl = (int)opts_num(o, 0, 255);
         break;
     case OPT_JOIN:
-        take_ip(&u->group, o);
+        addr_ip_option(o, &u->group);
         u->any = true;
         if (!multicast_is_group(&u->group))
             opts_wrong(o, "expected the address of a multicast group");
         break;
     case OPT_LOCAL_IP:
-        take_ip(&u->local, o);
+        addr_ip_option(o, &u->local);
         break;
     case OPT_IPV4:
         u->family = AF_INET;

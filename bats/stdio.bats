@@ -48,6 +48,7 @@ question" ]
   local client
   for client in 'nc -N 127.0.0.1' 'socat - TCP:127.0.0.1:' 'tcpclient 127.0.0.1'; do
     command -v "${client%% *}" >/dev/null || continue
+    : >out # here, lest the line of an earlier round is taken for that of this one
     tcpserver -1 --stdio 127.0.0.1 0 <data >out 2>err 3>&- &
     srv=$!
     started+=("$srv")
@@ -152,6 +153,22 @@ question" ]
   [ "$status" -eq 143 ]
 }
 
+@test "SIGTERM while the line of -1, or that of --ready-fd, waits for its reader" {
+  local how port
+  port=$(free_port)
+  for how in '1 tcpserver -1' '5 tcpserver --ready-fd 5'; do
+    # shellcheck disable=SC2086 # words
+    background srv stalled pipe $how --stdio 127.0.0.1 "$port"
+    rm -f connected
+    timeout --foreground 60 tcpclient --retry -T 50 127.0.0.1 "$port" sh -c 'echo >connected; exec cat <&6' 2>client.err 3>&- &
+    started+=("$!")
+    until_true test -e connected
+    until_true refuses "$port" # it is accepted
+    finish "$srv"
+    [ "$status" -eq 143 ]
+  done
+}
+
 @test "usage errors: what needs programs, and the relay's options without --stdio" {
   wrong_call tcpserver --stdio 127.0.0.1 0 true
   [ "${stderr_lines[0]}" = "tcpserver: --stdio cannot be combined with PROG, -c, -C, --max or --drain" ]
@@ -161,6 +178,8 @@ question" ]
     # shellcheck disable=SC2086 # words
     wrong_call unixserver --stdio $option sock
   done
+  wrong_call tcpserver --stdio --ready-fd 1 127.0.0.1 0
+  wrong_call tcpserver --stdio --inherit-fd 0
   for option in --progress --no-shutdown '--idle 1'; do
     # shellcheck disable=SC2086 # words
     wrong_call tcpserver $option 127.0.0.1 0

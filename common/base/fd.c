@@ -79,11 +79,19 @@ void fd_close_from(int first)
         for_each_from(first, close_one);
 }
 
+int fd_dup(int fd, int min)
+{
+    int copy = fcntl(fd, F_DUPFD_CLOEXEC, min);
+    if (copy < 0 && errno == EINVAL)
+        errno = EMFILE;
+    return copy;
+}
+
 int fd_raise(int *fd, int min)
 {
     if (*fd >= min)
         return 0;
-    int above = fcntl(*fd, F_DUPFD_CLOEXEC, min);
+    int above = fd_dup(*fd, min);
     if (above < 0)
         return -1;
     close(*fd);

@@ -21,6 +21,10 @@ void fd_cloexec_from(int first);
 /* Closes every fd from `first` up. */
 void fd_close_from(int first);
 
+/* A copy of fd that is at least min, close-on-exec and the caller's to close. -1 with errno: EMFILE also
+ * where fcntl(2) has EINVAL, as min is not below the limit. */
+int fd_dup(int fd, int min);
+
 /* Moves *fd to `min` or above, close-on-exec. 0, or -1 with errno and *fd as it was. */
 int fd_raise(int *fd, int min);
 

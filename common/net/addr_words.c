@@ -4,6 +4,7 @@
 #include "net/addr_words.h"
 
 #include <ctype.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -69,6 +70,15 @@ void addr_host_operand(const struct msg *m, char *host)
     take_brackets_off(host);
     if (port)
         msg_usage(m, "'%s': write the port as an option: -p %s %.*s", host, port, n, name);
+}
+
+void addr_ip_option(const struct opts *o, struct addr *a)
+{
+    char ip[ADDR_TEXT_SIZE];
+    snprintf(ip, sizeof ip, "%s", o->arg);
+    take_brackets_off(ip);
+    if (!addr_parse_ip(a, ip, 0))
+        opts_wrong(o, "expected an IP address");
 }
 
 uint16_t addr_port_option(const struct opts *o)

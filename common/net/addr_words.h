@@ -18,6 +18,10 @@ uint16_t addr_port_operand(const struct msg *m, char *const *words, uint16_t min
  * option. */
 void addr_host_operand(const struct msg *m, char *host);
 
+/* The argument of an option: an IP address, an IPv6 address also in brackets. Does not return on a usage
+ * error. */
+void addr_ip_option(const struct opts *o, struct addr *a);
+
 /* The operand PATH as such an address. Does not return on a usage error. */
 void addr_unix_operand(struct addr *a, const struct msg *m, const char *path);
 

@@ -103,7 +103,7 @@ int client_become(const struct msg *m, int fd, char **argv, char *const *envp)
     if (fd_set_nonblock(fd, false) < 0)
         msg_die_sys(m, "fcntl", "connection");
     /* above both targets first, or one of them may be fd itself */
-    int above = fcntl(fd, F_DUPFD_CLOEXEC, TO_NETWORK + 1);
+    int above = fd_dup(fd, TO_NETWORK + 1);
     if (above < 0 || dup2(above, FROM_NETWORK) < 0 || dup2(above, TO_NETWORK) < 0)
         msg_die_sys(m, "dup", "connection");
     if (fd < FROM_NETWORK)

@@ -216,7 +216,7 @@ int serve_inherit(struct serve *s, int family, int other_family)
         if (found < 0 || (found != family && found != other_family) || flags < 0) {
             char text[32];
             struct buf b = BUF(text);
-            buf_fmt(&b, "fd %d", fds[i]);
+            buf_fmt(&b, "fd %d", s->asked.inherit_fd < 0 ? fds[i] : s->asked.inherit_fd);
             msg_die(
                 s->msg, EXIT_USAGE, "inherit: expected a socket of this kind of server, not", buf_str(&b), 0);
         }
@@ -258,6 +258,8 @@ static void check_stdio(const struct serve *s, const char *prog)
     const struct serve_asked *a = &s->asked;
     if (a->stdio && (prog || a->limit || a->per_client || a->max || a->drain_set))
         msg_usage(s->msg, "--stdio cannot be combined with PROG, -c, -C, --max or --drain");
+    if (a->stdio && (a->notify.fd == STDOUT_FILENO || (a->inherit_fd >= 0 && a->inherit_fd <= STDOUT_FILENO)))
+        msg_usage(s->msg, "--stdio cannot be combined with --ready-fd or --inherit-fd of stdin or stdout");
     if (!a->stdio && (a->relay.progress || a->relay.no_shutdown || a->relay.idle))
         msg_usage(s->msg, "--progress, --no-shutdown and --idle need --stdio");
 }
@@ -300,10 +302,16 @@ static int provide_stderr(void)
 static int relay(struct serve *s)
 {
     int64_t ns;
+    int sig = 0;
     while (s->waiting.n)
         serve_drop(&s->waiting.list[--s->waiting.n]);
-    while ((ns = notify_tend(&s->asked.notify, s->msg)) != CLOCK_NEVER) /* the line of -1 comes first */
+    while (
+        !sig && (ns = notify_tend(&s->asked.notify, s->msg)) != CLOCK_NEVER) { /* the line of -1 is first */
         sigs_sleep(NULL, 0, ns);
+        sig = sigs_take_ending(NULL);
+    }
+    if (sig)
+        return -sig;
     return client_relay(s->msg, s->relayed, &s->asked.relay);
 }
 
