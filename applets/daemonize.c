@@ -6,10 +6,8 @@
  */
 #include "cli/applet.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,10 +18,8 @@
 #include "base/fd.h"
 #include "daemon/monitor.h"
 #include "daemon/monitor_control.h"
+#include "daemon/monitor_launch.h"
 #include "base/num.h"
-#include "process/reap.h"
-#include "process/sigs.h"
-#include "process/worker.h"
 
 #define DAEMONIZE_OPTIONS(X)                                                                                \
     JOB_ONE_OPTIONS(X)                                                                                      \
@@ -43,32 +39,43 @@
     X(TIMEOUT, 't', "timeout", "TIME", "wait at most TIME for readiness or a stop, then kill PROG (30)")    \
     X(SETTLE, 0, "settle", "TIME", "fail if PROG exits within TIME (0)")                                    \
     X(SUPERVISE, 0, "supervise", NULL, "restart PROG whenever it exits")                                    \
+    X(RESTART_ON, 0, "restart-on", "always|failure|signal", "supervise, but restart only after such an end") \
+    X(MAX_RESTARTS, 0, "max-restarts", "N/TIME", "give up after N restarts within TIME")                    \
     X(BACKOFF, 0, "backoff", "MIN:MAX", "pause before a restart, doubling from MIN to MAX (1:60)")          \
     X(GRACE, 'k', "kill-after", "TIME",                                                                     \
         "kill PROG if it has not exited TIME after a restart was requested (10); if given, also at a stop") \
+    X(STOP_SIGNAL, 0, "stop-signal", "SIG[:TIME],...",                                                      \
+        "stop PROG with these signals, each for its TIME, then SIGKILL (TERM)")                             \
+    X(ON_EXIT, 0, "on-exit", "CMD", "run CMD, for sh, when PROG has exited")                                \
     X(HUP, 0, "hup", "restart|forward|reopen",                                                              \
         "restart PROG, pass the signal on, or reopen the log on SIGHUP")                                    \
     X(FOREGROUND, 0, "foreground", NULL, "keep the monitor in the foreground")                              \
     X(LOG, 0, "log", "FILE", "write PROG's output and the monitor's messages to FILE")                      \
     X(LOG_SIZE, 0, "log-size", "SIZE", "rotate FILE before it grows larger than SIZE")                      \
     X(LOG_KEEP, 0, "log-keep", "COUNT", "keep COUNT rotated files (5)")                                     \
+    X(LOG_TIME, 0, "log-time", NULL, "begin each line with the time, in UTC")                               \
+    X(LOG_RUN, 0, "log-run", "CMD", "run CMD, for sh, after each rotation")                                 \
+    X(ERR_LOG, 0, "err-log", "FILE", "write PROG's standard error to FILE, as --log does")                  \
+    X(SYSLOG, 0, "syslog", "[FACILITY]", "write PROG's output to the system's log (daemon)")                \
     X(STATUS, 0, "status", NULL, "print whether the daemon runs, its restarts and its last exit")           \
     X(STOP, 0, "stop", NULL, "stop the daemon and wait until it has exited")                                \
     X(RESTART, 0, "restart", NULL, "restart PROG")                                                          \
-    X(RELOAD, 0, "reload", NULL, "send SIGHUP to PROG")
+    X(RELOAD, 0, "reload", NULL, "send SIGHUP to PROG")                                                     \
+    X(ROTATE, 0, "rotate", NULL, "rotate the log")
 
 enum daemonize_option { DAEMONIZE_OPTIONS(OPT_ENUM) };
 static const struct opt options[] = {DAEMONIZE_OPTIONS(OPT_ROW)};
 
 enum { TIMEOUT_SECONDS = 30, GRACE_SECONDS = 10, BACKOFF_MAX_SECONDS = 60 };
-enum { KEEP_DEFAULT = 5, KEEP_MAX = 1000 };
+enum { KEEP_DEFAULT = 5, KEEP_MAX = 1000, RESTARTS_MAX = 10000 };
 
 struct daemonize {
     struct msg *msg;
     struct monitor monitor;
-    int command; /* OPT_STATUS to OPT_RELOAD; -1: start PROG */
+    int command; /* OPT_STATUS to OPT_ROTATE; -1: start PROG */
     bool has_directory;
     size_t assignments;
+    int64_t grace; /* of -k */
 };
 
 static int control(const struct daemonize *d, char *const *operands)
@@ -86,87 +93,6 @@ static int control(const struct daemonize *d, char *const *operands)
     if (*operands)
         msg_usage(d->msg, "--%s takes no PROG: unexpected operand '%s'", name, *operands);
     return monitor_control(&c);
-}
-
-/* ---- starting ---- */
-
-/* Of the caller's fds only stdio is kept, until PROG is up. 0, or -1 with errno. */
-static int drop_fds(struct monitor *m)
-{
-    enum { REPORT = STDERR_FILENO + 1, STATUS, FIRST };
-    int *status_fd = &m->job.status_fd;
-    if (fd_raise(&m->report, FIRST) < 0 || (*status_fd >= 0 && fd_raise(status_fd, FIRST) < 0) ||
-        dup3(m->report, REPORT, O_CLOEXEC) < 0 ||
-        (*status_fd >= 0 && dup3(*status_fd, STATUS, O_CLOEXEC) < 0))
-        return -1;
-    m->report = REPORT;
-    *status_fd = *status_fd >= 0 ? STATUS : -1;
-    fd_close_from(*status_fd >= 0 ? FIRST : STATUS);
-    return 0;
-}
-
-static int be_monitor(void *arg)
-{
-    struct daemonize *d = arg;
-    if (drop_fds(&d->monitor) < 0)
-        return msg_fatal(d->msg, EXIT_SYSTEM, "dup", NULL, errno);
-    return monitor_run(&d->monitor);
-}
-
-/*
- * Sleeps until the monitor reports. A signal that would end us makes it undo what it has begun, unless it has
- * reported already. The last such signal, 0: none came.
- */
-static int sleep_for_report(pid_t monitor, int report)
-{
-    int came = 0;
-    for (;;) {
-        struct pollfd p = {.fd = report, .events = POLLIN};
-        if (sigs_sleep(&p, 1, CLOCK_NEVER) > 0)
-            return came;
-        int sig = sigs_take_ending(NULL);
-        if (!sig || poll(&p, 1, 0) > 0)
-            continue;
-        came = sig;
-        kill(monitor, SIGTERM);
-    }
-}
-
-/* What the monitor reports; after a signal we die of it. */
-static int wait_for_report(const struct daemonize *d, pid_t monitor, int report)
-{
-    int failed = -1, came = sleep_for_report(monitor, report);
-    ssize_t n = fd_read(report, &failed, sizeof failed);
-    if (n == sizeof failed && failed == 0 && !came)
-        return EXIT_DONE;
-    if (n != sizeof failed)
-        kill(monitor, SIGTERM); /* if it is alive, nobody knows of it */
-    int end = reap_wait(monitor);
-    if (came)
-        sigs_die(came);
-    if (n != sizeof failed && end >= 0 && reap_exit_status(end) > 0 && reap_exit_status(end) < EXIT_SIGNAL)
-        return reap_exit_status(end); /* it has printed why */
-    if (n != sizeof failed)
-        return msg_fatal_why(
-            d->msg, EXIT_SYSTEM, "start", *d->monitor.job.progs->argv, "its monitor was killed");
-    return failed;
-}
-
-static int start(struct daemonize *d)
-{
-    int fds[2];
-    if (d->monitor.foreground)
-        return monitor_run(&d->monitor);
-    if (pipe2(fds, O_CLOEXEC) < 0)
-        msg_die_sys(d->msg, "pipe", NULL);
-    d->monitor.report = fds[1];
-    sigs_catch(SIGPIPE); /* as job_begin does: not one that is passed on */
-    sigs_catch_ending(); /* before there is anybody to be told */
-    pid_t monitor = worker_detach(be_monitor, d);
-    if (monitor < 0)
-        msg_die_sys(d->msg, "fork", NULL);
-    close(fds[1]);
-    return wait_for_report(d, monitor, fds[0]);
 }
 
 /* ---- the command line ---- */
@@ -199,6 +125,29 @@ static void take_backoff(struct monitor *m, const struct opts *o)
     if (!o->arg[n] || !num_duration(buf_str(&b), &m->backoff_min) ||
         !num_duration(o->arg + n + 1, &m->backoff_max) || m->backoff_min > m->backoff_max)
         opts_wrong(o, "expected two times such as 1:60 or 100ms:5");
+}
+
+/* How often PROG may be restarted. */
+static void take_max_restarts(struct monitor *m, const struct opts *o)
+{
+    uint64_t n;
+    size_t len = strcspn(o->arg, "/");
+    if (!o->arg[len] || !num_u64n(o->arg, len, 1, RESTARTS_MAX, &n) ||
+        !num_duration(o->arg + len + 1, &m->max_restarts_time))
+        opts_wrong(o, "expected a number and a time such as 5/60");
+    m->max_restarts = (size_t)n;
+    free(m->restarted);
+    m->restarted = calloc(m->max_restarts, sizeof *m->restarted);
+    if (!m->restarted)
+        msg_die_sys(o->msg, "malloc", NULL);
+}
+
+static void take_stop_signal(struct monitor *m, const struct opts *o)
+{
+    if (!schedule_parse(o->arg, &m->ending.by))
+        opts_wrong(o, "expected signals such as INT:10,TERM:5,KILL");
+    m->has_schedule = true;
+    m->has_grace = m->has_grace || strpbrk(o->arg, ":,") || !m->ending.by.n;
 }
 
 static void add_assignment(struct daemonize *d, const struct opts *o)
@@ -245,8 +194,42 @@ static void take_process_option(struct daemonize *d, int row, const struct opts 
     case OPT_READY:
         m->ready = (unsigned)opts_choice(o);
         break;
+    }
+}
+
+/* When it is started and stopped. */
+static void take_life_option(struct daemonize *d, int row, const struct opts *o)
+{
+    struct monitor *m = &d->monitor;
+    switch (row) {
+    case OPT_TIMEOUT:
+        m->timeout = opts_duration(o);
+        break;
+    case OPT_SETTLE:
+        m->settle = opts_duration(o);
+        break;
+    case OPT_RESTART_ON:
+        m->restart_on = (unsigned)opts_choice(o);
+        m->supervise = true;
+        break;
+    case OPT_SUPERVISE:
+        m->supervise = true;
+        break;
+    case OPT_MAX_RESTARTS:
+        take_max_restarts(m, o);
+        break;
     case OPT_BACKOFF:
         take_backoff(m, o);
+        break;
+    case OPT_STOP_SIGNAL:
+        take_stop_signal(m, o);
+        break;
+    case OPT_GRACE:
+        m->has_grace = true;
+        d->grace = opts_duration(o);
+        break;
+    case OPT_ON_EXIT:
+        m->on_exit.command = o->arg;
         break;
     case OPT_HUP:
         m->hup = HUP_RESTART + (unsigned)opts_choice(o);
@@ -258,6 +241,7 @@ static void take_process_option(struct daemonize *d, int row, const struct opts 
 static void take_output_option(struct daemonize *d, int row, const struct opts *o)
 {
     struct monitor *m = &d->monitor;
+    struct logfile *out = &m->logs[OUT_LOG].file, *err = &m->logs[ERR_LOG].file;
     switch (row) {
     case OPT_OUTPUT:
         m->out_path = absolute(d, o->arg);
@@ -269,13 +253,27 @@ static void take_output_option(struct daemonize *d, int row, const struct opts *
         m->append = true;
         break;
     case OPT_LOG:
-        m->log_path = absolute(d, o->arg);
+        out->path = absolute(d, o->arg);
+        break;
+    case OPT_ERR_LOG:
+        err->path = absolute(d, o->arg);
+        break;
+    case OPT_SYSLOG:
+        out->syslog.facility = devlog_facility(o->arg ? o->arg : "daemon");
+        if (!out->syslog.facility)
+            opts_wrong(o, "expected a facility such as daemon or local0");
         break;
     case OPT_LOG_SIZE:
-        m->log_size = opts_size(o, 1, INT64_MAX);
+        out->limit = err->limit = opts_size(o, 1, INT64_MAX);
         break;
     case OPT_LOG_KEEP:
-        m->log_keep = (unsigned)opts_num(o, 0, KEEP_MAX);
+        out->keep = err->keep = (unsigned)opts_num(o, 0, KEEP_MAX);
+        break;
+    case OPT_LOG_TIME:
+        out->with_time = err->with_time = true;
+        break;
+    case OPT_LOG_RUN:
+        m->log_run.command = o->arg;
         break;
     }
 }
@@ -295,8 +293,6 @@ static void take_option(struct daemonize *d, int row, const struct opts *o)
     case OPT_ENV:
     case OPT_CLEAR_ENV:
     case OPT_READY:
-    case OPT_BACKOFF:
-    case OPT_HUP:
         take_process_option(d, row, o);
         break;
     case OPT_PROG_PID:
@@ -309,17 +305,16 @@ static void take_option(struct daemonize *d, int row, const struct opts *o)
         m->lock_path = absolute(d, o->arg);
         break;
     case OPT_TIMEOUT:
-        m->timeout = opts_duration(o);
-        break;
     case OPT_SETTLE:
-        m->settle = opts_duration(o);
-        break;
     case OPT_SUPERVISE:
-        m->supervise = true;
-        break;
+    case OPT_RESTART_ON:
+    case OPT_MAX_RESTARTS:
+    case OPT_BACKOFF:
+    case OPT_STOP_SIGNAL:
     case OPT_GRACE:
-        m->has_grace = true;
-        m->grace = opts_duration(o);
+    case OPT_ON_EXIT:
+    case OPT_HUP:
+        take_life_option(d, row, o);
         break;
     case OPT_FOREGROUND:
         m->foreground = true;
@@ -330,31 +325,62 @@ static void take_option(struct daemonize *d, int row, const struct opts *o)
     case OPT_LOG:
     case OPT_LOG_SIZE:
     case OPT_LOG_KEEP:
+    case OPT_LOG_TIME:
+    case OPT_LOG_RUN:
+    case OPT_ERR_LOG:
+    case OPT_SYSLOG:
         take_output_option(d, row, o);
         break;
     case OPT_STATUS:
     case OPT_STOP:
     case OPT_RESTART:
     case OPT_RELOAD:
+    case OPT_ROTATE:
         d->command = row;
         break;
     }
 }
 
+/* What is said of logs that are not there, or can't be that. */
+static void check_logs(struct daemonize *d)
+{
+    struct monitor *m = &d->monitor;
+    struct logfile *out = &m->logs[OUT_LOG].file, *err = &m->logs[ERR_LOG].file;
+    struct stat st;
+    if (out->path && out->syslog.facility)
+        msg_usage(d->msg, "--log cannot be combined with --syslog");
+    bool has_file = out->path || err->path;
+    for (size_t i = 0; i < LOGS && out->limit; i++) {
+        const char *path = m->logs[i].file.path;
+        if (path && stat(path, &st) == 0 && !S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode))
+            msg_usage(d->msg, "--log-size needs a regular file, which '%s' is not", path);
+    }
+    if (out->syslog.facility) {
+        const char *slash = strrchr(*m->job.progs->argv, '/');
+        out->path = "/dev/log"; /* for messages */
+        out->syslog.tag = slash ? slash + 1 : *m->job.progs->argv;
+    }
+    if ((out->path && (m->out_path || m->err_path)) || (err->path && m->err_path))
+        msg_usage(d->msg, "a log cannot be combined with -o or -e");
+    if (!has_file && (out->limit || m->log_run.command || m->hup == HUP_REOPEN))
+        msg_usage(d->msg, "%s needs --log",
+            out->limit           ? "--log-size"
+            : m->log_run.command ? "--log-run"
+                                 : "--hup reopen");
+}
+
 static void check(struct daemonize *d)
 {
     struct monitor *m = &d->monitor;
-    struct stat log;
-    if (m->log_path && (m->out_path || m->err_path))
-        msg_usage(d->msg, "--log cannot be combined with -o or -e");
-    if (!m->log_path && m->log_size)
-        msg_usage(d->msg, "--log-size needs --log");
-    if (m->log_size && stat(m->log_path, &log) == 0 && !S_ISREG(log.st_mode) && !S_ISDIR(log.st_mode))
-        msg_usage(d->msg, "--log-size needs a regular file, which '%s' is not", m->log_path);
-    if (m->hup == HUP_REOPEN && !m->log_path)
-        msg_usage(d->msg, "--hup reopen needs --log");
-    m->leave = !m->prog_pid.path && !m->own_pid.path && !m->lock_path && !m->supervise && !m->log_path &&
-               !m->foreground;
+    check_logs(d);
+    if (m->max_restarts && !m->supervise)
+        msg_usage(d->msg, "--max-restarts needs --supervise or --restart-on");
+    schedule_fill(&m->ending.by, d->grace);
+    m->leave = !m->prog_pid.path && !m->own_pid.path && !m->lock_path && !m->supervise &&
+               !m->logs[OUT_LOG].file.path && !m->logs[ERR_LOG].file.path && !m->foreground;
+    if (m->leave && (m->has_schedule || m->on_exit.command))
+        msg_usage(d->msg, "%s needs the monitor: give -p, -P, -l, --log, --supervise or --foreground",
+            m->has_schedule ? "--stop-signal" : "--on-exit");
     if (!d->has_directory && !m->foreground)
         m->directory = "/";
 }
@@ -363,7 +389,7 @@ static const struct cli cli = {
     .name = "daemonize",
     .summary = "start a program as a daemon, or control one",
     .usage = "[OPTION]... PROG [ARG]...\n"
-             "--status|--stop|--restart|--reload -p FILE|-P FILE [-t TIME]",
+             "--status|--stop|--restart|--reload|--rotate -p FILE|-P FILE [-t TIME]",
     .notes = "With -p, -P, -l, --supervise, --log or --foreground a monitor process stays, and PROG does not "
              "outlive it.",
     .options = options,
@@ -372,27 +398,29 @@ static const struct cli cli = {
 
 static int daemonize_main(struct msg *m, int argc, char **argv)
 {
-    struct daemonize d = {.msg = m, .command = -1};
+    struct daemonize d = {.msg = m, .command = -1, .grace = GRACE_SECONDS * CLOCK_SECOND};
     struct opts o;
     int row;
     monitor_init(&d.monitor, m);
     d.monitor.timeout = TIMEOUT_SECONDS * CLOCK_SECOND;
-    d.monitor.grace = GRACE_SECONDS * CLOCK_SECOND;
+    d.monitor.ending.by = schedule_of(SIGTERM, -1);
     d.monitor.backoff_min = CLOCK_SECOND;
     d.monitor.backoff_max = BACKOFF_MAX_SECONDS * CLOCK_SECOND;
-    d.monitor.log_keep = KEEP_DEFAULT;
+    for (size_t i = 0; i < LOGS; i++)
+        d.monitor.logs[i].file.keep = KEEP_DEFAULT;
     opts_start(&o, m, &cli, argc, argv);
     while ((row = opts_next(&o)) >= 0)
         take_option(&d, row, &o);
     argv += o.first;
     if (d.command >= 0) {
         free(d.monitor.assignments); /* of -E, which is for a start */
+        free(d.monitor.restarted);
         return control(&d, argv);
     }
     if (!*argv)
         msg_usage(m, "missing PROG");
-    check(&d);
     job_single(&d.monitor.job, argv);
+    check(&d);
     int failed = job_find(&d.monitor.job);
     if (failed)
         return failed;
@@ -402,7 +430,7 @@ static int daemonize_main(struct msg *m, int argc, char **argv)
     if (j->status_fd >= 0 && j->status_fd <= STDERR_FILENO &&
         (j->status_fd = fcntl(j->status_fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1)) < 0)
         msg_die_sys(m, "dup", "status-fd");
-    return start(&d);
+    return monitor_launch(&d.monitor);
 }
 
 const struct applet applet_daemonize = {.cli = &cli, .theme = THEME_DAEMONS, .main = daemonize_main};

@@ -333,7 +333,7 @@ static void pass_on_while_ending(void *owner)
     w->tap.pump.can_read = w->tap.pump.can_write = true;
     tap_step(&w->tap);
     if (w->tap.pump.len == PUMP_BUFFER || w->tap.pump.from < 0) /* to be passed on when all have ended */
-        w->job.hooks.watched.fd = -1;
+        w->job.hooks.watched->fd = -1;
 }
 
 /* First SERVER alone, which may have children to look after; then all processes that are left. */
@@ -353,7 +353,7 @@ static int end_all(struct withserver *w)
         else
             w->stop = stop;
     }
-    w->job.hooks.watched = (struct pollfd){.fd = w->tap.pump.from, .events = POLLIN};
+    w->job.hooks.watched[0] = (struct pollfd){.fd = w->tap.pump.from, .events = POLLIN};
     w->job.hooks.on_watched = pass_on_while_ending;
     int left = job_end(&w->job, SIGTERM, clock_left(until));
     until = clock_in(CLOCK_SECOND);

@@ -13,7 +13,13 @@
 #include "base/fd.h"
 #include "base/speak.h"
 
-enum { READER_SECONDS = 2 };
+enum { READER_SECONDS = 2, LOGGER_MS = 10 };
+
+void logpump_init(struct logpump *p, const struct msg *msg)
+{
+    *p = (struct logpump){.msg = msg, .pipe = -1};
+    logfile_init(&p->file);
+}
 
 static int make_pipe(struct logpump *p, int lowest, int *writer)
 {
@@ -25,16 +31,20 @@ static int make_pipe(struct logpump *p, int lowest, int *writer)
     return fd_set_nonblock(p->pipe, true) < 0 ? -1 : fd_raise(writer, lowest);
 }
 
-int logpump_open(struct logpump *p, const char *path, uint64_t limit, unsigned keep, int lowest, int *writer)
+int logpump_open(struct logpump *p, int lowest, int *writer)
 {
-    if (logfile_open(&p->file, path, limit, keep) < 0 || make_pipe(p, lowest, writer) < 0)
-        return -1;
-    return 0;
+    return logfile_open(&p->file) < 0 ? -1 : make_pipe(p, lowest, writer);
+}
+
+/* Whether nothing is read until the log takes something: not for the system's log, which stalls nobody. */
+static bool is_stalled(const struct logpump *p)
+{
+    return p->file.error && !p->file.syslog.facility;
 }
 
 struct pollfd logpump_poll(const struct logpump *p)
 {
-    if (!p->file.error)
+    if (!is_stalled(p))
         return (struct pollfd){.fd = p->pipe, .events = POLLIN};
     return (struct pollfd){.fd = p->file.error == EAGAIN ? p->file.fd : -1, .events = POLLOUT};
 }
@@ -44,8 +54,15 @@ int64_t logpump_wait(const struct logpump *p)
     return p->file.error ? clock_left(p->file.retry_at) : CLOCK_NEVER;
 }
 
-static void report_rotation(struct logpump *p)
+static void report_trouble(struct logpump *p)
 {
+    if (p->file.dropped && !p->file.error) {
+        char mem[80];
+        struct buf lost = BUF(mem);
+        buf_fmt(&lost, "%s: %zu bytes of output were lost\n", p->msg->applet, p->file.dropped);
+        p->file.dropped = 0;
+        logfile_say(&p->file, mem, lost.len);
+    }
     if (p->file.rotate_error)
         msg_error(p->msg, "rotate", p->file.path, p->file.rotate_error);
     p->file.rotate_error = 0;
@@ -53,21 +70,23 @@ static void report_rotation(struct logpump *p)
 
 void logpump_tend(struct logpump *p, bool ready)
 {
-    if (p->file.error && (ready || !logpump_wait(p)))
+    if (p->file.error && ((ready && is_stalled(p)) || !logpump_wait(p)))
         logfile_flush(&p->file, false);
-    else if (!p->file.error && ready)
+    else if (!is_stalled(p) && ready)
         logfile_take(&p->file, p->pipe);
-    report_rotation(p);
+    report_trouble(p);
 }
 
 void logpump_empty(struct logpump *p)
 {
     enum { PIPE_MAX = 1 << 20 };
+    if (p->pipe < 0)
+        return;
     if (p->file.error)
         logfile_flush(&p->file, false);
-    for (size_t n = 0; n < PIPE_MAX && !p->file.error && logfile_take(&p->file, p->pipe) > 0;)
-        n += LOGFILE_BUFFER / 2;
-    report_rotation(p);
+    for (size_t n = 0; n < PIPE_MAX && !is_stalled(p) && logfile_take(&p->file, p->pipe) > 0;)
+        n += 8192;
+    report_trouble(p);
 }
 
 void logpump_say(struct logpump *p, const char *line, size_t n)
@@ -79,18 +98,30 @@ void logpump_say(struct logpump *p, const char *line, size_t n)
 
 void logpump_reopen(struct logpump *p)
 {
+    if (p->pipe < 0)
+        return;
     logpump_empty(p); /* what was written before belongs to the old one */
     logfile_flush(&p->file, false);
     if (logfile_reopen(&p->file) < 0)
         msg_error(p->msg, "open", p->file.path, errno);
 }
 
+void logpump_rotate(struct logpump *p)
+{
+    logpump_empty(p);
+    p->file.rotate = p->file.is_file && p->file.size;
+    if (p->pipe >= 0)
+        logfile_flush(&p->file, false);
+    report_trouble(p);
+}
+
 /* Until the reader has taken all, for a short time. */
 static void wait_for_reader(struct logpump *p)
 {
-    struct pollfd room = logpump_poll(p);
+    struct pollfd reader = {.fd = p->file.syslog.facility ? -1 : p->file.fd, .events = POLLOUT};
     int64_t until = clock_in(READER_SECONDS * CLOCK_SECOND);
-    while (p->file.error == EAGAIN && poll(&room, 1, (int)(clock_left(until) / CLOCK_MS)) > 0) {
+    while (p->file.error == EAGAIN && clock_left(until) >= CLOCK_MS) {
+        poll(&reader, 1, reader.fd < 0 ? LOGGER_MS : (int)(clock_left(until) / CLOCK_MS));
         logpump_empty(p);
         logfile_flush(&p->file, true);
     }
@@ -105,11 +136,11 @@ void logpump_end(struct logpump *p, bool stderr_is_log)
     logfile_flush(&p->file, true);
     wait_for_reader(p);
     ioctl(p->pipe, FIONREAD, &in_pipe);
-    if (!p->file.len && !in_pipe && !p->lost)
+    size_t bytes = p->file.len + (size_t)in_pipe + p->lost + p->file.dropped;
+    if (!bytes)
         return;
     char mem[160];
     struct buf lost = BUF(mem);
-    size_t bytes = p->file.len + (size_t)in_pipe + p->lost;
     if (stderr_is_log) { /* it gives up some lines for this one */
         bytes += logfile_make_room(&p->file, sizeof mem);
         buf_fmt(&lost, "%s: %zu bytes of output were lost: %s\n", p->msg->applet, bytes,

@@ -1,6 +1,6 @@
 /*
- * logpump.h - what a daemon writes, through a pipe, into its log: a file that is rotated, or a FIFO or a
- * terminal, which may keep its reader waiting, and us never.
+ * logpump.h - what a daemon writes, through a pipe, into its log: a file that is rotated, or a FIFO, a
+ * terminal or the system's log, whose reader may keep others waiting, and us never.
  */
 #ifndef LOGPUMP_H
 #define LOGPUMP_H
@@ -14,15 +14,17 @@ struct logpump {
     const struct msg *msg;
     struct logfile file;
     size_t lost; /* bytes of our own lines that found no room */
-    int pipe;    /* where the daemon's output arrives; -1: there is no log */
+    int pipe;    /* where the daemon's output arrives; -1: there is no log, and nothing below does anything */
 };
 
+/* Not open; what p->file asks for is the caller's to set. */
+void logpump_init(struct logpump *p, const struct msg *msg);
+
 /*
- * Opens the log, whose path must live as long as p, and a pipe: *writer is the daemon's end, close-on-exec
- * and not below lowest, which is the caller's to close. 0, or -1 with errno; p->file.fd < 0 if it is the log
- * that could not be opened.
+ * Opens the log and a pipe: *writer is the daemon's end, close-on-exec and not below lowest, which is the
+ * caller's to close. 0, or -1 with errno; p->file.fd < 0 if it is the log that could not be opened.
  */
-int logpump_open(struct logpump *p, const char *path, uint64_t limit, unsigned keep, int lowest, int *writer);
+int logpump_open(struct logpump *p, int lowest, int *writer);
 
 /* What to wait for: output in the pipe, or room in the log; fd is -1 when it is time alone. */
 struct pollfd logpump_poll(const struct logpump *p);
@@ -42,6 +44,9 @@ void logpump_say(struct logpump *p, const char *line, size_t n);
 /* The log has been moved away (logrotate(8)): goes on in a new one. A failure is reported, and the old one
  * stays. */
 void logpump_reopen(struct logpump *p);
+
+/* Rotates it, once the line that is being written has ended; one that is empty is not. */
+void logpump_rotate(struct logpump *p);
 
 /*
  * Moves the rest. A log with a reader is waited for, two seconds in all. What can't be written is reported:

@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -23,27 +24,57 @@ void monitor_init(struct monitor *m, struct msg *msg)
     pidfile_init(&m->prog_pid);
     pidfile_init(&m->own_pid);
     m->lock_place.dir = -1;
-    m->notify = m->log.pipe = m->log.file.fd = m->status_page = -1;
-    m->log.msg = msg;
-    m->kill_at = m->start_at = CLOCK_NEVER;
+    m->notify = m->status_page = -1;
+    for (size_t i = 0; i < LOGS; i++)
+        logpump_init(&m->logs[i], msg);
+    m->on_exit.name = "--on-exit";
+    m->log_run.name = "--log-run";
+    m->start_at = CLOCK_NEVER;
+    ending_reset(&m->ending);
     job_init(&m->job, msg);
 }
 
 /* ---- PROG ---- */
 
-/* When to start PROG, which has ended: at once if we were asked to, else after a pause that doubles. */
-static void plan_start(struct monitor *m)
+/* Whether PROG, as it has ended, is to be started again. */
+static bool is_for_restart(const struct monitor *m)
 {
-    m->kill_at = CLOCK_NEVER;
+    const struct prog *p = m->job.progs;
+    bool failed = p->exec_errno || WIFSIGNALED(p->wait_status);
+    return m->supervise && (m->restart_on == RESTART_ALWAYS || failed ||
+                               (m->restart_on == RESTART_FAILURE && p->wait_status));
+}
+
+/* Notes a restart that nobody asked for. False: there were too many. */
+static bool may_restart(struct monitor *m)
+{
+    if (!m->max_restarts)
+        return true;
+    int64_t now = clock_now(), *oldest = &m->restarted[m->restarted_n++ % m->max_restarts];
+    m->gave_up = *oldest && now - *oldest < m->max_restarts_time;
+    *oldest = now;
+    return !m->gave_up;
+}
+
+/*
+ * When to start PROG, which has ended: at once if we were asked to, else after a pause that doubles. False:
+ * not any more.
+ */
+static bool plan_start(struct monitor *m)
+{
+    ending_reset(&m->ending);
     if (m->restart) {
         m->restart = false;
         m->backoff = 0;
         m->start_at = 0;
-        return;
+        return true;
     }
+    if (!may_restart(m))
+        return false;
     bool lived = clock_now() - m->started > m->backoff_max;
     m->backoff = lived || !m->backoff ? m->backoff_min : clock_first(2 * m->backoff, m->backoff_max);
     m->start_at = clock_in(m->backoff);
+    return true;
 }
 
 static void start_again(struct monitor *m)
@@ -59,45 +90,113 @@ static void start_again(struct monitor *m)
         msg_error(m->msg, "write", m->prog_pid.path, errno);
 }
 
+/* The command of --on-exit, once an end: until it has ended, for a limited time. */
+static void run_on_exit(struct monitor *m)
+{
+    struct hook *h = &m->on_exit;
+    struct buf code = BUF(h->variables[0]), status = BUF(h->variables[1]);
+    char name[SIGNUM_SIZE];
+    if (!m->on_exit_due)
+        return;
+    m->on_exit_due = false;
+    bool killed = m->status.last == LAST_KILLED;
+    buf_fmt(&code, "EXIT_CODE=%s", killed ? "killed" : "exited"); /* systemd.exec(5) */
+    buf_text(&status, "EXIT_STATUS=");
+    if (killed)
+        buf_text(&status, signum_name(m->status.value, name));
+    else
+        buf_num(&status, (unsigned)m->status.value);
+    buf_str(&code);
+    buf_str(&status);
+    if (!hook_start(h, m, -1))
+        return;
+    int64_t until = clock_in(m->timeout);
+    while (h->pid && clock_left(until) && !m->job.hurry)
+        monitor_sleep(m, clock_left(until));
+    if (h->pid)
+        kill(-h->pid, SIGKILL);
+    for (until = clock_in(CLOCK_SECOND); h->pid && clock_left(until);)
+        monitor_sleep(m, clock_left(until));
+}
+
+/* PROG runs. */
+static void tend_running(struct monitor *m)
+{
+    if (m->stop || m->restart)
+        job_end_meanwhile_by(&m->job, &m->ending);
+    if (m->stop && !m->has_grace)
+        m->ending.next_at = CLOCK_NEVER;
+    if (m->reload)
+        job_signal(&m->job, SIGHUP, false);
+    m->reload = false;
+}
+
 /* What is to be done about PROG now. False: it has ended, and that is the end. */
 static bool tend_prog(struct monitor *m)
 {
-    bool again = !m->stop && (m->supervise || m->restart || m->start_at != CLOCK_NEVER);
     if (m->job.running) {
-        if (m->stop ? m->has_grace : m->restart)
-            job_end_meanwhile(&m->job, &m->kill_at, m->grace);
-        else
-            m->kill_at = CLOCK_NEVER; /* of a restart that a stop has overtaken */
-        if (m->reload)
-            job_signal(&m->job, SIGHUP, false);
-        m->reload = false;
+        tend_running(m);
         return true;
     }
+    bool again = !m->stop && (m->restart || m->start_at != CLOCK_NEVER || is_for_restart(m));
     m->reload = false; /* the next one reads what there is to read */
-    if (!m->is_end_noted)
+    if (!m->is_end_noted) {
+        m->on_exit_due = true;
         monitor_note_end(m, again);
-    if (again && m->start_at == CLOCK_NEVER)
+    }
+    if (again && m->start_at == CLOCK_NEVER) {
         monitor_prog_end(m); /* who is left of the old one */
-    if (!again || m->stop) {
+        run_on_exit(m);
+    }
+    bool plans = again && !m->stop && (m->restart || m->start_at == CLOCK_NEVER);
+    if (!again || m->stop || (plans && !plan_start(m))) {
         monitor_report_end(m, false);
         return false;
     }
-    if (m->restart || m->start_at == CLOCK_NEVER) {
-        plan_start(m);
+    if (plans)
         monitor_report_end(m, true);
-    }
     if (!clock_left(m->start_at))
         start_again(m);
     return true;
 }
 
+/* ---- its logs ---- */
+
+/* The command of --log-run, once for each file, the oldest first; rotations that come meanwhile wait. */
+static void run_log_run(struct monitor *m, struct logfile *l)
+{
+    struct hook *h = &m->log_run;
+    struct buf file = BUF(h->variables[0]);
+    if (h->pid || !l->rotated)
+        return;
+    if (l->rotated > l->keep) /* the others are gone */
+        l->rotated = l->keep ? l->keep : 1;
+    buf_text(&file, "LOG_FILE=");
+    int in = logfile_open_rotated(l, l->keep ? (unsigned)l->rotated : 0, &file);
+    buf_str(&file);
+    l->rotated--;
+    if (hook_start(h, m, in))
+        descendants_spare(&m->job.descendants, h->pid);
+    fd_close(&in);
+}
+
+static void tend_logs(struct monitor *m)
+{
+    for (size_t i = 0; i < LOGS; i++) {
+        if (m->reopen)
+            logpump_reopen(&m->logs[i]);
+        if (m->rotate)
+            logpump_rotate(&m->logs[i]);
+        run_log_run(m, &m->logs[i].file);
+    }
+    m->reopen = m->rotate = false;
+}
+
 static void stay(struct monitor *m)
 {
     while (tend_prog(m)) {
-        if (m->reopen)
-            logpump_reopen(&m->log);
-        m->reopen = false;
-        monitor_sleep(m, clock_first(clock_left(m->kill_at), clock_left(m->start_at)));
+        tend_logs(m);
+        monitor_sleep(m, clock_first(clock_left(m->ending.next_at), clock_left(m->start_at)));
     }
 }
 
@@ -108,7 +207,9 @@ static void clean_up(struct monitor *m, bool told)
 {
     if (m->job.running || told)
         monitor_prog_end(m);
-    logpump_end(&m->log, !m->foreground);
+    run_on_exit(m);
+    logpump_end(&m->logs[ERR_LOG], !m->foreground && !m->logs[OUT_LOG].file.path);
+    logpump_end(&m->logs[OUT_LOG], !m->foreground);
     pidfile_remove(&m->prog_pid);
     pidfile_remove(&m->own_pid);
     place_close(&m->lock_place);
@@ -125,7 +226,7 @@ int monitor_run(struct monitor *m)
         stay(m);
         notify_stopping();
     }
-    clean_up(m, failed || m->stop);
+    clean_up(m, failed || m->stop || m->gave_up);
     if (failed) {
         monitor_report(m, failed);
         return failed;

@@ -157,16 +157,19 @@ static int check_monitor(const struct monitor_control *c, pid_t pid)
     bool told = monitor_status_read(pid, &s);
     if (!told && procs_look(pid, &holder))
         return msg_fatal_why(c->msg, EXIT_SYSTEM, c->name, c->path, "not a pidfile of daemonize");
-    if (!told || s.phase == PHASE_RUNNING || c->command == MONITOR_CMD_RESTART)
+    bool logs = c->command == MONITOR_CMD_ROTATE;
+    if (!told || (logs ? s.has_log : s.phase == PHASE_RUNNING || c->command == MONITOR_CMD_RESTART))
         return 0;
-    msg_error_why(c->msg, c->name, c->path, "nothing runs now");
+    msg_error_why(
+        c->msg, c->name, c->path, logs ? "the daemon has no log file" : "PROG does not run now: nobody was told");
     return EXIT_NO;
 }
 
 static int send_command(const struct monitor_control *c, const struct watch *w, const struct place *place)
 {
     bool stops = c->command == MONITOR_CMD_STOP;
-    int sig = stops ? SIGTERM : c->command == MONITOR_CMD_RESTART ? MONITOR_RESTART : MONITOR_RELOAD;
+    static const int sigs[] = {0, SIGTERM, MONITOR_RESTART, MONITOR_RELOAD, MONITOR_ROTATE};
+    int sig = sigs[c->command];
     int failed = stops ? 0 : check_monitor(c, w->proc.pid);
     if (failed)
         return failed;

@@ -39,9 +39,9 @@ int monitor_prog_start(struct monitor *m)
     if (done == 0) {
         int silent = m->foreground ? -1 : null;
         const int fds[PROG_FDS] = {null, m->out >= 0 ? m->out : silent,
-            m->log_path   ? m->out
-            : m->err >= 0 ? m->err
-                          : silent,
+            m->err >= 0                  ? m->err
+            : m->logs[OUT_LOG].file.path ? m->out
+                                         : silent,
             ready[1] >= 0 || m->ready != READY_FD ? ready[1] : null};
         struct spawn spawn = {.fds = fds,
             .nfds = PROG_FDS,
@@ -64,12 +64,29 @@ int monitor_prog_start(struct monitor *m)
 
 static void take_hup(struct monitor *m)
 {
+    const struct logfile *out = &m->logs[OUT_LOG].file;
     bool by_default = m->hup == HUP_DEFAULT;
-    m->reopen = m->log_path && m->hup != HUP_FORWARD;
+    bool has_log = (out->path && !out->syslog.facility) || m->logs[ERR_LOG].file.path;
+    m->reopen = has_log && m->hup != HUP_FORWARD;
     if (m->hup == HUP_RESTART || (by_default && m->supervise))
         m->restart = true;
-    else if (m->hup == HUP_FORWARD || (by_default && !m->log_path))
+    else if (m->hup == HUP_FORWARD || (by_default && !has_log))
         m->reload = true;
+}
+
+/* PROG gets the very signal, which is the first step of its end; but SIGTERM is what a schedule stands for. */
+static void take_stop(struct monitor *m, int sig, bool sent)
+{
+    m->stop = sig;
+    if (sig == SIGTERM && m->has_schedule)
+        return;
+    if (sent || !m->foreground)
+        job_signal(&m->job, sig, false);
+    job_signal(&m->job, SIGCONT, false); /* one that is stopped would not hear it */
+    if (!m->ending.step && m->ending.by.n) {
+        m->ending.next_at = clock_in(m->ending.by.steps->time);
+        m->ending.step = 1;
+    }
 }
 
 /* A struct job's on_signal. */
@@ -82,19 +99,18 @@ static void take_signal(void *owner, int sig, bool sent)
         m->restart = true;
     } else if (sig == MONITOR_RELOAD) {
         m->reload = true;
+    } else if (sig == MONITOR_ROTATE) {
+        m->rotate = true;
     } else if (sig == MONITOR_KILL) {
         m->stop = SIGTERM;
         m->has_grace = true;
-        m->grace = m->kill_at = 0;
+        m->ending.by.n = 0;
+        m->ending.next_at = 0;
         m->job.hurry = true;
-    } else {
-        bool stops = sig == SIGTERM || sig == SIGINT || sig == SIGQUIT;
-        if (stops)
-            m->stop = sig;
-        if (sent || !m->foreground) /* the terminal has told PROG, too */
-            job_signal(&m->job, sig, false);
-        if (stops)
-            job_signal(&m->job, SIGCONT, false); /* one that is stopped would not hear it */
+    } else if (sig == SIGTERM || sig == SIGINT || sig == SIGQUIT) {
+        take_stop(m, sig, sent);
+    } else if (sent || !m->foreground) { /* else the terminal has told PROG, too */
+        job_signal(&m->job, sig, false);
     }
 }
 
@@ -183,16 +199,18 @@ static void take_messages(struct monitor *m)
 void monitor_sleep(struct monitor *m, int64_t ns)
 {
     struct pollfd polls[] = {
-        logpump_poll(&m->log),
+        logpump_poll(&m->logs[OUT_LOG]),
+        logpump_poll(&m->logs[ERR_LOG]),
         {.fd = m->ready_pipe, .events = POLLIN},
         {.fd = may_take_messages(m) ? m->notify : -1, .events = POLLIN},
     };
-    ns = clock_first(ns, logpump_wait(&m->log));
-    job_sleep(&m->job, polls, 3, clock_first(ns, notify_tend(&m->readiness, m->msg)));
-    logpump_tend(&m->log, polls[0].revents);
-    if (polls[1].revents)
+    ns = clock_first(ns, clock_first(logpump_wait(&m->logs[OUT_LOG]), logpump_wait(&m->logs[ERR_LOG])));
+    job_sleep(&m->job, polls, LOGS + 2, clock_first(ns, notify_tend(&m->readiness, m->msg)));
+    for (size_t i = 0; i < LOGS; i++)
+        logpump_tend(&m->logs[i], polls[i].revents);
+    if (polls[LOGS].revents)
         take_newline(m);
-    if (polls[2].revents)
+    if (polls[LOGS + 1].revents)
         take_messages(m);
 }
 
@@ -200,8 +218,10 @@ void monitor_sleep(struct monitor *m, int64_t ns)
 static void take_log(void *owner)
 {
     struct monitor *m = owner;
-    logpump_tend(&m->log, true);
-    m->job.hooks.watched = logpump_poll(&m->log);
+    for (size_t i = 0; i < LOGS; i++) {
+        logpump_tend(&m->logs[i], true);
+        m->job.hooks.watched[i] = logpump_poll(&m->logs[i]);
+    }
 }
 
 /* A struct job's before_reap: from then on its pid may be another's. */
@@ -211,8 +231,18 @@ static void clear_pidfile(void *owner)
     pidfile_clear(&m->prog_pid);
 }
 
+/* A struct job's on_other. */
+static bool take_other(void *owner, pid_t pid, int status)
+{
+    struct monitor *m = owner;
+    if (hook_note_end(&m->log_run, m, pid, status))
+        descendants_forget(&m->job.descendants, pid);
+    return hook_note_end(&m->on_exit, m, pid, status);
+}
+
 void monitor_prog_begin(struct monitor *m)
 {
+    m->job.hooks.on_other = take_other;
     m->job.hooks.before_reap = clear_pidfile;
     m->job.hooks.on_signal = take_signal;
     m->job.hooks.on_watched = take_log;
@@ -221,6 +251,6 @@ void monitor_prog_begin(struct monitor *m)
 
 int monitor_prog_end(struct monitor *m)
 {
-    m->job.hooks.watched = logpump_poll(&m->log);
-    return job_end(&m->job, SIGTERM, m->grace);
+    take_log(m);
+    return job_end_by(&m->job, &m->ending.by);
 }

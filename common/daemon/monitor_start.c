@@ -50,21 +50,24 @@ static int open_place(const struct monitor *m, struct place *place, const char *
     return msg_fatal_file(m->msg, "open the directory of", path, errno);
 }
 
-/* Where the files are that -p, -P, -l and --log name: different ones, whatever the paths look like. */
+/* Where the files are that -p, -P, -l and the logs have: different ones, whatever the paths look like. */
 static int open_places(struct monitor *m)
 {
-    struct place log = {.dir = -1};
-    struct place *const places[] = {&m->prog_pid.place, &m->own_pid.place, &m->lock_place, &log};
-    const char *const paths[] = {m->prog_pid.path, m->own_pid.path, m->lock_path, m->log_path};
+    struct place logs[LOGS] = {{.dir = -1}, {.dir = -1}};
+    struct place *const places[] = {
+        &m->prog_pid.place, &m->own_pid.place, &m->lock_place, &logs[OUT_LOG], &logs[ERR_LOG]};
+    const char *const paths[] = {m->prog_pid.path, m->own_pid.path, m->lock_path,
+        m->logs[OUT_LOG].file.path, m->logs[ERR_LOG].file.path};
     int failed = 0;
     for (size_t i = 0; i < sizeof places / sizeof *places && !failed; i++) {
         failed = open_place(m, places[i], paths[i]);
         for (size_t k = 0; k < i && !failed; k++)
             if (paths[i] && paths[k] && same_file(places[i], places[k]))
-                msg_usage(m->msg, "-p, -P, -l and --log need different files: '%s' and '%s' are the same",
+                msg_usage(m->msg, "-p, -P, -l and logs need different files: '%s' and '%s' are the same",
                     paths[k], paths[i]);
     }
-    place_close(&log);
+    place_close(&logs[OUT_LOG]);
+    place_close(&logs[ERR_LOG]);
     return failed;
 }
 
@@ -127,7 +130,7 @@ static int open_output(const struct monitor *m, const char *path)
     if (place_open(&place, path) < 0)
         return -1;
     /* a FIFO that nobody reads is an error, not a wait */
-    int fd = place_file(&place, O_WRONLY | O_CREAT | O_NONBLOCK | (m->append ? O_APPEND : 0), 0666);
+    int fd = place_file(&place, O_WRONLY | O_CREAT | O_NONBLOCK | O_APPEND, 0666);
     int err = errno;
     place_close(&place);
     errno = err;
@@ -140,17 +143,20 @@ static int open_output(const struct monitor *m, const char *path)
 }
 
 /* A pipe that is emptied into the log. */
-static int open_log(struct monitor *m)
+static int open_log(const struct monitor *m, struct logpump *log, int *writer)
 {
-    if (logpump_open(&m->log, m->log_path, m->log_size, m->log_keep, PROG_FDS, &m->out) == 0)
+    if (!log->file.path || logpump_open(log, PROG_FDS, writer) == 0)
         return 0;
-    return m->log.file.fd < 0 ? msg_fatal_file(m->msg, "open", m->log_path, errno) : fail(m, "pipe", NULL);
+    return log->file.fd < 0 ? msg_fatal_file(m->msg, "open", log->file.path, errno) : fail(m, "pipe", NULL);
 }
 
 static int open_outputs(struct monitor *m)
 {
-    if (m->log_path)
-        return open_log(m);
+    int failed = open_log(m, &m->logs[OUT_LOG], &m->out);
+    if (!failed)
+        failed = open_log(m, &m->logs[ERR_LOG], &m->err);
+    if (failed)
+        return failed;
     if (m->out_path && (m->out = open_output(m, m->out_path)) < 0)
         return msg_fatal_file(m->msg, "open", m->out_path, errno);
     bool same = m->out_path && m->err_path && strcmp(m->out_path, m->err_path) == 0;
@@ -176,11 +182,13 @@ static int open_notify(struct monitor *m)
 /* PROG has ended before its time. */
 static int say_early_end(const struct monitor *m)
 {
-    char mem[64];
+    char mem[128];
     struct buf why = BUF(mem);
     int status = job_status(&m->job, 0);
     buf_text(&why, "it ");
     job_describe_end(&m->job, 0, &why);
+    if (monitor_prog_left_processes(m))
+        buf_text(&why, MONITOR_SEEMS_DETACHED);
     return msg_fatal_why(
         m->msg, status ? status : EXIT_SYSTEM, "bring up", *m->job.progs->argv, buf_str(&why));
 }
@@ -275,9 +283,9 @@ static int move_stderr(struct monitor *m)
 {
     char mem[64];
     struct buf path = BUF(mem);
-    buf_fmt(&path, "/proc/self/fd/%d", m->log_path ? m->out : m->err);
-    int fd =
-        m->log_path || m->err >= 0 ? open(buf_str(&path), O_WRONLY | O_APPEND | O_NONBLOCK | O_CLOEXEC) : -1;
+    int to = m->logs[OUT_LOG].file.path ? m->out : m->err;
+    buf_fmt(&path, "/proc/self/fd/%d", to);
+    int fd = to >= 0 ? open(buf_str(&path), O_WRONLY | O_APPEND | O_NONBLOCK | O_CLOEXEC) : -1;
     if (fd < 0)
         return fd_to_null(STDERR_FILENO);
     int done = dup2(fd, STDERR_FILENO);

@@ -7,12 +7,15 @@
 #include <sys/wait.h>
 #include <syslog.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "base/clock.h"
-#include "daemon/devlog.h"
 #include "daemon/monitor.h"
 #include "base/num.h"
+#include "process/reap.h"
 #include "process/status_page.h"
+
+enum { AT_ONCE_SECONDS = 5 };
 
 /* ---- the page ---- */
 
@@ -23,7 +26,8 @@ void monitor_status_publish(struct monitor *m)
     const struct monitor_status *s = &m->status;
     buf_fmt(&lines, "applet=%s\nphase=%d\nprog=%ld\nrestarts=%llu\nlast=%d\nvalue=%d\n", m->msg->applet,
         (int)s->phase, (long)s->prog, (unsigned long long)s->restarts, (int)s->last, s->value);
-    buf_fmt(&lines, "ended=%lld\nnext_start=%lld\n", (long long)s->ended, (long long)s->next_start);
+    buf_fmt(&lines, "ended=%lld\nnext_start=%lld\nlog=%d\n", (long long)s->ended, (long long)s->next_start,
+        s->has_log);
     status_page_write(m->status_page, &lines);
 }
 
@@ -41,17 +45,19 @@ bool monitor_status_read(pid_t monitor, struct monitor_status *status)
 {
     enum { YEAR_9999 = 253402300799 };
     char text[STATUS_PAGE_SIZE];
-    uint64_t phase, prog, restarts, last, value, ended, next;
+    uint64_t phase, prog, restarts, last, value, ended, next, log;
     if (status_page_read(monitor, text) < 0 || !take(text, "phase", PHASE_STOPPING, &phase) ||
         !take(text, "prog", INT32_MAX, &prog) || !take(text, "restarts", UINT64_MAX, &restarts) ||
         !take(text, "last", LAST_FAILED, &last) || !take(text, "value", INT32_MAX, &value) ||
-        !take(text, "ended", YEAR_9999, &ended) || !take(text, "next_start", YEAR_9999, &next))
+        !take(text, "ended", YEAR_9999, &ended) || !take(text, "next_start", YEAR_9999, &next) ||
+        !take(text, "log", 1, &log))
         return false;
     *status = (struct monitor_status){.prog = (pid_t)prog,
         .restarts = restarts,
         .value = (int)value,
         .ended = (int64_t)ended,
-        .next_start = (int64_t)next};
+        .next_start = (int64_t)next,
+        .has_log = log};
     status->phase = (unsigned)phase;
     status->last = (unsigned)last;
     return true;
@@ -64,10 +70,18 @@ void monitor_note_start(struct monitor *m, bool again)
     struct monitor_status *s = &m->status;
     s->phase = PHASE_RUNNING;
     s->prog = m->job.progs->last_pid;
+    s->has_log = m->logs[OUT_LOG].file.is_file || m->logs[ERR_LOG].file.is_file;
+    m->logs[OUT_LOG].file.syslog.pid = s->prog;
     s->restarts += again;
     s->next_start = 0;
     m->is_end_noted = false;
     monitor_status_publish(m);
+}
+
+bool monitor_prog_left_processes(const struct monitor *m)
+{
+    return !m->job.progs->exec_errno && !m->job.progs->wait_status && !m->job.descendants.had_children &&
+           !m->log_run.pid && reap_have_children();
 }
 
 void monitor_note_end(struct monitor *m, bool again)
@@ -77,6 +91,8 @@ void monitor_note_end(struct monitor *m, bool again)
     bool killed = WIFSIGNALED(p->wait_status);
     m->is_end_noted = true;
     m->is_end_reported = false;
+    m->seems_detached =
+        clock_now() - m->started < AT_ONCE_SECONDS * CLOCK_SECOND && monitor_prog_left_processes(m);
     s->phase = again ? PHASE_RESTARTING : PHASE_STOPPING;
     s->last = p->exec_errno ? LAST_FAILED : killed ? LAST_KILLED : LAST_EXITED;
     s->value = p->exec_errno ? p->exec_errno
@@ -110,6 +126,8 @@ static void add_end(const struct monitor *m, struct buf *b)
         break;
     case LAST_EXITED:
         buf_fmt(b, "%ld exited with status %d", (long)s->prog, s->value);
+        if (m->seems_detached)
+            buf_text(b, MONITOR_SEEMS_DETACHED);
         break;
     case LAST_KILLED:
         buf_fmt(b, "%ld was killed by SIG%s", (long)s->prog, signum_name(s->value, name));
@@ -129,20 +147,24 @@ static bool is_news(const struct monitor *m, bool again)
 {
     bool failed = m->status.last != LAST_EXITED || m->status.value != 0;
     return m->msg->level > MSG_QUIET &&
-           (m->supervise || again || m->msg->level >= MSG_VERBOSE || (failed && !m->stop && !m->foreground));
+           (m->supervise || again || m->seems_detached || m->msg->level >= MSG_VERBOSE || (failed && !m->stop && !m->foreground));
 }
 
-static void report(struct monitor *m, const char *text)
+void monitor_say(struct monitor *m, const char *text)
 {
     char mem[1024];
     struct buf line = BUF(mem);
-    if (!m->log_path && !m->foreground) {
-        devlog_send(m->stop ? LOG_NOTICE : LOG_WARNING, m->msg->applet, text);
-    } else if (!m->log_path) {
+    struct logpump *log = &m->logs[m->logs[OUT_LOG].file.path ? OUT_LOG : ERR_LOG];
+    int facility = log->file.syslog.facility;
+    logpump_empty(log);
+    if (facility || (!log->file.path && !m->foreground)) {
+        const struct devlog d = {facility ? facility : LOG_DAEMON, m->msg->applet, getpid()};
+        devlog_send(&d, m->stop ? LOG_NOTICE : LOG_WARNING, text);
+    } else if (!log->file.path) {
         msg_error(m->msg, NULL, text, 0);
     } else {
         buf_fmt(&line, "%s: %s\n", m->msg->applet, text);
-        logpump_say(&m->log, line.mem, line.len);
+        logpump_say(log, line.mem, line.len);
     }
 }
 
@@ -164,8 +186,11 @@ void monitor_report_end(struct monitor *m, bool again)
         buf_text(&line, m->backoff ? "in " : "now");
         if (m->backoff)
             add_seconds(&line, m->backoff);
+    } else if (m->gave_up) {
+        buf_fmt(&line, "; gave up after %zu restarts in ", m->max_restarts);
+        add_seconds(&line, m->max_restarts_time);
     } else {
         buf_text(&line, "; no restart");
     }
-    report(m, buf_str(&line));
+    monitor_say(m, buf_str(&line));
 }

@@ -19,6 +19,7 @@ struct monitor_status {
     int value;          /* of `last`: exit status, signal or errno */
     int64_t ended;      /* when, in seconds since the Epoch */
     int64_t next_start; /* the same; 0: not known yet */
+    bool has_log;       /* a file */
 };
 
 /* Publishes m->status. */
@@ -32,6 +33,14 @@ void monitor_note_end(struct monitor *m, bool again);
 
 /* Reports the end that was noted last, once; `again`: with the restart that comes after m->backoff. */
 void monitor_report_end(struct monitor *m, bool again);
+
+#define MONITOR_SEEMS_DETACHED " and left processes: it seems to have daemonized itself"
+
+/* Whether PROG has exited with status 0 and left processes, as one does that daemonizes itself. */
+bool monitor_prog_left_processes(const struct monitor *m);
+
+/* A text of the monitor's: to the log, to syslog, or, in the foreground without a log, to stderr. */
+void monitor_say(struct monitor *m, const char *text);
 
 /* What the monitor with that pid has published. False: nothing can be read. */
 bool monitor_status_read(pid_t monitor, struct monitor_status *status);

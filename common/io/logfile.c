@@ -9,14 +9,16 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <syslog.h>
 #include <unistd.h>
 
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/fd.h"
+#include "base/msg.h"
 #include "base/speak.h"
 
-enum { RETRY_MS = 500 };
+enum { RETRY_MS = 500, SYSLOG_RETRY_MS = 10, STAMP = sizeof "2001-09-09T01:46:40.123456Z" };
 static const char fresh_suffix[] = "new";
 
 static int open_for_appending(const struct place *p, int flags, mode_t mode)
@@ -75,14 +77,20 @@ static int open_path(struct logfile *l)
     return 0;
 }
 
-int logfile_open(struct logfile *l, const char *path, uint64_t limit, unsigned keep)
+void logfile_init(struct logfile *l)
+{
+    *l = (struct logfile){.fd = -1, .place.dir = -1};
+}
+
+int logfile_open(struct logfile *l)
 {
     char name[PLACE_NAME_SIZE];
-    *l = (struct logfile){.path = path, .limit = limit, .keep = keep, .fd = -1, .place.dir = -1};
     l->buffer = malloc(LOGFILE_BUFFER);
+    if (l->buffer && l->syslog.facility)
+        return (l->fd = devlog_open()) < 0 ? -1 : 0;
     if (!l->buffer || open_path(l) < 0)
         return -1;
-    if (!limit || !keep || place_beside(&l->place, fresh_suffix, name))
+    if (!l->limit || !l->keep || place_beside(&l->place, fresh_suffix, name))
         return 0;
     fd_close(&l->fd);
     return -1;
@@ -90,7 +98,7 @@ int logfile_open(struct logfile *l, const char *path, uint64_t limit, unsigned k
 
 int logfile_reopen(struct logfile *l)
 {
-    return open_path(l);
+    return l->syslog.facility ? 0 : open_path(l);
 }
 
 static const char *numbered(const struct logfile *l, unsigned n, struct buf *b)
@@ -101,6 +109,18 @@ static const char *numbered(const struct logfile *l, unsigned n, struct buf *b)
     if (n)
         buf_fmt(b, ".%u", n);
     return buf_str(b);
+}
+
+int logfile_open_rotated(const struct logfile *l, unsigned n, struct buf *path)
+{
+    char mem[PLACE_NAME_SIZE];
+    struct buf name = BUF(mem);
+    struct place p = l->place;
+    p.name = numbered(l, n, &name);
+    buf_text(path, l->path);
+    if (n)
+        buf_fmt(path, ".%u", n);
+    return place_file(&p, O_RDONLY | O_NONBLOCK, 0);
 }
 
 /* FILE.1 becomes FILE.2, and so on, FILE becomes FILE.1, and the new one FILE. 0, or -1 with errno. */
@@ -130,6 +150,7 @@ static int rotate(struct logfile *l)
     struct place fresh = {.dir = l->place.dir, .name = name, .shared = l->place.shared};
     struct stat old;
     l->size = 0; /* after a failure the next try is as far away as the next rotation */
+    l->rotate = false;
     if (!l->keep)
         return ftruncate(l->fd, 0);
     if (fstat(l->fd, &old) < 0 || !place_beside(&l->place, fresh_suffix, name))
@@ -150,12 +171,19 @@ static int rotate(struct logfile *l)
     return 0;
 }
 
+/* What a line may need beside its bytes. */
+static size_t room(const struct logfile *l)
+{
+    size_t left = LOGFILE_BUFFER - l->len;
+    return left > STAMP ? left - STAMP : 0;
+}
+
 /* How many of the bytes to write now: whole lines, or a piece of one that is too long to keep. */
 static size_t portion(const struct logfile *l, bool all)
 {
     const char *bytes = l->buffer + l->start;
     const char *newline = memrchr(bytes, '\n', l->len);
-    if (all || (!newline && l->len == LOGFILE_BUFFER))
+    if (all || (!newline && !room(l)))
         return l->len;
     return newline ? (size_t)(newline - bytes) + 1 : 0;
 }
@@ -166,8 +194,8 @@ static size_t before_rotation(const struct logfile *l, size_t n)
     const char *bytes = l->buffer + l->start;
     if (!l->limit || l->size + n <= l->limit)
         return n;
-    size_t room = l->size < l->limit ? (size_t)(l->limit - l->size) : 0;
-    const char *newline = room && room < n ? memrchr(bytes, '\n', room) : NULL;
+    size_t fits = l->size < l->limit ? (size_t)(l->limit - l->size) : 0;
+    const char *newline = fits && fits < n ? memrchr(bytes, '\n', fits) : NULL;
     if (!newline)
         newline = memchr(bytes, '\n', n);
     return newline ? (size_t)(newline - bytes) + 1 : n;
@@ -175,27 +203,51 @@ static size_t before_rotation(const struct logfile *l, size_t n)
 
 static bool must_rotate(const struct logfile *l, size_t n)
 {
-    return l->is_file && l->limit && l->size && !l->in_line && l->size + n > l->limit;
+    return l->is_file && l->size && !l->in_line && (l->rotate || (l->limit && l->size + n > l->limit));
+}
+
+static void rotate_now(struct logfile *l)
+{
+    if (rotate(l) < 0) /* the old one grows on */
+        l->rotate_error = errno;
+    else
+        l->rotated++;
+}
+
+static ssize_t write_some(const struct logfile *l, size_t n)
+{
+    const char *bytes = l->buffer + l->start;
+    if (l->syslog.facility)
+        return devlog_line(l->fd, &l->syslog, LOG_INFO, bytes, n);
+    return l->is_file ? fd_write(l->fd, bytes, n) : speak_now(l->fd, bytes, n);
+}
+
+/* A logger that reads makes room soon; for all else, and for one that does not, the pauses grow. */
+static int note_error(struct logfile *l)
+{
+    const int64_t longest = RETRY_MS * CLOCK_MS;
+    l->error = errno;
+    l->pause = l->syslog.facility ? clock_first(2 * l->pause + SYSLOG_RETRY_MS * CLOCK_MS, longest) : longest;
+    l->retry_at = clock_in(l->pause);
+    return -1;
 }
 
 int logfile_flush(struct logfile *l, bool all)
 {
     size_t left = portion(l, all);
     l->error = 0;
+    if (l->rotate && must_rotate(l, left))
+        rotate_now(l);
     while (left) {
         size_t n = before_rotation(l, left);
         if (must_rotate(l, n)) {
-            if (rotate(l) < 0) /* the old one grows on */
-                l->rotate_error = errno;
+            rotate_now(l);
             n = before_rotation(l, left);
         }
-        ssize_t done =
-            l->is_file ? fd_write(l->fd, l->buffer + l->start, n) : speak_now(l->fd, l->buffer + l->start, n);
-        if (done < 0) {
-            l->error = errno;
-            l->retry_at = clock_in(RETRY_MS * CLOCK_MS);
-            return -1;
-        }
+        ssize_t done = write_some(l, n);
+        if (done < 0)
+            return note_error(l);
+        l->pause = 0;
         l->in_line = done && l->buffer[l->start + (size_t)done - 1] != '\n';
         l->start += (size_t)done;
         l->len -= (size_t)done;
@@ -212,33 +264,62 @@ static void move_to_front(struct logfile *l)
     l->start = 0;
 }
 
+static bool is_in_line(const struct logfile *l)
+{
+    return l->len ? l->buffer[l->len - 1] != '\n' : l->in_line;
+}
+
+/* There is room for all of it; move_to_front has been called. */
+static void add(struct logfile *l, const char *bytes, size_t n)
+{
+    while (n) {
+        const char *newline = l->with_time ? memchr(bytes, '\n', n) : NULL;
+        size_t part = newline ? (size_t)(newline - bytes) + 1 : n;
+        struct buf b = {.mem = l->buffer, .len = l->len, .size = LOGFILE_BUFFER};
+        if (l->with_time && !is_in_line(l)) {
+            msg_timestamp(&b);
+            buf_char(&b, ' ');
+        }
+        buf_bytes(&b, bytes, part);
+        l->len = b.len;
+        bytes += part;
+        n -= part;
+    }
+}
+
 int logfile_say(struct logfile *l, const char *line, size_t n)
 {
     move_to_front(l);
-    bool in_line = l->len ? l->buffer[l->len - 1] != '\n' : l->in_line;
-    if (LOGFILE_BUFFER - l->len < n + in_line) {
+    if (room(l) < n + 1) {
         errno = ENOBUFS;
         return -1;
     }
-    if (in_line)
+    if (is_in_line(l))
         l->buffer[l->len++] = '\n';
-    memcpy(l->buffer + l->len, line, n);
-    l->len += n;
+    add(l, line, n);
     logfile_flush(l, false);
     return 0;
 }
 
 int logfile_take(struct logfile *l, int from)
 {
+    char bytes[16 * 1024];
     move_to_front(l);
-    if (l->len == LOGFILE_BUFFER) {
+    size_t most = l->with_time ? room(l) / (STAMP + 1) : room(l); /* each byte may be a line */
+    bool drops = !most && l->syslog.facility;
+    if (!most && room(l))
+        most = 1;
+    if (!most && !drops) {
         errno = EAGAIN;
         return -1;
     }
-    ssize_t n = fd_read(from, l->buffer + l->len, LOGFILE_BUFFER - l->len);
+    ssize_t n = fd_read(from, bytes, drops || most > sizeof bytes ? sizeof bytes : most);
     if (n <= 0)
         return (int)n;
-    l->len += (size_t)n;
+    if (drops)
+        l->dropped += (size_t)n;
+    else
+        add(l, bytes, (size_t)n);
     logfile_flush(l, false);
     return 1;
 }

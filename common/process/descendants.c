@@ -169,6 +169,23 @@ void descendants_begin(struct descendants *d)
         miss(d, "/proc");
 }
 
+void descendants_spare(struct descendants *d, pid_t pid)
+{
+    struct process *more = realloc(d->earlier, (d->earlier_n + 1) * sizeof *more);
+    if (!more)
+        return;
+    d->earlier = more;
+    if (procs_look(pid, &more[d->earlier_n]))
+        more[d->earlier_n++].group = pid; /* it may not have come so far */
+}
+
+void descendants_forget(struct descendants *d, pid_t pid)
+{
+    for (size_t i = d->earlier_n; i-- > 0;)
+        if (d->earlier[i].pid == pid)
+            d->earlier[i] = d->earlier[--d->earlier_n];
+}
+
 /* ---- all of them ---- */
 
 /* All the others in our pid namespace are ours, and need no /proc (kill(2), pid_namespaces(7)). */

@@ -59,6 +59,13 @@ bool descendants_are_excused(const struct descendants *d);
  */
 bool descendants_have(const struct descendants *d, pid_t pid);
 
+/*
+ * That child, which leads a process group of its own, is to live, as earlier children do; until it has ended,
+ * which descendants_forget is to be told. Where /proc does not show it, it is one of the others.
+ */
+void descendants_spare(struct descendants *d, pid_t pid);
+void descendants_forget(struct descendants *d, pid_t pid);
+
 /* Adds the pids of up to a few of those that are left, with blanks between. */
 void descendants_name(const struct descendants *d, struct buf *text);
 

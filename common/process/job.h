@@ -13,6 +13,7 @@
 #include "process/descendants.h"
 #include "cli/opts.h"
 #include "io/relay.h"
+#include "process/schedule.h"
 #include "process/spawn.h"
 
 /* The options of every launcher that waits, first in its list. */
@@ -55,9 +56,9 @@ struct job_hooks {
     bool (*on_other)(void *owner, pid_t pid, int status);
     /* A program has been stopped by a signal. */
     void (*on_stop)(void *owner);
-    /* While job_end waits, `watched` is ready; it may be changed, fd -1: nothing is. */
+    /* While job_end waits, one of `watched` is ready; they may be changed, fd -1: nothing is. */
     void (*on_watched)(void *owner);
-    struct pollfd watched;
+    struct pollfd watched[2];
     void *owner;
 };
 
@@ -170,17 +171,30 @@ void job_look(struct job *j);
 int job_open(const char *path, int flags, int64_t deadline);
 
 /*
- * The one way to end programs: asks those that still run, by `sig`; kills them, again and again, after
- * `grace` nanoseconds or when a signal comes; and is sure that nobody is left that we may signal. EXIT_DONE,
- * or EXIT_SYSTEM when some are there 2 s after SIGKILL, which has been reported with their pids. Programs
- * that had to be ended are timed_out; one that would not is not `ended`.
+ * The one way to end programs: asks those that still run, by the signals of the schedule, each for its time;
+ * kills them, again and again, after the last or when a signal comes; and is sure that nobody is left that we
+ * may signal. EXIT_DONE, or EXIT_SYSTEM when some are there 2 s after SIGKILL, which has been reported with
+ * their pids. Programs that had to be ended are timed_out; one that would not is not `ended`.
  */
+int job_end_by(struct job *j, const struct schedule *s);
+
+/* The same with one signal, and `grace` nanoseconds. */
 int job_end(struct job *j, int sig, int64_t grace);
 
-/*
- * For programs that are to end while the caller goes on, to be called until they have: asks them by SIGTERM
- * when *kill_at is CLOCK_NEVER, and kills them when it has come, which is after `grace` nanoseconds.
- */
+/* How far programs are that are to end while the caller goes on. */
+struct ending {
+    struct schedule by;
+    size_t step;     /* how many have been sent */
+    int64_t next_at; /* when the next one is */
+};
+
+/* Not begun. */
+void ending_reset(struct ending *e);
+
+/* To be called until the programs have ended: sends what is due, at last SIGKILL, once a second. */
+void job_end_meanwhile_by(const struct job *j, struct ending *e);
+
+/* The same with SIGTERM and `grace` nanoseconds; *kill_at is CLOCK_NEVER at first. */
 void job_end_meanwhile(const struct job *j, int64_t *kill_at, int64_t grace);
 
 /*

@@ -42,10 +42,11 @@ static bool nothing_left(struct job *j)
 /* Sleeps in job_end. Whether a signal says that we are in a hurry. */
 static bool sleep_ending(struct job *j, int64_t ns)
 {
-    struct pollfd p = j->hooks.watched;
+    const struct pollfd *w = j->hooks.watched;
+    struct pollfd p[] = {w[0], w[1]};
     bool hurry = false, sent = false;
     int sig;
-    if (sigs_sleep(&p, 1, ns) > 0 && p.revents)
+    if (sigs_sleep(p, 2, ns) > 0)
         j->hooks.on_watched(j->hooks.owner);
     while ((sig = sigs_take_ending(&sent))) {
         j->came = sig;
@@ -59,12 +60,14 @@ static bool sleep_ending(struct job *j, int64_t ns)
 
 enum { LOOK_MS = 2, QUIET_LOOKS = 5, PATIENCE_MS = 2000 /* after SIGKILL */ };
 
-static void ask(struct job *j, int sig, int64_t deadline)
+/* Whether the next step is due: nobody is in a hurry. */
+static bool ask(struct job *j, int sig, int64_t deadline)
 {
     ask_all(j, sig);
     while (!nothing_left(j) && ask_all(j, 0) > 0 && clock_left(deadline))
         if (sleep_ending(j, clock_left(deadline)))
-            return;
+            return false;
+    return !nothing_left(j);
 }
 
 /* Whether those that are left are such that we may not signal, or are to live. */
@@ -117,27 +120,47 @@ static int say_left(const struct job *j)
     return msg_fatal_why(j->msg, EXIT_SYSTEM, "kill", buf_str(&pids), "still there after SIGKILL");
 }
 
-int job_end(struct job *j, int sig, int64_t grace)
+int job_end_by(struct job *j, const struct schedule *s)
 {
     job_reap(j); /* who has ended in time has not been late */
     for (size_t i = 0; i < j->n; i++)
         j->progs[i].timed_out = j->progs[i].pid > 0 && !j->start_failed;
     if (nothing_left(j))
         return EXIT_DONE;
-    ask(j, sig, clock_in(grace));
+    for (size_t i = 0; i < s->n && ask(j, s->steps[i].sig, clock_in(s->steps[i].time));)
+        i++;
     if (kill_all(j, clock_in(PATIENCE_MS * CLOCK_MS)))
         return EXIT_DONE;
     return say_left(j);
 }
 
+int job_end(struct job *j, int sig, int64_t grace)
+{
+    const struct schedule s = schedule_of(sig, grace);
+    return job_end_by(j, &s);
+}
+
+void ending_reset(struct ending *e)
+{
+    e->step = 0;
+    e->next_at = CLOCK_NEVER;
+}
+
+void job_end_meanwhile_by(const struct job *j, struct ending *e)
+{
+    bool asks = e->step < e->by.n;
+    if (e->step && clock_left(e->next_at))
+        return;
+    e->next_at = clock_in(asks ? e->by.steps[e->step].time : CLOCK_SECOND);
+    job_signal(j, asks ? e->by.steps[e->step].sig : SIGKILL, false);
+    job_signal(j, SIGCONT, false);
+    e->step++;
+}
+
 void job_end_meanwhile(const struct job *j, int64_t *kill_at, int64_t grace)
 {
-    if (*kill_at == CLOCK_NEVER) {
-        *kill_at = clock_in(grace);
-        job_signal(j, SIGTERM, false);
-        job_signal(j, SIGCONT, false);
-    } else if (!clock_left(*kill_at)) {
-        *kill_at = clock_in(CLOCK_SECOND);
-        job_signal(j, SIGKILL, false);
-    }
+    struct ending e = {
+        .by = schedule_of(SIGTERM, grace), .step = *kill_at != CLOCK_NEVER, .next_at = *kill_at};
+    job_end_meanwhile_by(j, &e);
+    *kill_at = e.next_at;
 }
