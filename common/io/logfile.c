@@ -236,8 +236,6 @@ int logfile_flush(struct logfile *l, bool all)
 {
     size_t left = portion(l, all);
     l->error = 0;
-    if (l->rotate && must_rotate(l, left))
-        rotate_now(l);
     while (left) {
         size_t n = before_rotation(l, left);
         if (must_rotate(l, n)) {
@@ -254,6 +252,8 @@ int logfile_flush(struct logfile *l, bool all)
         l->size += (uint64_t)done;
         left -= (size_t)done;
     }
+    if (l->rotate && must_rotate(l, 0))
+        rotate_now(l);
     return 0;
 }
 
