@@ -60,7 +60,7 @@ in_dev() {
   echo now >say
   until_line first ': now$'
   echo >go
-  until_true [ ! -s dev/log ]
+  until_true [ ! -e dev/log ]
   echo between >say
   echo >go
   until_line second ': between$'

@@ -38,7 +38,7 @@ make_etc() {
     echo 127.0.0.1 ntp.example pool.ntp.org time.example host dst
   } >"$etc/hosts"
   printf 'passwd: files\ngroup: files\nhosts: files\nservices: files\n' >"$etc/nsswitch.conf"
-  for name in talk www operators; do
+  for name in talk www postgres operators; do
     grep -q "^$name:" "$etc/passwd" || echo "$name:x:4242:4242::/:/bin/sh" >>"$etc/passwd"
     grep -q "^$name:" "$etc/group" || echo "$name:x:4242:" >>"$etc/group"
   done

@@ -24,7 +24,7 @@ programs() {
   echo 'echo "$(basename "$0") $*"' | program fetch-news encode rsync java nginx prepare shutdown make fortune \
     restart-the-thing backup-home finger-handler myserver simulation mail resize report convert
   # a daemon: ready when it is asked for that, reopens at HUP, ends at TERM
-  program talkd serve <<'END'
+  program talkd serve postgres <<'END'
 [ -z "${NOTIFY_SOCKET-}" ] || .tell READY=1
 trap : HUP
 trap 'kill $!; exit 0' TERM INT QUIT
@@ -34,7 +34,7 @@ sleep 100 & wait
 while kill -0 $!; do wait; done
 END
   cd "$HOME" || return
-  echo 'echo "$(basename "$0") $*"' | program simulation migrate server integration-test backup build job
+  echo 'echo "$(basename "$0") $*"' | program simulation migrate server indexer integration-test backup build job
 }
 
 files() {

@@ -25,8 +25,7 @@ static void report(const struct hook *h, struct monitor *m, const char *what, co
 /* 0, or -1 with errno. */
 static int prepare(struct hook *h, struct monitor *m)
 {
-    static char sh[] = "sh", option[] = "-c";
-    char *const argv[] = {sh, option, h->command, NULL};
+    char *const argv[] = {"sh", "-c", h->command, NULL};
     memcpy(h->argv, argv, sizeof argv);
     if (!h->env.v && env_init(&h->env, job_env(&m->job)->v) < 0)
         return -1;

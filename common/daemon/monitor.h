@@ -16,7 +16,12 @@
 #include "process/user.h"
 
 /* What the control commands send to a monitor. */
-enum { MONITOR_RESTART = SIGNUM_RTMIN + 1, MONITOR_RELOAD, MONITOR_KILL, MONITOR_ROTATE }; /* RTMIN itself is musl's */
+enum {
+    MONITOR_RESTART = SIGNUM_RTMIN + 1,
+    MONITOR_RELOAD,
+    MONITOR_KILL,
+    MONITOR_ROTATE
+}; /* RTMIN itself is musl's */
 
 /* The logs: of stdout, and of stderr where that is not in the former. */
 enum { OUT_LOG, ERR_LOG, LOGS };
@@ -49,16 +54,16 @@ struct monitor {
     int ready_pipe; /* --ready fd: PROG's newline comes here */
     int notify;     /* --ready notify: its messages come here */
     char notify_text[NOTIFY_SOCKET_SIZE], ready_text[16], ready_message[NOTIFY_MESSAGE_SIZE];
-    bool is_cut_said;        /* a message was too long */
-    bool manager_stalled;    /* our own manager takes no messages */
-    struct notify readiness; /* what is reported of PROG to our own manager */
+    bool is_cut_said;          /* a message was too long */
+    bool manager_stalled;      /* our own manager takes no messages */
+    struct notify readiness;   /* what is reported of PROG to our own manager */
     struct logpump logs[LOGS]; /* of what PROG writes; its file.path is set if there is one */
     struct hook on_exit, log_run;
     bool is_ready, is_up, restart, reopen, reload, rotate;
     bool on_exit_due, gave_up;
     int64_t *restarted; /* when the last max_restarts restarts were; 0: never */
     size_t restarted_n;
-    int stop; /* the signal that ends us, 0: none yet */
+    int stop;             /* the signal that ends us, 0: none yet */
     struct ending ending; /* of PROG, and by.steps are those of its descendants */
     int64_t started, start_at, backoff;
     struct monitor_status status;

@@ -160,8 +160,8 @@ static int check_monitor(const struct monitor_control *c, pid_t pid)
     bool logs = c->command == MONITOR_CMD_ROTATE;
     if (!told || (logs ? s.has_log : s.phase == PHASE_RUNNING || c->command == MONITOR_CMD_RESTART))
         return 0;
-    msg_error_why(
-        c->msg, c->name, c->path, logs ? "the daemon has no log file" : "PROG does not run now: nobody was told");
+    msg_error_why(c->msg, c->name, c->path,
+        logs ? "the daemon has no log file" : "PROG does not run now: nobody was told");
     return EXIT_NO;
 }
 

@@ -10,7 +10,13 @@
 
 #include "base/msg.h"
 
-enum monitor_command { MONITOR_CMD_STATUS, MONITOR_CMD_STOP, MONITOR_CMD_RESTART, MONITOR_CMD_RELOAD, MONITOR_CMD_ROTATE };
+enum monitor_command {
+    MONITOR_CMD_STATUS,
+    MONITOR_CMD_STOP,
+    MONITOR_CMD_RESTART,
+    MONITOR_CMD_RELOAD,
+    MONITOR_CMD_ROTATE
+};
 
 struct monitor_control {
     const struct msg *msg;

@@ -72,8 +72,7 @@ static int wait_for_report(const struct monitor *m, pid_t monitor, int report)
     if (n != sizeof failed && end >= 0 && reap_exit_status(end) > 0 && reap_exit_status(end) < EXIT_SIGNAL)
         return reap_exit_status(end); /* it has printed why */
     if (n != sizeof failed)
-        return msg_fatal_why(
-            m->msg, EXIT_SYSTEM, "start", *m->job.progs->argv, "its monitor was killed");
+        return msg_fatal_why(m->msg, EXIT_SYSTEM, "start", *m->job.progs->argv, "its monitor was killed");
     return failed;
 }
 

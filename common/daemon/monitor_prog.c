@@ -74,7 +74,8 @@ static void take_hup(struct monitor *m)
         m->reload = true;
 }
 
-/* PROG gets the very signal, which is the first step of its end; but SIGTERM is what a schedule stands for. */
+/* PROG gets the very signal, which is the first step of its end; but SIGTERM is what a schedule stands for.
+ */
 static void take_stop(struct monitor *m, int sig, bool sent)
 {
     m->stop = sig;

@@ -56,8 +56,8 @@ static int open_places(struct monitor *m)
     struct place logs[LOGS] = {{.dir = -1}, {.dir = -1}};
     struct place *const places[] = {
         &m->prog_pid.place, &m->own_pid.place, &m->lock_place, &logs[OUT_LOG], &logs[ERR_LOG]};
-    const char *const paths[] = {m->prog_pid.path, m->own_pid.path, m->lock_path,
-        m->logs[OUT_LOG].file.path, m->logs[ERR_LOG].file.path};
+    const char *const paths[] = {m->prog_pid.path, m->own_pid.path, m->lock_path, m->logs[OUT_LOG].file.path,
+        m->logs[ERR_LOG].file.path};
     int failed = 0;
     for (size_t i = 0; i < sizeof places / sizeof *places && !failed; i++) {
         failed = open_place(m, places[i], paths[i]);

@@ -147,7 +147,8 @@ static bool is_news(const struct monitor *m, bool again)
 {
     bool failed = m->status.last != LAST_EXITED || m->status.value != 0;
     return m->msg->level > MSG_QUIET &&
-           (m->supervise || again || m->seems_detached || m->msg->level >= MSG_VERBOSE || (failed && !m->stop && !m->foreground));
+           (m->supervise || again || m->seems_detached || m->msg->level >= MSG_VERBOSE ||
+               (failed && !m->stop && !m->foreground));
 }
 
 void monitor_say(struct monitor *m, const char *text)

@@ -49,8 +49,7 @@ ssize_t devlog_line(int fd, const struct devlog *d, int severity, const char *by
         newline = NULL;
     }
     buf_bytes(&line, bytes, len);
-    ssize_t sent =
-        sendto(fd, mem, line.len, MSG_NOSIGNAL, (const struct sockaddr *)&address, sizeof address);
+    ssize_t sent = sendto(fd, mem, line.len, MSG_NOSIGNAL, (const struct sockaddr *)&address, sizeof address);
     return sent < 0 ? -1 : (ssize_t)len + (newline != NULL);
 }
 

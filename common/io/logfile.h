@@ -61,8 +61,8 @@ int logfile_reopen(struct logfile *l);
 int logfile_take(struct logfile *l, int from);
 
 /*
- * Opens rotated file n (1: the newest; 0: the log) for reading, close-on-exec, the caller's to close; its name is added to
- * `path`. -1 with errno.
+ * Opens rotated file n (1: the newest; 0: the log) for reading, close-on-exec, the caller's to close; its
+ * name is added to `path`. -1 with errno.
  */
 int logfile_open_rotated(const struct logfile *l, unsigned n, struct buf *path);
 

@@ -24,7 +24,8 @@
 
 void job_init(struct job *j, struct msg *m)
 {
-    *j = (struct job){.msg = m, .separator = ":::", .status_fd = -1, .hooks.watched = {{.fd = -1}, {.fd = -1}}};
+    *j = (struct job){
+        .msg = m, .separator = ":::", .status_fd = -1, .hooks.watched = {{.fd = -1}, {.fd = -1}}};
 }
 
 void job_option(struct job *j, int row, const struct opts *o)
