@@ -364,7 +364,7 @@ static void check_logs(struct daemonize *d)
         out->syslog.tag = slash ? slash + 1 : *m->job.progs->argv;
     }
     if ((out->path && (m->out_path || m->err_path)) || (err->path && m->err_path))
-        msg_usage(d->msg, "a log cannot be combined with -o or -e");
+        msg_usage(d->msg, "a log cannot be combined with -o or -e for the same output");
     if (!has_file && (out->limit || m->log_run.command || m->hup == HUP_REOPEN))
         msg_usage(d->msg, "%s needs --log",
             out->limit           ? "--log-size"

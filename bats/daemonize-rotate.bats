@@ -83,11 +83,17 @@ lines_of() {
 
 @test "--rotate under load: no line is lost or cut" {
   local n
-  daemonized -P monitor --log log --log-keep 1000 "$HELPERS/number-lines" 300000
+  mkfifo go
+  daemonized -P monitor --log log --log-keep 1000 sh -c "'$HELPERS/number-lines' 300000; read -r line <'$here/go'"
   for n in 1 2 3 4 5; do
-    timeout 60 daemonize --rotate -q -P monitor || break
+    refused 0 --rotate -P monitor
   done
+  until_line log ' 300000 of 300000$'
+  refused 0 --rotate -P monitor
+  until_true [ ! -s log ]
+  echo >go
   until_true [ ! -e monitor ]
+  [ -e log.1 ]
   cmp <(compgen -G 'log*' | sort -t. -k2,2nr | awk '/\./ {print; next} {last = $0} END {if (last) print last}' | xargs cat) \
     <(seq -f 'line %.0f of 300000' 300000)
 }
@@ -140,6 +146,13 @@ end" ]
   [ "$(wc -l <runs)" -eq 1 ]
   refused 0 --stop -P monitor
   alive "$(cat runs)"
+}
+
+@test "--log-run with --err-log alone: its output is there, too" {
+  writer --err-log errors --log-run 'echo "ran for $LOG_FILE"'
+  say 'err one' errors
+  rotated errors.1
+  until_line errors "^ran for $here/errors.1$"
 }
 
 @test "--log-run: a failure is reported" {

@@ -38,7 +38,7 @@ static int prepare(struct hook *h, struct monitor *m)
 
 static pid_t start(struct hook *h, struct monitor *m, int in)
 {
-    int out = m->out >= 0 || m->foreground ? m->out : in;
+    int out = m->out >= 0 ? m->out : m->err >= 0 ? m->err : m->foreground ? -1 : in;
     const int fds[] = {in, out, m->err >= 0 ? m->err : out};
     const struct spawn s = {.path = "/bin/sh",
         .argv = h->argv,
