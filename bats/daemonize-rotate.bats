@@ -85,12 +85,11 @@ lines_of() {
   local n
   mkfifo go
   daemonized -P monitor --log log --log-keep 1000 sh -c "'$HELPERS/number-lines' 300000; read -r line <'$here/go'"
+  until_true [ -s log ]
   for n in 1 2 3 4 5; do
     refused 0 --rotate -P monitor
   done
-  until_line log ' 300000 of 300000$'
-  refused 0 --rotate -P monitor
-  until_true [ ! -s log ]
+  until_true grep -qs ' 300000 of 300000$' log log.1
   echo >go
   until_true [ ! -e monitor ]
   [ -e log.1 ]
