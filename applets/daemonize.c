@@ -21,46 +21,45 @@
 #include "daemon/monitor_launch.h"
 #include "base/num.h"
 
-#define DAEMONIZE_OPTIONS(X)                                                                                 \
-    JOB_ONE_OPTIONS(X)                                                                                       \
-    X(PROG_PID, 'p', "pidfile", "FILE", "create a pidfile with PROG's PID")                                  \
-    X(OWN_PID, 'P', "monitor-pidfile", "FILE", "create a pidfile with the monitor's PID")                    \
-    X(LOCK, 'l', "lock", "FILE", "hold a lock on FILE while the monitor runs")                               \
-    X(DIRECTORY, 'c', "chdir", "DIR", "change to DIR first (/; with --foreground, stay)")                    \
-    X(UMASK, 'm', "umask", "MODE", "set the umask")                                                          \
-    USER_OPTIONS(X, "run PROG as USER", "run PROG with GROUP as its group")                                  \
-    X(NO_NEW_PRIVS, 0, "no-new-privs", NULL, "deny PROG the privileges of set-user-ID files")                \
-    X(ENV, 'E', "env", "NAME=VALUE", "set a variable in PROG's environment")                                 \
-    X(CLEAR_ENV, 0, "clear-env", NULL, "start with an empty environment")                                    \
-    X(OUTPUT, 'o', "output", "FILE", "write PROG's standard output to FILE (/dev/null)")                     \
-    X(ERRORS, 'e', "errors", "FILE", "write PROG's standard error to FILE (/dev/null)")                      \
-    X(APPEND, 'a', "append", NULL, "append to these files instead of truncating them")                       \
-    X(READY, 0, "ready", "none|fd|notify", "wait until PROG reports that it is ready (none)")                \
-    X(TIMEOUT, 't', "timeout", "TIME", "wait at most TIME for readiness or a stop, then kill PROG (30)")     \
-    X(SETTLE, 0, "settle", "TIME", "fail if PROG exits within TIME (0)")                                     \
-    X(SUPERVISE, 0, "supervise", NULL, "restart PROG whenever it exits")                                     \
-    X(RESTART_ON, 0, "restart-on", "always|failure|signal", "supervise, but restart only after such an end") \
-    X(MAX_RESTARTS, 0, "max-restarts", "N/TIME", "give up after N restarts within TIME")                     \
-    X(BACKOFF, 0, "backoff", "MIN:MAX", "pause before a restart, doubling from MIN to MAX (1:60)")           \
-    X(GRACE, 'k', "kill-after", "TIME",                                                                      \
-        "kill PROG if it has not exited TIME after a restart was requested (10); if given, also at a stop")  \
-    X(STOP_SIGNAL, 0, "stop-signal", "SIG[:TIME],...",                                                       \
-        "stop PROG with these signals, each for its TIME, then SIGKILL (TERM)")                              \
-    X(ON_EXIT, 0, "on-exit", "CMD", "run CMD, for sh, when PROG has exited")                                 \
-    X(HUP, 0, "hup", "restart|forward|reopen",                                                               \
-        "restart PROG, pass the signal on, or reopen the log on SIGHUP")                                     \
-    X(FOREGROUND, 0, "foreground", NULL, "keep the monitor in the foreground")                               \
-    X(LOG, 0, "log", "FILE", "write PROG's output and the monitor's messages to FILE")                       \
-    X(LOG_SIZE, 0, "log-size", "SIZE", "rotate FILE before it grows larger than SIZE")                       \
-    X(LOG_KEEP, 0, "log-keep", "COUNT", "keep COUNT rotated files (5)")                                      \
-    X(LOG_TIME, 0, "log-time", NULL, "begin each line with the time, in UTC")                                \
-    X(LOG_RUN, 0, "log-run", "CMD", "run CMD, for sh, after each rotation")                                  \
-    X(ERR_LOG, 0, "err-log", "FILE", "write PROG's standard error to FILE, as --log does")                   \
-    X(SYSLOG, 0, "syslog", "[FACILITY]", "write PROG's output to the system's log (daemon)")                 \
-    X(STATUS, 0, "status", NULL, "print whether the daemon runs, its restarts and its last exit")            \
-    X(STOP, 0, "stop", NULL, "stop the daemon and wait until it has exited")                                 \
-    X(RESTART, 0, "restart", NULL, "restart PROG")                                                           \
-    X(RELOAD, 0, "reload", NULL, "send SIGHUP to PROG")                                                      \
+#define DAEMONIZE_OPTIONS(X)                                                                                \
+    JOB_ONE_OPTIONS(X)                                                                                      \
+    X(PROG_PID, 'p', "pidfile", "FILE", "create a pidfile with PROG's PID")                                 \
+    X(OWN_PID, 'P', "monitor-pidfile", "FILE", "create a pidfile with the monitor's PID")                   \
+    X(LOCK, 'l', "lock", "FILE", "hold a lock on FILE while the monitor runs")                              \
+    X(DIRECTORY, 'c', "chdir", "DIR", "change to DIR first (/; with --foreground, stay)")                   \
+    X(UMASK, 'm', "umask", "MODE", "set the umask")                                                         \
+    USER_OPTIONS(X, "run PROG as USER", "run PROG with GROUP as its group")                                 \
+    X(NO_NEW_PRIVS, 0, "no-new-privs", NULL, "deny PROG the privileges of set-user-ID files")               \
+    X(ENV, 'E', "env", "NAME=VALUE", "set a variable in PROG's environment")                                \
+    X(CLEAR_ENV, 0, "clear-env", NULL, "start with an empty environment")                                   \
+    X(OUTPUT, 'o', "output", "FILE", "write PROG's standard output to FILE (/dev/null)")                    \
+    X(ERRORS, 'e', "errors", "FILE", "write PROG's standard error to FILE (/dev/null)")                     \
+    X(APPEND, 'a', "append", NULL, "append to these files instead of truncating them")                      \
+    X(READY, 0, "ready", "none|fd|notify", "wait until PROG reports that it is ready (none)")               \
+    X(TIMEOUT, 't', "timeout", "TIME", "wait at most TIME for readiness or a stop, then kill PROG (30)")    \
+    X(SETTLE, 0, "settle", "TIME", "fail if PROG exits within TIME (0)")                                    \
+    X(SUPERVISE, 0, "supervise", NULL, "restart PROG whenever it exits")                                    \
+    X(RESTART_ON, 0, "restart-on", "always|failure|signal", "supervise, but only after such ends")          \
+    X(MAX_RESTARTS, 0, "max-restarts", "N/TIME", "give up after N restarts within TIME")                    \
+    X(BACKOFF, 0, "backoff", "MIN:MAX", "pause before a restart, doubling from MIN to MAX (1:60)")          \
+    X(GRACE, 'k', "kill-after", "TIME",                                                                     \
+        "kill PROG if it has not exited TIME after a restart was requested (10); if given, also at a stop") \
+    X(STOP_SIGNAL, 0, "stop-signal", "SIG[:TIME],...", "stop PROG with these signals, then SIGKILL (TERM)") \
+    X(ON_EXIT, 0, "on-exit", "CMD", "run CMD when PROG has exited")                                         \
+    X(HUP, 0, "hup", "restart|forward|reopen",                                                              \
+        "restart PROG, pass the signal on, or reopen the log on SIGHUP")                                    \
+    X(FOREGROUND, 0, "foreground", NULL, "keep the monitor in the foreground")                              \
+    X(LOG, 0, "log", "FILE", "write PROG's output and the monitor's messages to FILE")                      \
+    X(LOG_SIZE, 0, "log-size", "SIZE", "rotate FILE before it grows larger than SIZE")                      \
+    X(LOG_KEEP, 0, "log-keep", "COUNT", "keep COUNT rotated files (5)")                                     \
+    X(LOG_TIME, 0, "log-time", NULL, "begin each line with the time")                                       \
+    X(LOG_RUN, 0, "log-run", "CMD", "run CMD after each rotation")                                          \
+    X(ERR_LOG, 0, "err-log", "FILE", "write PROG's standard error to a log of its own")                     \
+    X(SYSLOG, 0, "syslog", "[FACILITY]", "write PROG's output to syslog (daemon)")                          \
+    X(STATUS, 0, "status", NULL, "print whether the daemon runs, its restarts and its last exit")           \
+    X(STOP, 0, "stop", NULL, "stop the daemon and wait until it has exited")                                \
+    X(RESTART, 0, "restart", NULL, "restart PROG")                                                          \
+    X(RELOAD, 0, "reload", NULL, "send SIGHUP to PROG")                                                     \
     X(ROTATE, 0, "rotate", NULL, "rotate the log")
 
 enum daemonize_option { DAEMONIZE_OPTIONS(OPT_ENUM) };
@@ -382,7 +381,7 @@ static void check(struct daemonize *d)
     m->leave = !m->prog_pid.path && !m->own_pid.path && !m->lock_path && !m->supervise &&
                !m->logs[OUT_LOG].file.path && !m->logs[ERR_LOG].file.path && !m->foreground;
     if (m->leave && (m->has_schedule || m->on_exit.command))
-        msg_usage(d->msg, "%s needs the monitor: give -p, -P, -l, --log, --supervise or --foreground",
+        msg_usage(d->msg, "%s needs the monitor: give -p, for example",
             m->has_schedule ? "--stop-signal" : "--on-exit");
     if (!d->has_directory && !m->foreground)
         m->directory = "/";

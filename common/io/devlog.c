@@ -23,12 +23,14 @@ int devlog_open(void)
 
 int devlog_facility(const char *name)
 {
-    static const char names[][9] = {"user", "mail", "daemon", "auth", "syslog", "lpr", "news", "uucp", "cron",
-        "authpriv", "ftp", "", "", "", "", "local0", "local1", "local2", "local3", "local4", "local5",
-        "local6", "local7"}; /* from 1 on; some numbers have no name */
-    for (size_t i = 0; *name && i < sizeof names / sizeof *names; i++)
-        if (strcmp(names[i], name) == 0)
-            return (int)(i + 1) << 3;
+    /* from 1 on; four numbers have no name */
+    static const char names[] = "user\0mail\0daemon\0auth\0syslog\0lpr\0news\0uucp\0cron\0authpriv\0ftp\0"
+                                "-\0-\0-\0-\0"
+                                "local0\0local1\0local2\0local3\0local4\0local5\0local6\0local7\0";
+    int number = 1;
+    for (const char *n = names; n < names + sizeof names - 1 && *name != '-'; n += strlen(n) + 1, number++)
+        if (strcmp(n, name) == 0)
+            return number << 3;
     return 0;
 }
 
