@@ -21,6 +21,7 @@
 #include "base/clock.h"
 #include "base/fd.h"
 #include "process/job.h"
+#include "process/keeper.h"
 #include "process/lock.h"
 #include "base/num.h"
 #include "process/procs.h"
@@ -30,11 +31,14 @@
 
 #define LOCKRUN_OPTIONS(X)                                                                 \
     JOB_ONE_OPTIONS(X)                                                                     \
+    CONFLICT_OPTIONS(X)                                                                    \
     X(SHARED, 's', "shared", NULL, "take a shared lock")                                   \
     X(NOW, 'n', "nonblock", NULL, "do not wait; exit 1 if the lock is taken")              \
     X(TIMEOUT, 't', "timeout", "TIME", "wait at most TIME, then exit 124; 0: same as -n")  \
     X(FCNTL, 0, "fcntl", NULL, "use fcntl(2) locks instead of flock(2)")                   \
     X(SLOTS, 0, "slots", "N", "take one of N locks, so that N programs may run at a time") \
+    X(FOR, 0, "for", "PID", "return once FILE is locked; release it when PID exits")       \
+    X(FD, 0, "fd", "FD", "lock the file that FD is open on, and return")                   \
     X(WHO, 0, "who", NULL, "print the PID and name of each holder; exit 1 if there is none")
 
 enum lockrun_option { LOCKRUN_OPTIONS(OPT_ENUM) };
@@ -50,6 +54,10 @@ struct lockrun {
     bool try_once, has_timeout, who;
     int64_t timeout, deadline;
     unsigned slots;
+    int fd;             /* --fd, -1: none */
+    int conflict;       /* exit status when the lock is taken */
+    pid_t pid;          /* --for */
+    struct watch watch; /* that very process */
 };
 
 /* ---- slots ---- */
@@ -312,14 +320,15 @@ static bool holds(pid_t pid, const char *id)
 /* A line a process that holds a lock: "PID NAME". */
 static int print_who(const struct lockrun *l)
 {
-    char mem[65536], name_path[64], name[64], id_text[64];
+    char mem[8192], name_path[64], name[64], id_text[64];
+    int status = EXIT_NO;
     struct buf out = BUF(mem), id = BUF(id_text);
     struct procs all;
     if (identify(l->path, &id) < 0)
         return errno == ENOENT ? EXIT_NO : msg_fatal(l->msg, EXIT_SYSTEM, "open", l->path, errno);
     if (procs_list(&all) < 0)
         msg_die_sys(l->msg, "look at", "/proc");
-    for (size_t i = 0; i < all.n; i++) {
+    for (size_t i = 0; i < all.n && status != EXIT_SYSTEM; i++) {
         struct buf b = BUF(name_path);
         if (all.list[i].pid == getpid() || !holds(all.list[i].pid, id_text))
             continue;
@@ -328,11 +337,10 @@ static int print_who(const struct lockrun *l)
         buf_fmt(&out, "%ld ", (long)all.list[i].pid);
         buf_escaped(&out, name, n > 0 ? (size_t)n - 1 : 0);
         buf_char(&out, '\n');
+        status = opts_print_part(l->msg, &out);
     }
     procs_free(&all);
-    if (!out.len)
-        return EXIT_NO;
-    return opts_print(l->msg, &out);
+    return status == EXIT_DONE ? opts_print(l->msg, &out) : status;
 }
 
 /* ---- running ---- */
@@ -348,18 +356,32 @@ static int fail(const struct lockrun *l)
         msg_error_why(l->msg, "lock", l->path, "the deadline passed");
     else
         return msg_fatal_file(l->msg, "lock", l->path, err);
-    return err == EWOULDBLOCK ? EXIT_NO : EXIT_DEADLINE;
+    return err == EWOULDBLOCK ? l->conflict : EXIT_DEADLINE;
+}
+
+/* The fd of what is locked, or -1 with errno as lock_path. */
+static int take_lock(const struct lockrun *l)
+{
+    if (l->fd >= 0)
+        return lock_fd(l->fd, &l->kind, l->deadline) < 0 ? -1 : l->fd;
+    return l->slots ? take_slot(l) : lock_path(l->path, &l->kind, l->deadline);
 }
 
 static int run(struct lockrun *l)
 {
     struct job *j = &l->job;
     struct spawn spawn = {.signals = SIGS_INHERITED, .death_signal = SIGKILL};
+    if (l->pid)
+        keeper_watch(&l->watch, l->msg, l->pid);
     job_begin(j, false);
     l->deadline = l->try_once ? 0 : l->has_timeout ? clock_in(l->timeout) : CLOCK_NEVER;
-    int fd = l->slots ? take_slot(l) : lock_path(l->path, &l->kind, l->deadline);
+    int fd = take_lock(l);
     if (fd < 0)
         return fail(l);
+    if (l->pid)
+        return keeper_start(&l->watch, l->msg, fd);
+    if (!j->n)
+        return EXIT_DONE; /* the lock belongs to the description, which our caller has open */
     if (job_start(j, 0, &spawn) < 0)
         return job_start_failed(j, 0, "fork", errno);
     while (j->running)
@@ -373,6 +395,9 @@ static void take_option(struct lockrun *l, int row, const struct opts *o)
     switch ((enum lockrun_option)row) {
         JOB_ONE_OPTIONS(OPT_CASE)
         job_option(&l->job, row, o);
+        break;
+    case OPT_CONFLICT:
+        l->conflict = opts_status(o);
         break;
     case OPT_SHARED:
         l->kind.shared = true;
@@ -391,6 +416,13 @@ static void take_option(struct lockrun *l, int row, const struct opts *o)
     case OPT_SLOTS:
         l->slots = (unsigned)opts_num(o, 1, SLOTS_MAX);
         break;
+    case OPT_FOR:
+        l->pid = (pid_t)opts_num(o, 1, INT32_MAX);
+        break;
+    case OPT_FD:
+        l->fd = opts_fd(o, 0);
+        l->path = o->arg;
+        break;
     case OPT_WHO:
         l->who = true;
         break;
@@ -401,34 +433,52 @@ static const struct cli cli = {
     .name = "lockrun",
     .summary = "run a program under a lock, or one of several",
     .usage = "[OPTION]... FILE PROG [ARG]...\n"
+             "[OPTION]... --for PID FILE\n"
+             "[OPTION]... --fd FD\n"
              "--who FILE",
     .notes = "FILE is created if it does not exist, and is not removed. If lockrun is killed, so is PROG.",
     .options = options,
     .count = sizeof options / sizeof *options,
 };
 
+/* Usage errors, and FILE; what comes behind it. */
+static char **take_file(struct lockrun *l, char **argv)
+{
+    const struct msg *m = l->msg;
+    const bool alone = l->who || l->pid || l->fd >= 0;
+    if (l->fd < 0 && (!*argv || !**argv))
+        msg_usage(m, "missing FILE");
+    if (l->fd < 0)
+        l->path = *argv++;
+    if (l->slots && l->kind.shared)
+        msg_usage(m, "--slots and --shared cannot be combined");
+    if (l->who + (l->pid > 0) + (l->fd >= 0) > 1)
+        msg_usage(m, "--fd, --for and --who cannot be combined");
+    if (l->fd >= 0 && l->slots)
+        msg_usage(m, "--fd and --slots cannot be combined");
+    if (alone && *argv)
+        msg_usage(m, "unexpected operand '%s'", *argv);
+    if (!alone && !*argv)
+        msg_usage(m, "missing PROG");
+    if (alone && l->job.status_fd >= 0)
+        msg_usage(m, "--status-fd requires PROG");
+    return argv;
+}
+
 static int lockrun_main(struct msg *m, int argc, char **argv)
 {
-    struct lockrun l = {.msg = m};
+    struct lockrun l = {.msg = m, .fd = -1, .conflict = EXIT_NO, .watch.fd = -1};
     struct opts o;
     int row;
     job_init(&l.job, m);
     opts_start(&o, m, &cli, argc, argv);
     while ((row = opts_next(&o)) >= 0)
         take_option(&l, row, &o);
-    argv += o.first;
-    if (!*argv || !**argv)
-        msg_usage(m, "missing FILE");
-    l.path = *argv;
-    if (l.slots && l.kind.shared)
-        msg_usage(m, "--slots and --shared cannot be combined");
-    if (l.who && argv[1])
-        msg_usage(m, "--who takes only FILE: unexpected operand '%s'", argv[1]);
-    if (!l.who && !argv[1])
-        msg_usage(m, "missing PROG");
+    argv = take_file(&l, argv + o.first);
     if (l.who)
         return print_who(&l);
-    job_single(&l.job, argv + 1);
+    if (*argv)
+        job_single(&l.job, argv);
     int failed = job_find(&l.job);
     return failed ? failed : run(&l);
 }

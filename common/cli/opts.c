@@ -255,6 +255,11 @@ int opts_signal(const struct opts *o)
     return sig;
 }
 
+int opts_status(const struct opts *o)
+{
+    return (int)opts_num(o, 0, UINT8_MAX);
+}
+
 int opts_choice(const struct opts *o)
 {
     const char *all = o->now->arg + (*o->now->arg == '['), *end = all + strcspn(all, "]");
@@ -313,4 +318,13 @@ int opts_print(const struct msg *m, const struct buf *out)
         return EXIT_DONE;
     msg_error(m, "write", "stdout", errno);
     return EXIT_SYSTEM;
+}
+
+int opts_print_part(const struct msg *m, struct buf *out)
+{
+    if (out->len < out->size / 2)
+        return EXIT_DONE;
+    int status = opts_print(m, out);
+    out->len = 0;
+    return status;
 }

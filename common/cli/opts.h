@@ -35,6 +35,10 @@ struct opt {
 #define LOG_OPTIONS(X) \
     X(LOG_FORMAT, 0, "log-format", "text|json", "write messages as text or JSON lines (text)")
 
+/* For those that exit with EXIT_NO when what they ask for can't be had at once. */
+#define CONFLICT_OPTIONS(X) \
+    X(CONFLICT, 'E', "conflict-status", "N", "exit N, not 1, if it would have to wait")
+
 /* What a command line can be told: the face of an applet. */
 struct cli {
     const char *name, *summary;
@@ -78,6 +82,9 @@ unsigned opts_mode(const struct opts *o);
 
 int opts_signal(const struct opts *o);
 
+/* An exit status, 0 to 255. */
+int opts_status(const struct opts *o);
+
 /* The index of the argument among the words of its row, "a|b|c" or "[a|b|c]"; an absent optional one is the
  * first. */
 int opts_choice(const struct opts *o);
@@ -106,5 +113,8 @@ void opts_usage(const struct cli *cli, struct buf *out);
 
 /* Writes a whole text to stdout; EXIT_DONE, or says what failed and EXIT_SYSTEM. */
 int opts_print(const struct msg *m, const struct buf *out);
+
+/* The same for a text of any length, after each line: writes and empties `out` once it is half full. */
+int opts_print_part(const struct msg *m, struct buf *out);
 
 #endif

@@ -40,8 +40,12 @@ int lock_fd(int fd, const struct lock_kind *kind, int64_t deadline)
     do
         done = take_once(fd, kind, false);
     while (done < 0 && errno == EINTR);
-    if (done == 0 || errno != EWOULDBLOCK || !clock_left(deadline))
+    if (done == 0 || errno != EWOULDBLOCK || !deadline)
         return done;
+    if (!clock_left(deadline)) {
+        errno = ETIMEDOUT;
+        return -1;
+    }
     if (tick_begin() < 0)
         return -1;
     do

@@ -22,7 +22,8 @@ struct lock_kind {
 
 /*
  * Locks fd until the deadline, 0: at once or not at all. Caught signals are let in; one that would end us
- * ends the wait. 0, or -1 with errno: EWOULDBLOCK when it is taken, EINTR after such a signal, ETIMEDOUT.
+ * ends the wait. 0, or -1 with errno: EWOULDBLOCK when it is taken and the deadline is 0, EINTR after such a
+ * signal, ETIMEDOUT, also when the deadline had passed before the first try.
  */
 int lock_fd(int fd, const struct lock_kind *kind, int64_t deadline);
 

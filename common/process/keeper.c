@@ -1,0 +1,58 @@
+/*
+ * keeper.c - see keeper.h.
+ */
+#include "process/keeper.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/fd.h"
+#include "process/worker.h"
+
+struct keeper {
+    struct watch watch;
+    int held;
+};
+
+void keeper_watch(struct watch *w, const struct msg *m, pid_t pid)
+{
+    char mem[32];
+    struct buf text = BUF(mem);
+    buf_num(&text, (unsigned long long)pid);
+    if (watch_begin(w, pid) < 0)
+        msg_die_sys(m, "watch", buf_str(&text));
+}
+
+static int keep(void *arg)
+{
+    const struct keeper *k = arg;
+    struct watch w = k->watch;
+    int next = STDERR_FILENO + 1;
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+        if (fd_to_null(fd) < 0)
+            close(fd);
+    /* the pidfd is the older one, so its number is the lower one: neither is put in place of the other */
+    if (w.fd >= 0 && dup2(w.fd, next) >= 0)
+        w.fd = next++;
+    if (k->held >= 0 && dup2(k->held, next) >= 0)
+        next++;
+    fd_close_from(next);
+    if (chdir("/") < 0) /* then a file system can't be unmounted for a while */
+        errno = 0;
+    while (!watch_is_over(&w)) {
+        struct pollfd end = watch_poll(&w);
+        int64_t ns = watch_pause(&w);
+        poll(&end, 1, ns == CLOCK_NEVER ? -1 : (int)(ns / CLOCK_MS));
+    }
+    return EXIT_DONE;
+}
+
+int keeper_start(const struct watch *w, const struct msg *m, int held)
+{
+    struct keeper k = {.watch = *w, .held = held};
+    if (worker_keep(keep, &k) < 0)
+        return msg_fatal(m, EXIT_SYSTEM, "fork", NULL, errno);
+    return EXIT_DONE;
+}
