@@ -10,9 +10,8 @@
 #include "base/clock.h"
 #include "sysv/sem.h"
 
-#define SEMGIVE_OPTIONS(X)                                              \
-    MSG_OPTIONS(X)                                                      \
-    X(NUM, 'n', "num", "NUM", "give back semaphore NUM of the set (0)") \
+#define SEMGIVE_OPTIONS(X) \
+    SEM_OPTIONS(X)         \
     X(COUNT, 'c', "count", NULL, "add 1, whatever the value")
 
 enum semgive_option { SEMGIVE_OPTIONS(OPT_ENUM) };
@@ -27,13 +26,13 @@ static const struct cli cli = {
     .count = sizeof options / sizeof *options,
 };
 
-static int give(const struct msg *m, const struct sysv_key *key, unsigned short num, bool count)
+static int give(const struct msg *m, const struct sysv_key *key, const struct sem_nums *nums)
 {
-    struct sembuf change = {.sem_num = num, .sem_op = count ? 1 : -1, .sem_flg = IPC_NOWAIT};
+    const short change = nums->count ? nums->amount : -1;
     int id = sem_find(key, CLOCK_NEVER);
     if (id < 0)
         return sysv_failed(m, SYSV_SEM, "find", key, errno);
-    if (sem_change(id, &change, 1, 0) == 0)
+    if (sem_change_each(id, nums, &change, 1, IPC_NOWAIT, 0) == 0)
         return EXIT_DONE;
     if (errno != EAGAIN)
         return sysv_failed(m, SYSV_SEM, "give", key, errno);
@@ -45,20 +44,16 @@ static int semgive_main(struct msg *m, int argc, char **argv)
 {
     struct opts o;
     struct sysv_key key;
-    unsigned short num = 0;
-    bool count = false;
+    struct sem_nums nums = {.n = 1, .amount = 1};
     int row;
     opts_start(&o, m, &cli, argc, argv);
     while ((row = opts_next(&o)) >= 0) {
         switch ((enum semgive_option)row) {
-            MSG_OPTIONS(OPT_CASE)
-            opts_level(m, row);
-            break;
-        case OPT_NUM:
-            num = (unsigned short)opts_num(&o, 0, SEM_SET_SIZE - 1);
+            SEM_OPTIONS(OPT_CASE)
+            sem_option(m, &nums, row, &o);
             break;
         case OPT_COUNT:
-            count = true;
+            nums.count = true;
             break;
         }
     }
@@ -66,7 +61,8 @@ static int semgive_main(struct msg *m, int argc, char **argv)
     if (*argv && argv[1])
         msg_usage(m, "unexpected operand '%s'", argv[1]);
     sysv_key(&key, m, *argv, SYSV_FINDS);
-    return give(m, &key, num, count);
+    sem_check(m, &nums);
+    return give(m, &key, &nums);
 }
 
 const struct applet applet_semgive = {.cli = &cli, .theme = THEME_SYSV, .main = semgive_main};

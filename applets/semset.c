@@ -89,20 +89,68 @@ static int stat_set(const struct semset *s)
     return sysv_report_end(&r, s->msg);
 }
 
+/* A semaphore's number and its new value. */
+struct setting {
+    int num, value;
+};
+
+/* Takes the first n bytes of `num`, and `value`. Does not return if they are none. */
+static struct setting take_setting(const struct semset *s, const char *num, size_t n, const char *value)
+{
+    uint64_t at, to;
+    if (!num_u64n(num, n, 0, SEM_SET_SIZE - 1, &at))
+        msg_usage(s->msg, "NUM '%.*s': expected a number from 0 to %d", (int)n, num, SEM_SET_SIZE - 1);
+    if (!num_u64(value, 0, SEM_HIGHEST, &to))
+        msg_usage(s->msg, "VALUE '%s': expected a number from 0 to %d", value, SEM_HIGHEST);
+    return (struct setting){(int)at, (int)to};
+}
+
+/* The highest number comes first: if the set has no such semaphore, nothing has been changed. */
+static int by_number(const void *a, const void *b)
+{
+    return ((const struct setting *)b)->num - ((const struct setting *)a)->num;
+}
+
+/* NUM VALUE, or NUM=VALUE... The caller frees the settings. */
+static struct setting *take_settings(const struct semset *s, char *const *words, size_t *n)
+{
+    size_t len = words[0] ? strcspn(words[0], "=") : 0;
+    bool pairs = words[0] && words[0][len];
+    for (*n = 0; words[*n];)
+        ++*n;
+    if (!pairs && *n < 2)
+        msg_usage(s->msg, "missing %s", *n ? "VALUE" : "NUM");
+    if (!pairs && *n > 2)
+        msg_usage(s->msg, "unexpected operand '%s'", words[2]);
+    *n = pairs ? *n : 1;
+    struct setting *list = calloc(*n, sizeof *list);
+    if (!list)
+        msg_die_sys(s->msg, "malloc", NULL);
+    for (size_t i = 0; i < *n; i++) {
+        len = strcspn(words[i], "=");
+        if (pairs && !words[i][len])
+            msg_usage(s->msg, "'%s': expected NUM=VALUE", words[i]);
+        list[i] = take_setting(s, words[i], len, pairs ? words[i] + len + 1 : words[1]);
+    }
+    qsort(list, *n, sizeof *list, by_number);
+    for (size_t i = 1; i < *n; i++)
+        if (list[i].num == list[i - 1].num)
+            msg_usage(s->msg, "semaphore %d is named twice", list[i].num);
+    return list;
+}
+
 static int set(const struct semset *s, char *const *words)
 {
-    uint64_t num, value;
-    if (!words[0] || !words[1])
-        msg_usage(s->msg, "missing %s", words[0] ? "VALUE" : "NUM");
-    if (words[2])
-        msg_usage(s->msg, "unexpected operand '%s'", words[2]);
-    if (!num_u64(words[0], 0, SEM_SET_SIZE - 1, &num))
-        msg_usage(s->msg, "NUM '%s': expected a number from 0 to %d", words[0], SEM_SET_SIZE - 1);
-    if (!num_u64(words[1], 0, SEM_HIGHEST, &value))
-        msg_usage(s->msg, "VALUE '%s': expected a number from 0 to %d", words[1], SEM_HIGHEST);
+    size_t n;
+    struct setting *list = take_settings(s, words, &n);
     int id = sem_find(&s->key, CLOCK_NEVER);
-    if (id < 0 || semctl(id, (int)num, SETVAL, (union semun){.val = (int)value}) < 0)
-        return failed(s, "set");
+    for (size_t i = 0; id >= 0 && i < n; i++)
+        if (semctl(id, list[i].num, SETVAL, (union semun){.val = list[i].value}) < 0)
+            id = -1;
+    int err = errno;
+    free(list);
+    if (id < 0)
+        return sysv_failed(s->msg, SYSV_SEM, "set", &s->key, err);
     sem_mark(id);
     return EXIT_DONE;
 }
@@ -234,6 +282,7 @@ static const struct cli cli = {
     .usage = "create [-m MODE] [--value VALUE] KEY [NSEMS]\n"
              "stat [--json] KEY\n"
              "set KEY NUM VALUE\n"
+             "set KEY NUM=VALUE...\n"
              "rm KEY",
     .notes = "KEY: a number, 0x..., PATH[:ID], or id:N; create also accepts private, and prints id:N.",
     .commands = commands,

@@ -8,22 +8,19 @@
 #include "cli/applet.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <poll.h>
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "base/fd.h"
 #include "process/find.h"
-#include "sysv/sem.h"
+#include "process/keeper.h"
 #include "process/spawn.h"
-#include "process/watch.h"
-#include "process/worker.h"
+#include "sysv/sem.h"
 
 #define SEMTAKE_OPTIONS(X)                                                                   \
-    MSG_OPTIONS(X)                                                                           \
-    X(NUM, 'n', "num", "NUM", "take semaphore NUM of the set (0)")                           \
+    SEM_OPTIONS(X)                                                                           \
+    CONFLICT_OPTIONS(X)                                                                      \
     X(COUNT, 'c', "count", NULL, "wait for a value above 0 and subtract 1")                  \
+    X(ZERO, 0, "zero", NULL, "wait for the value 0, and take nothing")                       \
     X(TIMEOUT, 't', "timeout", "TIME", "wait at most TIME, then exit 124; 0: same as --try") \
     X(TRY, 0, "try", NULL, "do not wait; exit 1 if the semaphore is taken")                  \
     X(CREATE, 0, "create", "[VALUE]", "create the set if it does not exist (0; 1 with -c)")  \
@@ -36,67 +33,39 @@ static const struct opt options[] = {SEMTAKE_OPTIONS(OPT_ROW)};
 struct semtake {
     struct msg *msg;
     struct sysv_key key;
-    unsigned short num;
-    bool count, create, has_value, has_mode, try_once;
+    struct sem_nums nums;
+    bool zero, create, has_value, has_mode, try_once;
+    int conflict; /* exit status when it is taken */
     int64_t timeout;
     struct sem_making making;
     pid_t pid;          /* --for */
     struct watch watch; /* that very process */
 };
 
-/* Exits if there is no such process. */
-static void watch_pid(struct semtake *s)
-{
-    char mem[32];
-    struct buf pid = BUF(mem);
-    buf_num(&pid, (unsigned long long)s->pid);
-    if (watch_begin(&s->watch, s->pid) < 0)
-        msg_die_sys(s->msg, "watch", buf_str(&pid));
-}
-
-/* The keeper: it holds the semaphore, and nothing else of ours, until PID exits. */
-static int keep(void *arg)
-{
-    enum { PIDFD = STDERR_FILENO + 1 };
-    struct watch w = ((const struct semtake *)arg)->watch;
-    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
-        if (fd_to_null(fd) < 0)
-            close(fd);
-    if (w.fd >= 0 && dup2(w.fd, PIDFD) >= 0)
-        w.fd = PIDFD;
-    fd_close_from(w.fd >= 0 ? w.fd + 1 : PIDFD);
-    if (chdir("/") < 0) /* then a file system can't be unmounted for a while */
-        errno = 0;
-    while (!watch_is_over(&w)) {
-        struct pollfd end = watch_poll(&w);
-        int64_t ns = watch_pause(&w);
-        poll(&end, 1, ns == CLOCK_NEVER ? -1 : (int)(ns / CLOCK_MS));
-    }
-    return EXIT_DONE;
-}
-
 static int busy(const struct semtake *s, int id)
 {
-    if (id >= 0 && s->count && sem_is_untouched(id))
+    if (id >= 0 && s->nums.count && sem_is_untouched(id))
         return msg_fatal_why(s->msg, EXIT_SYSTEM, "take", s->key.word,
             "it has no initial value: use 'semset set', 'semset create --value' or --create=VALUE");
-    msg_error_why(s->msg, "take", s->key.word, s->try_once ? "it is taken" : "the deadline passed");
+    msg_error_why(s->msg, "take", s->key.word,
+        !s->try_once ? "the deadline passed"
+        : s->zero    ? "it is not 0"
+                     : "it is taken");
     return s->try_once ? EXIT_NO : EXIT_DEADLINE;
 }
 
 static int take(const struct semtake *s, bool undo)
 {
     short flags = (short)((undo ? SEM_UNDO : 0) | (s->try_once ? IPC_NOWAIT : 0));
-    struct sembuf binary[] = {{.sem_num = s->num, .sem_op = 0, .sem_flg = flags},
-        {.sem_num = s->num, .sem_op = 1, .sem_flg = flags}};
-    struct sembuf counting = {.sem_num = s->num, .sem_op = -1, .sem_flg = flags};
+    const short binary[] = {0, 1}, counting = (short)-s->nums.amount;
     int64_t deadline = s->try_once ? 0 : clock_in(s->timeout);
     int id = s->create ? sem_make(&s->key, &s->making, deadline) : sem_find(&s->key, deadline);
     if (id < 0 && errno == EAGAIN)
         return busy(s, id);
     if (id < 0)
         return sysv_failed(s->msg, SYSV_SEM, s->create ? "create" : "find", &s->key, errno);
-    if (sem_change(id, s->count ? &counting : binary, s->count ? 1 : 2, deadline) == 0)
+    if (sem_change_each(id, &s->nums, s->nums.count ? &counting : binary, s->nums.count || s->zero ? 1 : 2,
+            flags, deadline) == 0)
         return EXIT_DONE;
     return errno == EAGAIN ? busy(s, id) : sysv_failed(s->msg, SYSV_SEM, "take", &s->key, errno);
 }
@@ -107,12 +76,12 @@ static int run(struct semtake *s, char **argv)
     if (*argv && !path)
         return find_failed(s->msg, *argv, errno);
     if (s->pid)
-        watch_pid(s);
+        keeper_watch(&s->watch, s->msg, s->pid);
     int status = take(s, *argv || s->pid);
     if (status != EXIT_DONE)
-        return status;
-    if (s->pid && worker_keep(keep, s) < 0)
-        return msg_fatal(s->msg, EXIT_SYSTEM, "fork", NULL, errno);
+        return status == EXIT_NO ? s->conflict : status;
+    if (s->pid)
+        return keeper_start(&s->watch, s->msg, -1);
     if (!*argv)
         return EXIT_DONE;
     spawn_become(path, argv, environ);
@@ -123,25 +92,30 @@ static int run(struct semtake *s, char **argv)
 static void decide_value(struct semtake *s)
 {
     if (!s->has_value)
-        s->making.value = s->count;
-    else if (!s->count && s->making.value > 1)
+        s->making.value = s->nums.count ? (unsigned)s->nums.amount : 0;
+    else if (!s->nums.count && s->making.value > 1)
         msg_usage(
             s->msg, "--create=%u requires --count; without it 0 is free and 1 is taken", s->making.value);
-    s->making.n = s->num + 1u;
+    for (size_t i = 0; i < s->nums.n; i++)
+        if (s->making.n <= s->nums.list[i])
+            s->making.n = s->nums.list[i] + 1u;
 }
 
 static void take_option(struct semtake *s, int row, const struct opts *o)
 {
     uint64_t value;
     switch ((enum semtake_option)row) {
-        MSG_OPTIONS(OPT_CASE)
-        opts_level(s->msg, row);
+        SEM_OPTIONS(OPT_CASE)
+        sem_option(s->msg, &s->nums, row, o);
         break;
-    case OPT_NUM:
-        s->num = (unsigned short)opts_num(o, 0, SEM_SET_SIZE - 1);
+    case OPT_CONFLICT:
+        s->conflict = opts_status(o);
         break;
     case OPT_COUNT:
-        s->count = true;
+        s->nums.count = true;
+        break;
+    case OPT_ZERO:
+        s->zero = true;
         break;
     case OPT_TIMEOUT:
         s->timeout = opts_duration(o);
@@ -179,7 +153,12 @@ static const struct cli cli = {
 
 static int semtake_main(struct msg *m, int argc, char **argv)
 {
-    struct semtake s = {.msg = m, .timeout = CLOCK_NEVER, .making = {.mode = 0600}, .watch.fd = -1};
+    struct semtake s = {.msg = m,
+        .nums = {.n = 1, .amount = 1},
+        .conflict = EXIT_NO,
+        .timeout = CLOCK_NEVER,
+        .making = {.mode = 0600},
+        .watch.fd = -1};
     struct opts o;
     int row;
     opts_start(&o, m, &cli, argc, argv);
@@ -191,6 +170,9 @@ static int semtake_main(struct msg *m, int argc, char **argv)
         msg_usage(m, "--mode requires --create");
     if (s.pid && argv[1])
         msg_usage(m, "--for and PROG cannot be combined");
+    if (s.zero && (s.nums.count || s.pid))
+        msg_usage(m, "--zero cannot be combined with --count or --for");
+    sem_check(m, &s.nums);
     decide_value(&s);
     return run(&s, argv + 1);
 }

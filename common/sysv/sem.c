@@ -5,12 +5,12 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/num.h"
 #include "sysv/maker.h"
-
-enum { ATOMIC = 250 /* semaphores in one semop(2), with two operations each: SEMOPM */ };
 
 /* Its state; false when its mode lets us not look, or when it is gone. */
 static bool look(int id, struct semid_ds *state)
@@ -57,6 +57,55 @@ int sem_change(int id, struct sembuf *changes, size_t n, int64_t deadline)
     }
 }
 
+static void take_nums(struct sem_nums *nums, const struct opts *o)
+{
+    const char *at = o->arg;
+    for (nums->n = 0;; at++) {
+        size_t len = strcspn(at, ",");
+        uint64_t num;
+        if (nums->n == SEM_NUMS_MAX || !num_u64n(at, len, 0, SEM_SET_SIZE - 1, &num))
+            opts_wrong(o, "expected up to 250 numbers from 0 to 31999, separated by commas");
+        for (size_t i = 0; i < nums->n; i++)
+            if (nums->list[i] == num)
+                opts_wrong(o, "names a semaphore twice");
+        nums->list[nums->n++] = (unsigned short)num;
+        at += len;
+        if (!*at)
+            return;
+    }
+}
+
+void sem_option(struct msg *m, struct sem_nums *nums, int row, const struct opts *o)
+{
+    enum sem_row { SEM_OPTIONS(OPT_ENUM) };
+    switch ((enum sem_row)row) {
+        MSG_OPTIONS(OPT_CASE)
+        opts_level(m, row);
+        break;
+    case OPT_NUM:
+        take_nums(nums, o);
+        break;
+    case OPT_AMOUNT:
+        nums->amount = (short)opts_num(o, 1, SEM_HIGHEST);
+        break;
+    }
+}
+
+void sem_check(const struct msg *m, const struct sem_nums *nums)
+{
+    if (nums->amount > 1 && !nums->count)
+        msg_usage(m, "--amount requires --count");
+}
+
+int sem_change_each(
+    int id, const struct sem_nums *nums, const short *ops, size_t n, short flags, int64_t deadline)
+{
+    struct sembuf changes[2 * SEM_NUMS_MAX];
+    for (size_t i = 0; i < nums->n * n; i++)
+        changes[i] = (struct sembuf){.sem_num = nums->list[i / n], .sem_op = ops[i % n], .sem_flg = flags};
+    return sem_change(id, changes, nums->n * n, deadline);
+}
+
 void sem_mark(int id)
 {
     /* whatever the value is, one of the two leaves it as it is */
@@ -69,7 +118,7 @@ void sem_mark(int id)
 /* All values at once, if all are 0 still: 0, or -1 with errno: EAGAIN when they are not, E2BIG. */
 static int set_if_zero(int id, size_t n, unsigned value)
 {
-    struct sembuf changes[2 * ATOMIC];
+    struct sembuf changes[2 * SEM_NUMS_MAX];
     for (size_t i = 0; i < 2 * n; i++)
         changes[i] = (struct sembuf){
             .sem_num = (unsigned short)(i / 2), .sem_op = (short)(i % 2 ? value : 0), .sem_flg = IPC_NOWAIT};
@@ -84,8 +133,8 @@ static int set_if_zero(int id, size_t n, unsigned value)
 static int finish(int id, size_t n, unsigned value)
 {
     if (value) {
-        int done = n <= ATOMIC ? set_if_zero(id, n, value) : -1;
-        if (done == 0 || (n <= ATOMIC && errno != E2BIG))
+        int done = n <= SEM_NUMS_MAX ? set_if_zero(id, n, value) : -1;
+        if (done == 0 || (n <= SEM_NUMS_MAX && errno != E2BIG))
             return done;
         unsigned short *values = calloc(n, sizeof *values);
         if (!values)

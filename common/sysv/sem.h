@@ -36,6 +36,22 @@ enum {
     SEM_HIGHEST = 32767,  /* value: SEMVMX */
 };
 
+/* The options of those who change semaphores of a set. */
+#define SEM_OPTIONS(X)                                                                         \
+    MSG_OPTIONS(X)                                                                             \
+    X(NUM, 'n', "num", "NUM[,NUM]...", "these semaphores of the set, all of them at once (0)") \
+    X(AMOUNT, 'N', "amount", "COUNT", "with -c: add or subtract COUNT, not 1")
+
+enum { SEM_NUMS_MAX = 250 /* in one semop(2), with two operations each: SEMOPM */ };
+
+/* What is changed at once: at the beginning {.n = 1, .amount = 1}. */
+struct sem_nums {
+    size_t n;
+    unsigned short list[SEM_NUMS_MAX];
+    bool count;   /* counting semaphores */
+    short amount; /* 1 if they are not */
+};
+
 /* What semctl(2) takes; its caller has to define it (POSIX leaves it to us). */
 union semun {
     int val;
@@ -69,6 +85,16 @@ bool sem_is_untouched(int id);
 /* semtimedop(2): all changes or none; waits until the deadline through every EINTR, 0: not at all. -1 with
  * EAGAIN after it. */
 int sem_change(int id, struct sembuf *changes, size_t n, int64_t deadline);
+
+/* Takes an option of SEM_OPTIONS; row counts from the first of them. */
+void sem_option(struct msg *m, struct sem_nums *nums, int row, const struct opts *o);
+
+/* Ends the process if -N was given without -c. */
+void sem_check(const struct msg *m, const struct sem_nums *nums);
+
+/* sem_change that does `ops`, one behind the other, with each semaphore: all that, or nothing. */
+int sem_change_each(
+    int id, const struct sem_nums *nums, const short *ops, size_t n, short flags, int64_t deadline);
 
 /* Marks the set as one that is in use (sem_otime), without a change of a value. */
 void sem_mark(int id);
