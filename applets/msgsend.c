@@ -24,6 +24,7 @@
     X(TYPE, 'y', "type", "TYPE", "send messages of this type, 1 or more (1)")        \
     X(TIMEOUT, 't', "timeout", "TIME",                                               \
         "wait at most TIME for room, then exit 124; 0: exit 1 if the queue is full") \
+    CONFLICT_OPTIONS(X)                                                              \
     X(CREATE, 0, "create", NULL, "create the queue if it does not exist")            \
     X(MODE, 'm', "mode", "MODE", "create the queue with this mode (0600)")           \
     X(NUL, '0', "null", NULL, "split stdin into messages at NULs, not newlines")     \
@@ -43,6 +44,7 @@ struct msgsend {
     int64_t timeout;
     unsigned mode;
     uint64_t count; /* messages sent so far */
+    int conflict;   /* exit status when the queue is full */
     size_t limit;   /* no message can be longer */
     bool queue_limits;
     char *buffer;     /* HEAD bytes of room, then what was read and not yet sent */
@@ -206,6 +208,9 @@ static void take_option(struct msgsend *s, int row, const struct opts *o)
     case OPT_TIMEOUT:
         s->timeout = opts_duration(o);
         break;
+    case OPT_CONFLICT:
+        s->conflict = opts_status(o);
+        break;
     case OPT_CREATE:
         s->create = true;
         break;
@@ -233,7 +238,7 @@ static const struct cli cli = {
 
 static int msgsend_main(struct msg *m, int argc, char **argv)
 {
-    struct msgsend s = {.msg = m, .type = 1, .timeout = CLOCK_NEVER, .mode = 0600};
+    struct msgsend s = {.msg = m, .type = 1, .timeout = CLOCK_NEVER, .mode = 0600, .conflict = EXIT_NO};
     struct opts o;
     int row;
     opts_start(&o, m, &cli, argc, argv);
@@ -253,7 +258,8 @@ static int msgsend_main(struct msg *m, int argc, char **argv)
     if (s.id < 0)
         return sysv_failed(m, SYSV_MSG, s.create ? "create" : "find", &s.key, errno);
     find_limit(&s);
-    return argv[1] ? send_text(&s, argv[1]) : send_stdin(&s);
+    int status = argv[1] ? send_text(&s, argv[1]) : send_stdin(&s);
+    return status == EXIT_NO ? s.conflict : status;
 }
 
 const struct applet applet_msgsend = {.cli = &cli, .theme = THEME_SYSV, .main = msgsend_main};

@@ -90,11 +90,11 @@ void job_pair(struct job *j, char **words)
     j->n = 2;
 }
 
-void job_single(struct job *j, char **words)
+void job_alike(struct job *j, char **words, size_t n)
 {
-    make_progs(j, 1);
-    j->progs->argv = words;
-    j->n = 1;
+    make_progs(j, n);
+    for (j->n = 0; j->n < n; j->n++)
+        j->progs[j->n].argv = words;
 }
 
 void job_forget(struct job *j)
@@ -116,7 +116,7 @@ void job_forget(struct job *j)
 static const char *name_of(const struct job *j, size_t i, struct buf *b)
 {
     buf_text(b, *j->progs[i].argv);
-    if (j->n > 1)
+    if (j->n > 1 && j->progs[0].argv != j->progs[1].argv)
         buf_fmt(b, " (stage %zu)", i);
     return buf_str(b);
 }

@@ -98,8 +98,13 @@ void job_split(struct job *j, char **words, size_t max);
 /* Two programs: the second begins behind the first separator, and has all words from there on. */
 void job_pair(struct job *j, char **words);
 
-/* The words are one program, whatever they are. */
-void job_single(struct job *j, char **words);
+/* The words are one program, whatever they are; n of it, each to be started by itself. */
+void job_alike(struct job *j, char **words, size_t n);
+
+static inline void job_single(struct job *j, char **words)
+{
+    job_alike(j, words, 1);
+}
 
 /* Forgets the programs, for the next ones. */
 void job_forget(struct job *j);
