@@ -110,12 +110,15 @@ static int answer(const struct alive *a)
 
 static int print_gone(const struct alive *a)
 {
-    char mem[65536];
+    char mem[8192];
     struct buf out = BUF(mem);
-    for (size_t i = 0; i < a->n; i++)
+    int status = EXIT_DONE;
+    for (size_t i = 0; i < a->n && status == EXIT_DONE; i++) {
         if (a->gone[i])
             buf_fmt(&out, "%ld\n", (long)a->pids[i]);
-    return opts_print(a->msg, &out);
+        status = opts_print_part(a->msg, &out);
+    }
+    return status == EXIT_DONE ? opts_print(a->msg, &out) : status;
 }
 
 static int say_late(const struct alive *a)

@@ -8,26 +8,29 @@
 #include "base/num.h"
 #include "base/signum.h"
 
+enum { KSH_SIGNAL = 256 };
+
 static const struct cli cli = {
     .name = "signame",
     .summary = "convert signal numbers to names and names to numbers",
     .usage = "[NUM|NAME]...",
     .notes =
-        "A number from 129 up is taken as a shell's exit status, 128+N. Without operands, list all signals,\n"
-        "one per line: number and name.",
+        "A number from 129 up is taken as a shell's exit status, 128+N, or 256+N in ksh. Without operands, "
+        "list all signals, one per line: number and name.",
     .options = NULL,
     .count = 0,
 };
 
-/* One word's answer. A status of 128+N, as the shell and ipcbox show it, is signal N. */
+/* One word's answer. A status of 128+N, as the shell and ipcbox show it, or of 256+N, as ksh(1) has it, is
+ * signal N. */
 static void answer(const struct msg *m, const char *word, struct buf *out)
 {
     char name[SIGNUM_SIZE];
     uint64_t number;
     int sig;
-    bool is_number = num_u64(word, 1, EXIT_SIGNAL + SIGNUM_MAX, &number);
+    bool is_number = num_u64(word, 1, KSH_SIGNAL + SIGNUM_MAX, &number);
     if (is_number && number > EXIT_SIGNAL)
-        number -= EXIT_SIGNAL;
+        number -= number > KSH_SIGNAL ? KSH_SIGNAL : EXIT_SIGNAL;
     if (is_number && number <= SIGNUM_MAX)
         buf_fmt(out, "%s\n", signum_name((int)number, name));
     else if (!is_number && signum_parse(word, strlen(word), &sig))
@@ -59,10 +62,7 @@ static int signame_main(struct msg *m, int argc, char **argv)
     int status = EXIT_DONE;
     for (; *argv && status == EXIT_DONE; argv++) {
         answer(m, *argv, &out);
-        if (out.len < sizeof mem / 2)
-            continue;
-        status = opts_print(m, &out);
-        out.len = 0;
+        status = opts_print_part(m, &out);
     }
     return status == EXIT_DONE ? opts_print(m, &out) : status;
 }

@@ -253,3 +253,13 @@ crowd_is() {
   ends_with 0 "$waiter"
   [ ! -s waiter.err ]
 }
+
+@test "-w --any: any number of pids, and never a cut one" {
+  # the kernel gives none of these (PID_MAX_LIMIT)
+  seq 5000000 5019999 >pids
+  # shellcheck disable=SC2046 # words
+  run -0 alive -w --any $(cat pids)
+  cmp pids - <<<"$output"
+  run -111 sh -c 'alive -w --any $(cat pids) >/dev/full'
+  [ "$output" = "alive: write stdout: No space left on device" ]
+}

@@ -55,13 +55,26 @@ teardown() {
 @test "a status of the shell, 128+N, is signal N" {
   local number
   for number in {1..31} {34..64}; do
-    run -0 signame "$((128 + number))" "$number"
-    [ "${#lines[@]}" -eq 2 ]
-    [ "${lines[0]}" = "${lines[1]}" ]
+    run -0 signame "$((128 + number))" "$((256 + number))" "$number"
+    [ "${#lines[@]}" -eq 3 ]
+    [ "${lines[0]}" = "${lines[2]}" ]
+    [ "${lines[1]}" = "${lines[2]}" ]
   done
   run sh -c 'kill -KILL $$'
   run -0 signame "$status"
   [ "$output" = KILL ]
+}
+
+@test "a status of ksh(1), 256+N, is signal N" {
+  local signal
+  need ksh93 ksh93u+m
+  for signal in TERM KILL USR1; do
+    # shellcheck disable=SC2016
+    run -0 ksh93 -c 'sh -c "kill -$1 \$\$"; echo $?' '' "$signal"
+    ((${lines[-1]} > 256))
+    run -0 signame "${lines[-1]}"
+    [ "$output" = "$signal" ]
+  done
 }
 
 @test "without a word: all signals, a line each, in order, number and name" {
