@@ -1,4 +1,5 @@
 # lockrun for scripts, as flock(1) is used there: --fd on a descriptor of the shell, --for its process, -E.
+# shellcheck disable=SC2013,SC2086 # words
 
 load helper/launch
 
