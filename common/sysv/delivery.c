@@ -284,7 +284,10 @@ int delivery_to_programs(struct delivery *r)
     r->deadline = clock_in(r->timeout);
     for (;;) {
         int64_t until;
+        const bool stopped = r->stop;
         struct work *unused = tend(r, &until);
+        if (r->stop != stopped)
+            continue; /* messages that were to be tried again are put back now */
         const bool more = !r->stop && !j->came && r->wanted > r->busy;
         if (!more && !r->busy)
             break;
