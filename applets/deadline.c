@@ -14,11 +14,12 @@
 #include "base/num.h"
 #include "process/sigs.h"
 
-#define DEADLINE_OPTIONS(X)                                                                   \
-    JOB_ONE_OPTIONS(X)                                                                        \
-    X(SIGNAL, 's', "signal", "SIG", "send SIG at the deadline (TERM)")                        \
-    X(GRACE, 'k', "kill-after", "TIME", "kill processes that are still alive TIME later (2)") \
-    X(PRESERVE, 0, "preserve-status", NULL, "exit with PROG's status even after the deadline")
+#define DEADLINE_OPTIONS(X)                                                                    \
+    JOB_ONE_OPTIONS(X)                                                                         \
+    X(SIGNAL, 's', "signal", "SIG", "send SIG at the deadline (TERM)")                         \
+    X(GRACE, 'k', "kill-after", "TIME", "kill processes that are still alive TIME later (2)")  \
+    X(PRESERVE, 0, "preserve-status", NULL, "exit with PROG's status even after the deadline") \
+    X(DEATH, 0, "death-signal", "SIG", "send SIG to PROG if deadline is killed")
 
 enum deadline_option { DEADLINE_OPTIONS(OPT_ENUM) };
 static const struct opt options[] = {DEADLINE_OPTIONS(OPT_ROW)};
@@ -34,14 +35,15 @@ static const struct cli cli = {
     .count = sizeof options / sizeof *options,
 };
 
-static int run(struct job *j, int64_t duration, int sig, int64_t grace, bool preserve)
+static int run(struct job *j, int64_t duration, int sig, int64_t grace, bool preserve, int death)
 {
-    struct spawn spawn = {.signals = SIGS_INHERITED};
+    struct spawn spawn = {.signals = SIGS_INHERITED, .death_signal = death};
     job_begin(j, true);
     job_stay_awake();
     int64_t until = clock_in(duration);
     if (job_start(j, 0, &spawn) < 0)
         return job_start_failed(j, 0, "fork", errno);
+    job_let_go(j, NULL, 0);
     while (j->running && clock_left(until))
         job_sleep(j, NULL, 0, clock_left(until));
     if (!j->running)
@@ -55,7 +57,7 @@ static int deadline_main(struct msg *m, int argc, char **argv)
 {
     struct job j;
     struct opts o;
-    int row, sig = SIGTERM;
+    int row, sig = SIGTERM, death = 0;
     bool preserve = false;
     int64_t duration, grace = GRACE_SECONDS * CLOCK_SECOND;
     job_init(&j, m);
@@ -74,6 +76,9 @@ static int deadline_main(struct msg *m, int argc, char **argv)
         case OPT_PRESERVE:
             preserve = true;
             break;
+        case OPT_DEATH:
+            death = opts_signal(&o);
+            break;
         }
     }
     argv += o.first;
@@ -85,7 +90,7 @@ static int deadline_main(struct msg *m, int argc, char **argv)
         msg_usage(m, "missing PROG");
     job_single(&j, argv + 1);
     int failed = job_find(&j);
-    return failed ? failed : run(&j, duration, sig, grace, preserve);
+    return failed ? failed : run(&j, duration, sig, grace, preserve, death);
 }
 
 const struct applet applet_deadline = {.cli = &cli, .theme = THEME_SIGNALS, .main = deadline_main};

@@ -384,6 +384,7 @@ static int run(struct lockrun *l)
         return EXIT_DONE; /* the lock belongs to the description, which our caller has open */
     if (job_start(j, 0, &spawn) < 0)
         return job_start_failed(j, 0, "fork", errno);
+    job_let_go(j, &fd, 1);
     while (j->running)
         job_sleep(j, NULL, 0, CLOCK_NEVER);
     fd_close(&fd);

@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -23,7 +24,8 @@
     X(GROUP, 'g', "group", NULL, "run PROG in its own process group, and pass signals on to the group") \
     X(REWRITE, 0, "rewrite", "SIG:SIG", "pass the first signal on as the second; 0: do not pass it on") \
     X(GRACE, 0, "grace", "TIME", "kill the remaining processes TIME after PROG has exited (5)")         \
-    X(REMAP, 'e', "remap", "NUM[:NUM]", "exit with the second status (0) if PROG exits with the first")
+    X(REMAP, 'e', "remap", "NUM[:NUM]", "exit with the second status (0) if PROG exits with the first") \
+    X(DEATH, 0, "death-signal", "SIG", "get SIG if the parent exits, and send it to PROG if reap is killed")
 
 enum reap_option { REAP_OPTIONS(OPT_ENUM) };
 static const struct opt options[] = {REAP_OPTIONS(OPT_ROW)};
@@ -34,7 +36,9 @@ struct reap {
     struct msg *msg;
     struct job job;
     bool group, foreground, stopped;
-    int terminal; /* /dev/tty, wherever stdin leads; -1: none */
+    bool has_terminal;
+    int terminal; /* /dev/tty, wherever stdin leads; -1: none, or not needed */
+    int death_signal;
     pid_t prog_group;
     int64_t grace;
     int rewrite[SIGNUM_MAX + 1];
@@ -80,7 +84,7 @@ static void pass_on(void *owner, int sig, bool sent)
     int to = r->rewrite[sig];
     if (sig == SIGCONT)
         give_terminal(r);
-    if (to && (sent || r->group || r->terminal < 0))
+    if (to && (sent || r->group || !r->has_terminal))
         signal_prog(r, to);
 }
 
@@ -124,23 +128,57 @@ static void catch_signals(struct reap *r)
     }
 }
 
+/* As tini -p: the signal that our parent's exit sends us. It may have exited already. */
+static void tie_to_parent(const struct reap *r)
+{
+    pid_t parent = getppid();
+    if (prctl(PR_SET_PDEATHSIG, r->death_signal) < 0)
+        msg_die_sys(r->msg, "prctl", NULL);
+    if (getppid() != parent)
+        kill(getpid(), r->death_signal);
+}
+
+/* Without PROG: reaps until a signal ends us. */
+static int pause_and_reap(struct reap *r)
+{
+    struct job *j = &r->job;
+    job_begin(j, true);
+    sigs_claim_term();
+    if (r->death_signal)
+        tie_to_parent(r);
+    job_let_go(j, NULL, 0);
+    while (!j->came)
+        job_sleep(j, NULL, 0, CLOCK_NEVER);
+    int sig = j->came, left = job_end(j, SIGTERM, r->grace);
+    if (!left && sig != SIGTERM)
+        sigs_die(sig);
+    return left;
+}
+
 static int run(struct reap *r)
 {
     struct job *j = &r->job;
     r->terminal = open("/dev/tty", O_RDWR | O_NOCTTY | O_CLOEXEC);
+    r->has_terminal = r->terminal >= 0;
+    if (!r->group)
+        fd_close(&r->terminal);
     r->foreground = r->group && r->terminal >= 0 && tcgetpgrp(r->terminal) == getpgrp();
     j->hooks.on_signal = pass_on;
     j->hooks.on_stop = stop_along;
     j->hooks.owner = r;
     job_begin(j, true);
     catch_signals(r);
+    if (r->death_signal)
+        tie_to_parent(r);
     struct spawn spawn = {.signals = SIGS_INHERITED,
+        .death_signal = r->death_signal,
         .place = r->foreground ? SPAWN_FOREGROUND
                  : r->group    ? SPAWN_GROUP
                                : SPAWN_HERE,
         .terminal = r->terminal};
     if (job_start(j, 0, &spawn) < 0)
         return job_start_failed(j, 0, "fork", errno);
+    job_let_go(j, &r->terminal, 1);
     r->prog_group = j->progs->pid;
     while (j->running)
         job_sleep(j, NULL, 0, CLOCK_NEVER);
@@ -198,15 +236,18 @@ static void take_option(struct reap *r, int row, const struct opts *o)
     case OPT_REMAP:
         take_remap(r, o);
         break;
+    case OPT_DEATH:
+        r->death_signal = opts_signal(o);
+        break;
     }
 }
 
 static const struct cli cli = {
     .name = "reap",
     .summary = "run a program under an init: reap orphans, pass signals on",
-    .usage = "[OPTION]... PROG [ARG]...",
+    .usage = "[OPTION]... [PROG [ARG]...]",
     .notes = "Runs as process 1 of a PID namespace, or as a subreaper. Descendants that outlive PROG are "
-             "terminated.",
+             "terminated.\nWithout PROG, reaps until a signal terminates it.",
     .options = options,
     .count = sizeof options / sizeof *options,
 };
@@ -226,7 +267,7 @@ static int reap_main(struct msg *m, int argc, char **argv)
         take_option(&r, row, &o);
     argv += o.first;
     if (!*argv)
-        msg_usage(m, "missing PROG");
+        return pause_and_reap(&r);
     job_single(&r.job, argv);
     int failed = job_find(&r.job);
     return failed ? failed : run(&r);

@@ -197,7 +197,7 @@ static int run(struct safepipe *s)
         failed = start_all(s);
     if (failed)
         return failed;
-    job_release_stdio(&s->job);
+    job_let_go(&s->job, NULL, 0);
     while (s->job.running && !s->job.start_failed && clock_left(s->deadline))
         job_sleep(&s->job, NULL, 0, clock_left(s->deadline));
     bool late = s->job.running && !s->job.start_failed;

@@ -126,11 +126,21 @@ static int start_prog(struct sigtrap *s)
     return job_start(&s->job, 0, &spawn) < 0 ? job_start_failed(&s->job, 0, "fork", errno) : 0;
 }
 
+static bool starts_more(const struct sigtrap *s)
+{
+    for (int sig = 1; sig <= SIGNUM_MAX; sig++)
+        if (s->actions[sig].kind == RUN || s->actions[sig].kind == RESTART)
+            return true;
+    return false;
+}
+
 /* PROG's end ends us, unless it was for a restart. The handler that runs may finish, those that wait are run.
  */
 static int run(struct sigtrap *s)
 {
     int failed = start_prog(s);
+    if (!failed && !starts_more(s))
+        job_let_go(&s->job, NULL, 0);
     while ((!failed && s->job.running) || s->handler.running) {
         if (s->restart && s->job.running)
             job_end_meanwhile(&s->job, &s->kill_at, s->grace);

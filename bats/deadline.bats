@@ -109,6 +109,16 @@ stopped TERM' ]
   all_gone prog
 }
 
+@test "--death-signal: PROG gets it when deadline is killed" {
+  background limit deadline --death-signal USR1 1h does note2 USR1 to ready '%' sleep
+  until_true test -s ready
+  kill -KILL "$limit"
+  until_line limit.err '^USR1$'
+  kill "$(cat ready)"
+  wrong_call deadline --death-signal 0 1 touch ran
+  wrong_call deadline --death-signal '' 1 touch ran
+}
+
 @test "-k 0 kills at once" {
   with_time ready -124 timeout --foreground 60 deadline -k 0 @T@ \
     does ignore TERM to ready ready sleep

@@ -431,8 +431,6 @@ passes_all() {
 }
 
 @test "usage errors are reported, and nothing is run" {
-  wrong_call reap
-  wrong_call reap --
   wrong_call reap --rewrite TERM touch ran
   wrong_call reap --rewrite TERM: touch ran
   wrong_call reap --rewrite :TERM touch ran

@@ -26,12 +26,13 @@ int fd_fill_std(void)
 }
 
 /* close_range(2), since Linux 5.9, its flag since 5.11; not in every libc's headers */
-static int close_range_from(int first, unsigned flags)
+static int close_range_of(int first, unsigned last, unsigned flags)
 {
 #ifdef SYS_close_range
-    return (int)syscall(SYS_close_range, (unsigned)first, UINT_MAX, flags);
+    return (int)syscall(SYS_close_range, (unsigned)first, last, flags);
 #else
     (void)first;
+    (void)last;
     (void)flags;
     errno = ENOSYS;
     return -1;
@@ -39,19 +40,19 @@ static int close_range_from(int first, unsigned flags)
 }
 
 /* Without it: every fd that is open, or where there is no /proc, that could be. */
-static void for_each_from(int first, void (*action)(int fd))
+static void for_each_of(int first, unsigned last, void (*action)(int fd))
 {
     DIR *open_fds = opendir("/proc/self/fd");
     struct dirent *entry;
     uint64_t fd;
     if (!open_fds) {
         long top = sysconf(_SC_OPEN_MAX);
-        for (int n = first; n < top; n++)
+        for (int n = first; n < top && (unsigned)n <= last; n++)
             action(n);
         return;
     }
     while ((entry = readdir(open_fds)))
-        if (num_u64(entry->d_name, (uint64_t)first, INT32_MAX, &fd) && (int)fd != dirfd(open_fds))
+        if (num_u64(entry->d_name, (uint64_t)first, last, &fd) && (int)fd != dirfd(open_fds))
             action((int)fd);
     closedir(open_fds);
 }
@@ -64,8 +65,8 @@ static void mark(int fd)
 void fd_cloexec_from(int first)
 {
     const unsigned only_mark = 1U << 2; /* CLOSE_RANGE_CLOEXEC */
-    if (close_range_from(first, only_mark) < 0)
-        for_each_from(first, mark);
+    if (close_range_of(first, INT_MAX, only_mark) < 0)
+        for_each_of(first, INT_MAX, mark);
 }
 
 static void close_one(int fd)
@@ -73,10 +74,23 @@ static void close_one(int fd)
     close(fd);
 }
 
+void fd_close_others(int first, const int *keep, size_t n)
+{
+    for (bool more = true; more;) {
+        int next = INT_MAX;
+        for (size_t i = 0; i < n; i++)
+            if (keep[i] >= first && keep[i] < next)
+                next = keep[i];
+        more = next < INT_MAX;
+        if (next > first && close_range_of(first, (unsigned)next - more, 0) < 0)
+            for_each_of(first, (unsigned)next - more, close_one);
+        first = next + more;
+    }
+}
+
 void fd_close_from(int first)
 {
-    if (close_range_from(first, 0) < 0)
-        for_each_from(first, close_one);
+    fd_close_others(first, NULL, 0);
 }
 
 int fd_dup(int fd, int min)

@@ -21,6 +21,9 @@ void fd_cloexec_from(int first);
 /* Closes every fd from `first` up. */
 void fd_close_from(int first);
 
+/* The same, except the n in `keep`, of which each may be -1. */
+void fd_close_others(int first, const int *keep, size_t n);
+
 /* A copy of fd that is at least min, close-on-exec and the caller's to close. -1 with errno: EMFILE also
  * where fcntl(2) has EINVAL, as min is not below the limit. */
 int fd_dup(int fd, int min);

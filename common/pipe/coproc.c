@@ -233,6 +233,13 @@ static int start_client(struct coproc *c, int ends[3])
     return done < 0 ? job_start_failed(&c->job, CLIENT, "fork", err) : 0;
 }
 
+/* What we relay stays, if we do. */
+static void let_go(const struct coproc *c)
+{
+    const int own[] = {c->to_server, c->from_server, c->from_stderr, c->source, c->sink};
+    job_let_go(&c->job, own, sizeof own / sizeof *own);
+}
+
 /* Waits for both without having a hand in what they say. */
 static void wait_for_both(struct coproc *c)
 {
@@ -247,13 +254,14 @@ static void wait_for_both(struct coproc *c)
 static int run_two(struct coproc *c, struct channels *ch)
 {
     int ends[3] = {-1, -1, -1};
+    c->source = c->sink = -1;
     if (make_client_ends(c, ch, ends) < 0)
         return msg_fatal(c->job.msg, EXIT_SYSTEM, "pipe", NULL, errno);
     int failed = start_server(c, ch);
     if (!failed)
         failed = start_client(c, ends);
     if (!failed)
-        job_release_stdio(&c->job);
+        let_go(c);
     if (!failed && c->pty)
         failed = coproc_relay(c);
     else if (!failed)
@@ -267,7 +275,10 @@ static int run_one(struct coproc *c, struct channels *ch)
     c->to_server = ch->other[0];
     c->from_server = ch->other[1];
     c->from_stderr = ch->other[2];
-    return failed ? failed : coproc_relay(c);
+    if (failed)
+        return failed;
+    let_go(c);
+    return coproc_relay(c);
 }
 
 /* What the ends of the programs come to; CLIENT's counts first. */

@@ -200,7 +200,7 @@ void job_begin(struct job *j, bool family)
     prepare_pids(j);
     sigs_catch(SIGCHLD);
     sigs_catch(SIGPIPE); /* of our own writes: an error, and nobody's signal */
-    sigs_catch_ending();
+    sigs_catch_all_ending();
     if (!sigs_work())
         msg_die_sys(j->msg, "sigaction", NULL);
 }
@@ -457,13 +457,6 @@ int job_open(const char *path, int flags, int64_t deadline)
     while (fd < 0 && errno == EINTR && clock_left(deadline) && !sigs_ending_came());
     tick_end();
     return fd;
-}
-
-void job_release_stdio(const struct job *j)
-{
-    for (int fd = STDIN_FILENO; fd <= STDOUT_FILENO; fd++)
-        if (fd != j->status_fd)
-            fd_to_null(fd);
 }
 
 int job_status(const struct job *j, size_t i)

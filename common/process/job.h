@@ -203,10 +203,14 @@ void job_end_meanwhile_by(const struct job *j, struct ending *e);
 void job_end_meanwhile(const struct job *j, int64_t *kill_at, int64_t grace);
 
 /*
- * Puts /dev/null in place of stdin and stdout, once programs have them: who is at their other end must see
- * the programs end, not us. Where there is no /dev/null, they will see us end.
+ * For a launcher that has started its last program, and holds on to nothing from then on: who is at the other
+ * end of a pipe must see the programs end, not us; a port, a lock or a file system that PROG gave up is free.
+ * Puts /dev/null in place of stdin and stdout, closes all above stderr, and goes to `/`. The n fds in `own`,
+ * JOB_OWN_MAX at most, of which each may be -1, and that of --status-fd stay as they are. Where there is no
+ * /dev/null, so do stdin and stdout.
  */
-void job_release_stdio(const struct job *j);
+enum { JOB_OWN_MAX = 5 };
+void job_let_go(const struct job *j, const int *own, size_t n);
 
 /* The exit status of program i: its own, 128+N, 126 or 127. */
 int job_status(const struct job *j, size_t i);

@@ -54,13 +54,15 @@ static struct {
     bool sent;
 } taken[NSIG];
 
-static void set_disposition(int sig, void (*disposition)(int))
+static int set_disposition(int sig, void (*disposition)(int))
 {
     struct sigaction action;
     memset(&action, 0, sizeof action);
     action.sa_handler = disposition;
-    if (sigaction(sig, &action, NULL) < 0)
+    int done = sigaction(sig, &action, NULL);
+    if (done < 0)
         state.error = errno;
+    return done;
 }
 
 static void start(void)
@@ -102,6 +104,12 @@ void sigs_catch(int sig)
     set_disposition(sig, SIG_DFL);
 }
 
+static bool is_of_fault(int sig)
+{
+    return sig == SIGSEGV || sig == SIGBUS || sig == SIGILL || sig == SIGFPE || sig == SIGTRAP ||
+           sig == SIGSYS || sig == SIGABRT;
+}
+
 /* Signals whose default action is to end the process: all but these (signal(7)). */
 static bool ends_by_default(int sig)
 {
@@ -115,29 +123,37 @@ static bool ends_by_default(int sig)
     case SIGTSTP:
     case SIGTTIN:
     case SIGTTOU:
-    case SIGSEGV: /* faults of our own: they can't be blocked */
-    case SIGBUS:
-    case SIGILL:
-    case SIGFPE:
-    case SIGTRAP:
-    case SIGSYS:
-    case SIGABRT:
         return false;
     default:
         return sig <= SIGSYS || (sig >= SIGRTMIN && sig <= SIGRTMAX);
     }
 }
 
-void sigs_catch_ending(void)
+static void catch_all(bool faults)
 {
     set more = 0;
     start();
     for (int sig = 1; sig < NSIG; sig++)
-        if (ends_by_default(sig) && sigismember(&state.caught, sig) != 1)
+        if (ends_by_default(sig) && (faults || !is_of_fault(sig)) && sigismember(&state.caught, sig) != 1)
             more |= bit(sig);
     state.ending |= more;
     state.lazy |= more;
     block(more);
+}
+
+void sigs_catch_ending(void)
+{
+    catch_all(false);
+}
+
+void sigs_catch_all_ending(void)
+{
+    catch_all(true);
+}
+
+int sigs_fd(void)
+{
+    return state.started ? state.fd : -1;
 }
 
 void sigs_catch_also(int sig)
@@ -403,10 +419,7 @@ void sigs_learn_ignored(void)
 
 int sigs_give(int sig, bool ignored)
 {
-    struct sigaction action;
-    memset(&action, 0, sizeof action);
-    action.sa_handler = ignored ? SIG_IGN : SIG_DFL;
-    return sigaction(sig, &action, NULL);
+    return set_disposition(sig, ignored ? SIG_IGN : SIG_DFL);
 }
 
 int sigs_give_blocked(int sig, bool blocked)
@@ -469,24 +482,18 @@ void sigs_release(void)
 
 void sigs_stop_group(void)
 {
-    sigset_t only, before;
-    sigemptyset(&only);
-    sigaddset(&only, SIGTSTP);
     kill(0, SIGTSTP);
-    sigprocmask(SIG_UNBLOCK, &only, &before); /* here */
-    sigprocmask(SIG_SETMASK, &before, NULL);
+    sigs_give_blocked(SIGTSTP, false); /* here */
+    sigs_give_blocked(SIGTSTP, true);
 }
 
 void sigs_die(int sig)
 {
     const struct rlimit no_core = {0, 0};
-    sigset_t only;
     setrlimit(RLIMIT_CORE, &no_core);
     prctl(PR_SET_DUMPABLE, 0); /* a core_pattern with a pipe knows no limit (core(5)) */
     set_disposition(sig, SIG_DFL);
-    sigemptyset(&only);
-    sigaddset(&only, sig);
     kill(getpid(), sig);
-    sigprocmask(SIG_UNBLOCK, &only, NULL);
+    sigs_give_blocked(sig, false);
     _exit(128 + sig); /* not reached by a signal whose default is to end us */
 }

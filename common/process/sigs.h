@@ -24,6 +24,12 @@ void sigs_catch(int sig);
  */
 void sigs_catch_ending(void);
 
+/*
+ * For who passes signals on: with those of faults, which another process may send (the watchdog of a service
+ * manager sends SIGABRT). A fault of our own still ends us: the kernel lets nobody block it.
+ */
+void sigs_catch_all_ending(void);
+
 /* One more that is taken as those are, whatever it does by default. */
 void sigs_catch_also(int sig);
 
@@ -41,6 +47,9 @@ void sigs_end_at_term(void);
 
 /* Whether all of that could be done; else errno says why not. */
 bool sigs_work(void);
+
+/* Our signalfd(2), which signals are waited for with; -1: there is none yet. */
+int sigs_fd(void);
 
 /* Whether sig came since the last call; forgets it. */
 bool sigs_take(int sig);
@@ -106,8 +115,8 @@ void sigs_hold(void);
 void sigs_release(void);
 
 /*
- * Stops our process group by SIGTSTP, ourselves by its default action: where nobody could continue an
- * orphaned group, the kernel stops none of it. Returns once continued, or at once.
+ * Stops our process group by SIGTSTP, which we have caught, ourselves by its default action: where nobody
+ * could continue an orphaned group, the kernel stops none of it. Returns once continued, or at once.
  */
 void sigs_stop_group(void);
 
