@@ -162,9 +162,10 @@ static int start_all(struct safepipe *s)
 
 /* ---- the end ---- */
 
+/* A shell exits with 128+N when its own last program was killed by signal N. */
 static int stage_status(const struct safepipe *s, size_t i)
 {
-    if (i + 1 < s->job.n && !s->count_sigpipe && job_died_of(&s->job, i, SIGPIPE))
+    if (i + 1 < s->job.n && !s->count_sigpipe && job_status(&s->job, i) == EXIT_SIGNAL + SIGPIPE)
         return 0;
     return job_status(&s->job, i);
 }

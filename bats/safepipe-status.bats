@@ -52,7 +52,7 @@ PIPE 0          0 0 0
 PIPE PIPE       141 0 141
 PIPE 1          1 0 1
 1 PIPE          141 1 141
-141 0           141 141 0
+141 0           0 0 0
 0 141           141 0 141
 143 0           143 143 0
 yes 0           0 0 0
@@ -69,8 +69,8 @@ PIPE 1 0        1 0 0
 0 PIPE 0        0 0 0
 PIPE PIPE 0     0 0 0
 PIPE PIPE PIPE  141 0 141
-141 PIPE 0      141 141 0
-PIPE 141 0      141 0 0
+141 PIPE 0      0 0 0
+PIPE 141 0      0 0 0
 TERM PIPE 0     143 143 0
 KILL TERM 0     143 137 0
 yes yes 0       0 0 0
@@ -271,4 +271,13 @@ safepipe: end ends (stage 2) pid N exit 0" ]
   [ -z "$output" ]
   run -127 safepipe -q ./nothing
   [ "$output" = "safepipe: ./nothing: No such file or directory" ]
+}
+
+@test "a shell whose last program died of SIGPIPE has not failed, as that program has not" {
+  run -0 safepipe bash -c 'yes; exit $?' ::: head -n 1
+  [ "$output" = y ]
+  run -0 safepipe --status=first bash -c 'yes; exit $?' ::: true
+  run -141 safepipe --sigpipe=count bash -c 'yes; exit $?' ::: true
+  run -141 safepipe yes ::: bash -c 'exit 141'
+  run -129 safepipe bash -c 'exit 129' ::: true
 }
