@@ -201,24 +201,37 @@ answers_take_longer() {
   [ "$output" = "exit 0 signal 9" ]
 }
 
-@test "a program that ends well without its answer: 1 and a message" {
+@test "a program's exit with status 0 is the last answer" {
+  need bc bc
+  run -0 --separate-stderr timeout --foreground 60 open2 -l bc <<<$'1+1\nquit\n2+2'
+  [ "$output" = 2 ]
+  [ -z "$stderr" ]
+  run -0 timeout --foreground 60 open2 -l --greeting true </dev/null
+  run -0 timeout --foreground 60 open2 -l --lines 2 cat <<<question
+  [ "$output" = question ]
+  run -0 timeout --foreground 60 open2 -l --end error --end answer --until END echo bye <<<quit
+  [ "$output" = bye ]
+  run -3 timeout --foreground 60 open2 -l sh -c 'exit 3' <<<quit
+}
+
+@test "--end error: a program that ends well without its answer: 1 and a message" {
   mkfifo open
   exec 9<>open
   printf 'one\ntwo\n' >&9
-  run -1 --separate-stderr timeout --foreground 60 open2 -l actor line put 'ONE\n' <open
+  run -1 --separate-stderr timeout --foreground 60 open2 -l --end error actor line put 'ONE\n' <open
   [ "$output" = ONE ]
   [ "$stderr" = "open2: read an answer from actor: it exited first" ]
-  run -1 timeout --foreground 60 open2 -l --greeting true <open
+  run -1 timeout --foreground 60 open2 -l --end error --greeting true <open
   [ "$output" = "open2: read an answer from true: it exited first" ]
 }
 
-@test "the last question's answer is owed, too: after the end of our input" {
+@test "--end error: the last question's answer is owed, too: after the end of our input" {
   local round
   for round in {1..10}; do # the program's end and that of our input race
-    run -1 --separate-stderr timeout --foreground 60 open2 -l true <<<question
+    run -1 --separate-stderr timeout --foreground 60 open2 -l --end error true <<<question
     [ "$stderr" = "open2: read an answer from true: it exited first" ]
   done
-  run -1 --separate-stderr timeout --foreground 60 open2 -l --lines 2 cat <<<question
+  run -1 --separate-stderr timeout --foreground 60 open2 -l --end error --lines 2 cat <<<question
   [ "$output" = question ]
   [ "$stderr" = "open2: read an answer from cat: it exited first" ]
 }

@@ -239,3 +239,46 @@ ttys='for fd in 0 1 2; do if [ -t $fd ]; then all=${all}1; else all=${all}0; fi;
   run -0 timeout --foreground 60 open2 --pty=both stty -a </dev/null
   [[ $output == *"min = 1; time = 0;"* ]]
 }
+
+# once_ready COMMAND...: COMMAND, whose stdin is the file `question` once it has written a line; its stdout is `answers`
+once_ready() {
+  : >answers
+  { until_line answers ready && cat question; } | timeout --foreground 60 "$@" >answers
+}
+
+@test "--pty=both: a raw program that has read all its input is hung up on" {
+  local program
+  printf 'a\4b\nc' >question
+  for program in 'exec cat' 'cat; exit $?' 'trap "exit 0" HUP; cat; exit 0'; do
+    once_ready open2 --pty=both bash -c "stty raw; echo ready; $program"
+    [ "$(cat answers)" = $'ready\na\x04b\nc' ]
+  done
+  # shellcheck disable=SC2016
+  run -0 timeout --foreground 60 open2 --pty=both sh -c 'stty raw; echo ready; exec cat' ::: \
+    sh -c 'read -r line <&6; echo "$line"; echo question >&7; exec 7>&-; cat <&6; echo end'
+  [ "$output" = $'ready\nquestion\nend' ]
+}
+
+@test "--pty=both: a hang-up that is not ours is no success, and where it is ignored, -k ends the program" {
+  # shellcheck disable=SC2016
+  run -0 how-it-ends open2 --pty=both sh -c 'kill -HUP $$' </dev/null
+  [ "$output" = "exit 0 signal 1" ]
+  : >question
+  status=0
+  once_ready open2 -k 0.1 --pty=both sh -c 'trap "" HUP; stty raw; echo ready; cat; exec sleep infinity' || status=$?
+  [ "$status" -eq 124 ]
+}
+
+@test "--pty=both -l: no hang-up while a raw program owes an answer" {
+  echo question >question
+  once_ready open2 -l --greeting --end error --pty=both \
+    sh -c 'stty raw; echo ready; exec actor line pause 2500 put "late\n" again'
+  [ "$(cat answers)" = $'ready\nlate' ]
+}
+
+@test "--pty=both: a shell at its prompt ends with its input" {
+  # shellcheck disable=SC2016
+  echo 'echo $((6 * 7))' >question
+  once_ready open2 --pty=both bash --norc -c 'echo ready; exec bash --norc -i' 2>/dev/null
+  grep -q 42 answers
+}

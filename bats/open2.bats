@@ -48,7 +48,7 @@ upper=(sed -u 's/.*/\U&/')
   run -0 timeout --foreground 60 open2 --cross cat ::: sh -c '[ ! -e /proc/$$/fd/6 ] && [ ! -e /proc/$$/fd/7 ]'
 }
 
-@test "--socketpair: one socket in place of two pipes, and each direction still ends by itself" {
+@test "--socketpair: two in place of two pipes, and each direction ends by itself" {
   local kinds=(stat -L -c %F /proc/self/fd/0 /proc/self/fd/1)
   run -0 timeout --foreground 60 open2 --socketpair "${kinds[@]}" </dev/null
   [ "$output" = $'socket\nsocket' ]
@@ -56,8 +56,24 @@ upper=(sed -u 's/.*/\U&/')
   [ "$output" = $'fifo\nfifo' ]
   run -0 timeout --foreground 60 open2 --socketpair sort <<<$'b\na'
   [ "$output" = $'a\nb' ]
-  run -0 timeout --foreground 60 open2 --socketpair sort ::: sh -c 'printf "b\na\n" >&7; actor half-close 7; cat <&6'
+  run -0 timeout --foreground 60 open2 --socketpair sort ::: sh -c 'printf "b\na\n" >&7; exec 7>&-; cat <&6'
   [ "$output" = $'a\nb' ]
+  # each is shut in the other direction, as a pipe is
+  run -0 timeout --foreground 60 open2 --socketpair sh -c 'echo x; exec >&-; exec cat >&2' ::: \
+    bash -c 'trap "" PIPE; cat <&6; ! echo no 2>/dev/null >&6 && ! read -r -u 7 && echo yes >&7'
+  [ "$output" = $'x\nyes' ]
+}
+
+@test "--socketpair: socat is told of the end of what CLIENT sends, and CLIENT of its" {
+  need socat socat
+  run -0 timeout --foreground 60 open2 --socketpair socat - SYSTEM:sort ::: \
+    sh -c 'printf "b\na\n" >&7; exec 7>&-; cat <&6; echo end'
+  [ "$output" = $'a\nb\nend' ]
+}
+
+@test "a SERVER that is a shell whose program died of SIGPIPE is not a failure" {
+  run -0 timeout --foreground 60 open2 bash -c 'yes; exit $?' ::: sh -c 'head -n 1 <&6'
+  [ "$output" = y ]
 }
 
 @test "neither program gets other fds of ours than it is promised" {
@@ -184,6 +200,9 @@ stage=1 exec_errno=0 exit=4 signal=0 core=0 timed_out=0" ]
   wrong_call open2 --lines 2 cat
   wrong_call open2 --until x cat
   wrong_call open2 --greeting cat
+  wrong_call open2 --end error cat
+  wrong_call open2 --end answer cat ::: cat
+  wrong_call open2 -l --end yes cat
   wrong_call open2 -t 5 cat
   wrong_call open2 -t 60 cat
   wrong_call open2 -l --lines 0 cat

@@ -52,6 +52,7 @@ static void take_until(struct coproc *c, const struct opts *o)
 void coproc_option(struct coproc *c, int row, const struct opts *o)
 {
     enum coproc_row { COPROC_OPTIONS(OPT_ENUM) };
+    c->for_answers = c->for_answers || (row >= OPT_LINES && row <= OPT_TIMEOUT);
     switch ((enum coproc_row)row) {
         JOB_OPTIONS(OPT_CASE)
         job_option(&c->job, row, o);
@@ -70,17 +71,18 @@ void coproc_option(struct coproc *c, int row, const struct opts *o)
         break;
     case OPT_LINES:
         c->lines = opts_num(o, 1, LINES_MAX);
-        c->has_lines = true;
         c->until = NULL;
         break;
     case OPT_UNTIL:
         take_until(c, o);
         break;
+    case OPT_END:
+        c->end_is_error = opts_choice(o) == 1;
+        break;
     case OPT_GREETING:
         c->greeting = true;
         break;
     case OPT_TIMEOUT:
-        c->has_timeout = true;
         c->timeout = opts_duration(o);
         break;
     case OPT_GRACE:
@@ -96,12 +98,11 @@ static void check(const struct coproc *c)
     bool one = c->job.n == 1;
     if (c->pty && c->socketpair)
         msg_usage(m, "--pty and --socketpair cannot be combined");
-    bool for_answers = c->until || c->has_lines || c->greeting || c->has_timeout;
-    if (!one && (c->lock_step || for_answers))
+    if (!one && (c->lock_step || c->for_answers))
         msg_usage(
             m, "--lock-step and its options take one program, without '%s' and CLIENT", c->job.separator);
-    if (!c->lock_step && for_answers)
-        msg_usage(m, "--lines, --until, --greeting and --timeout need --lock-step");
+    if (!c->lock_step && c->for_answers)
+        msg_usage(m, "--lines, --until, --end, --greeting and --timeout need --lock-step");
     if (!one && c->tag)
         msg_usage(m, "--tag takes one program, without '%s' and CLIENT", c->job.separator);
     if (c->tag && c->lock_step)
@@ -124,14 +125,22 @@ static int raise_pair(int *a, int *b)
     return fd_raise(a, CLIENT_FDS) < 0 ? -1 : fd_raise(b, CLIENT_FDS);
 }
 
-static int make_pipe(int *reader, int *writer)
+/* One way: a pipe, or a socketpair that is shut the other way, so that its reader sees the writer's close. */
+static int make_way(int *reader, int *writer, bool socket)
 {
     int fds[2];
-    if (pipe2(fds, O_CLOEXEC) < 0)
+    if ((socket ? socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) : pipe2(fds, O_CLOEXEC)) < 0)
         return -1;
+    if (socket)
+        shutdown(fds[0], SHUT_WR);
     *reader = fds[0];
     *writer = fds[1];
     return raise_pair(reader, writer);
+}
+
+static int make_pipe(int *reader, int *writer)
+{
+    return make_way(reader, writer, false);
 }
 
 /* One description on both sides, for stdin and stdout; each side has two fds, to be closed one by one. */
@@ -144,14 +153,6 @@ static int share(struct channels *ch, int server, int other)
     ch->server[STDOUT_FILENO] = fcntl(ch->server[STDIN_FILENO], F_DUPFD_CLOEXEC, CLIENT_FDS);
     ch->other[STDOUT_FILENO] = fcntl(ch->other[STDIN_FILENO], F_DUPFD_CLOEXEC, CLIENT_FDS);
     return ch->server[STDOUT_FILENO] < 0 || ch->other[STDOUT_FILENO] < 0 ? -1 : 0;
-}
-
-static int join_by_socket(struct channels *ch)
-{
-    int pair[2];
-    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
-        return -1;
-    return share(ch, pair[0], pair[1]);
 }
 
 static int join_by_terminal(struct channels *ch)
@@ -169,12 +170,10 @@ static int make_channels(const struct coproc *c, struct channels *ch, const char
     *failed = "pipe";
     if (c->with_stderr && make_pipe(&o[2], &s[2]) < 0)
         return -1;
-    if (c->socketpair) {
+    if (c->socketpair)
         *failed = "socketpair";
-        return join_by_socket(ch);
-    }
     if (c->pty == PTY_NONE)
-        return make_pipe(&s[0], &o[0]) < 0 ? -1 : make_pipe(&o[1], &s[1]);
+        return make_way(&s[0], &o[0], c->socketpair) < 0 ? -1 : make_way(&o[1], &s[1], c->socketpair);
     *failed = "open a terminal";
     if (c->pty == PTY_BOTH)
         return join_by_terminal(ch);
@@ -291,11 +290,12 @@ static int end_status(const struct coproc *c)
     if (c->job.progs[SERVER].timed_out)
         return msg_fatal_why(
             c->job.msg, EXIT_DEADLINE, "end", *c->job.progs[SERVER].argv, "it did not exit by itself");
-    /* CLIENT had heard enough, and a terminal that is gone is a hang-up */
-    if (!one && (job_died_of(&c->job, SERVER, SIGPIPE) ||
-                    (c->pty == PTY_BOTH && job_died_of(&c->job, SERVER, SIGHUP))))
+    status = job_status(&c->job, SERVER);
+    /* CLIENT had heard enough, and a terminal that is gone is a hang-up; a shell exits with 128+N for it */
+    if ((!one && status == EXIT_SIGNAL + SIGPIPE) ||
+        (c->pty == PTY_BOTH && (!one || c->hung_up) && status == EXIT_SIGNAL + SIGHUP))
         return 0;
-    return one ? job_end_alike(&c->job, SERVER) : job_status(&c->job, SERVER);
+    return one ? job_end_alike(&c->job, SERVER) : status;
 }
 
 int coproc_run(struct coproc *c, char **words)

@@ -13,11 +13,12 @@
 #define COPROC_OPTIONS(X)                                                                             \
     JOB_OPTIONS(X)                                                                                    \
     X(PTY, 0, "pty", "[out|both]", "give SERVER a terminal as stdout, or as stdin and stdout (out)")  \
-    X(SOCKETPAIR, 0, "socketpair", NULL, "connect to SERVER by one socket, not by two pipes")         \
+    X(SOCKETPAIR, 0, "socketpair", NULL, "connect to SERVER by two socketpairs, not by two pipes")    \
     X(CROSS, 'x', "cross", NULL, "connect SERVER to CLIENT's stdin and stdout, not to fds 6 and 7")   \
     X(LOCK_STEP, 'l', "lock-step", NULL, "send a line only after the answer to the one before it")    \
     X(LINES, 0, "lines", "N", "expect N lines as each answer; needs -l (1)")                          \
     X(UNTIL, 0, "until", "TEXT", "expect each answer to end with TEXT; needs -l")                     \
+    X(END, 0, "end", "answer|error", "what an exit with status 0 is; needs -l (answer)")              \
     X(GREETING, 0, "greeting", NULL, "expect an answer before the first line is sent; needs -l")      \
     X(TIMEOUT, 't', "timeout", "TIME", "exit 124 if an answer takes longer than TIME; needs -l (60)") \
     X(GRACE, 'k', "kill-after", "TIME", "send SIGTERM if SERVER has not exited TIME after CLIENT (10)")
@@ -28,8 +29,10 @@ struct coproc {
     bool tag;
     enum { PTY_NONE, PTY_OUT, PTY_BOTH } pty;
     bool socketpair, cross;
-    bool lock_step, greeting, has_timeout;
-    bool has_lines;
+    bool lock_step, greeting;
+    bool for_answers;  /* options were given that need lock_step */
+    bool end_is_error; /* PROG's exit with status 0, while it owes an answer */
+    bool hung_up;      /* we have, on PROG's terminal, so that it ends */
     uint64_t lines;
     const char *until; /* NULL: lines count */
     int64_t timeout, grace;

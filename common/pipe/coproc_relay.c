@@ -14,6 +14,8 @@
 #include "process/sigs.h"
 #include "pipe/talk.h"
 
+enum { QUIET_MS = 1000 };
+
 static bool is_one_program(const struct talk *t)
 {
     return t->c->job.n == 1;
@@ -57,8 +59,8 @@ static bool target_failed(const struct lane *l)
 static void close_input(struct talk *t)
 {
     t->in.open = false;
-    if (t->c->socketpair)
-        shutdown(t->c->to_server, SHUT_WR);
+    if (t->c->pty == PTY_BOTH)
+        t->look = clock_in(QUIET_MS * CLOCK_MS);
     fd_close(&t->c->to_server);
     if (!is_one_program(t))
         fd_close(&t->c->source);
@@ -158,10 +160,6 @@ static int step_out(struct talk *t, struct lane *l, bool *again)
         return 0;
     case PUMP_ERROR:
         break;
-    }
-    if (!target_failed(l) && errno == ECONNRESET && t->c->socketpair) { /* it left input unread (unix(7)) */
-        close_lane(t, l);
-        return 0;
     }
     if (!target_failed(l))
         return say(t, "read", "the program's output");
@@ -276,6 +274,23 @@ static int be_late(struct talk *t)
     return msg_fatal_why(t->c->job.msg, EXIT_DEADLINE, NULL, buf_str(&what), NULL);
 }
 
+/*
+ * --pty=both, after the end of the input: a raw terminal has no character for that, so it is hung up, once
+ * all input has been read, and no output has come for a while that may be the answer to it.
+ */
+static void look_at_terminal(struct talk *t)
+{
+    const int64_t quiet = QUIET_MS * CLOCK_MS;
+    t->look = t->last_output + quiet;
+    if (clock_left(t->look))
+        return;
+    t->look = clock_in(quiet);
+    if (!t->out.open || is_blocked(&t->out) || talk_is_unanswered(t) || !pty_waits_raw(t->c->from_server))
+        return;
+    t->c->hung_up = true;
+    close_output(t);
+}
+
 static int converse(struct talk *t)
 {
     enum { ROUNDS = 16 }; /* without a sleep, in which signals come in */
@@ -289,10 +304,12 @@ static int converse(struct talk *t)
         int64_t deadline = conversation_deadline(t);
         if (is_over(t))
             return 0;
+        if (!clock_left(t->look))
+            look_at_terminal(t);
         if (!clock_left(deadline) && (failed = be_late(t)) >= 0)
             return failed;
         if (!again)
-            sleep_until(t, deadline);
+            sleep_until(t, clock_first(deadline, t->look));
         else if (round % ROUNDS == 0)
             job_look(&t->c->job);
     }
@@ -313,6 +330,7 @@ static int begin(struct talk *t)
 {
     struct coproc *c = t->c;
     int done = 0;
+    t->look = CLOCK_NEVER;
     t->in.open = c->to_server >= 0;
     t->out.open = c->from_server >= 0;
     t->err.open = c->from_stderr >= 0;
@@ -369,7 +387,7 @@ int coproc_relay(struct coproc *c)
         sigs_die(SIGPIPE);
     if (t.alone && c->job.came)
         sigs_die(c->job.came);
-    if (!failed && unanswered && !c->job.running && !job_status(&c->job, 0))
+    if (!failed && unanswered && c->end_is_error && !c->job.running && !job_status(&c->job, 0))
         failed =
             msg_fatal_why(c->job.msg, EXIT_NO, "read an answer from", *c->job.progs->argv, "it exited first");
     return failed;

@@ -70,6 +70,14 @@ static bool gathers_lines(int master)
     return tcgetattr(master, &t) == 0 && t.c_lflag & ICANON;
 }
 
+bool pty_waits_raw(int master)
+{
+    int unread = 0, slave = gathers_lines(master) ? -1 : open_slave(master);
+    bool is_raw = slave >= 0 && ioctl(slave, FIONREAD, &unread) == 0;
+    fd_close(&slave);
+    return is_raw && !unread;
+}
+
 size_t pty_encode(struct pty_line *line, int master, const char *in, size_t n, char *out)
 {
     char *to = out;

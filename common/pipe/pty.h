@@ -27,8 +27,14 @@ struct pty_line {
 size_t pty_encode(struct pty_line *line, int master, const char *in, size_t n, char *out);
 
 /*
- * What tells the slave's program that its input has ended. Unlike a pipe's, a terminal's end is read once
- * only, so there are some, for one program after the other.
+ * Whether the slave's program has made its terminal raw, and read all its input. There is no character for
+ * the end of it: only a hang-up is one.
+ */
+bool pty_waits_raw(int master);
+
+/*
+ * What tells the slave's program that its input has ended; nothing if its terminal is raw. Unlike a pipe's, a
+ * terminal's end is read once only, so there are some, for one program after the other.
  */
 enum { PTY_END_SIZE = 16 };
 size_t pty_encode_end(struct pty_line *line, int master, char out[static PTY_END_SIZE]);

@@ -42,9 +42,9 @@ struct talk {
     size_t matched, *fallback; /* --until: bytes of the text that match, and what to go back to */
     bool alone;                /* SERVER has ended, the only one; `came`: after this signal, or 0 */
     int came;
-    bool lost_output; /* stdout is gone */
-    int64_t last_output;
-    bool waited; /* for SERVER's end, long enough */
+    bool lost_output;          /* stdout is gone */
+    int64_t last_output, look; /* when to look whether the terminal is to be hung up */
+    bool waited;               /* for SERVER's end, long enough */
 };
 
 /* Filters. */
