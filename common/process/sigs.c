@@ -77,15 +77,15 @@ static void start(void)
 
 static void block(set signals)
 {
-    sigset_t more;
-    sigemptyset(&more);
+    bool any = false;
     for (int sig = 1; sig < NSIG; sig++) {
-        if (!(signals & bit(sig)))
+        if (!(signals & bit(sig)) || sigismember(&state.caught, sig) == 1)
             continue;
-        sigaddset(&more, sig);
-        sigaddset(&state.caught, sig);
+        any = sigaddset(&state.caught, sig) == 0;
     }
-    if (sigprocmask(SIG_BLOCK, &more, NULL) < 0)
+    if (!any)
+        return;
+    if (sigprocmask(SIG_BLOCK, &state.caught, NULL) < 0)
         state.error = errno;
     if (state.fd >= 0 && signalfd(state.fd, &state.caught, SFD_CLOEXEC | SFD_NONBLOCK) < 0)
         state.error = errno;
