@@ -180,7 +180,7 @@ static int read_line(struct withserver *w)
     struct tap *t = &w->tap;
     uint64_t port;
     struct stat st;
-    if (w->by_match && (!w->ere.first || w->port_number))
+    if (w->by_match && (!w->ere.has_group || w->port_number))
         return EXIT_DONE;
     if (w->by_match)
         t->line_len = (size_t)snprintf(t->line, sizeof t->line, "%u", w->ere.best.value);
@@ -362,7 +362,7 @@ static int end_all(struct withserver *w)
     return left;
 }
 
-/* A port for SERVER's words, and $PORT as many have it. */
+/* A port, and $PORT as many have it. */
 static int take_free_port(struct withserver *w)
 {
     const char *failed = "reserve a port";
@@ -372,8 +372,6 @@ static int take_free_port(struct withserver *w)
         set_port(w, w->port_number);
         done = env_put(job_env(&w->job), w->port_text);
     }
-    if (done == 0)
-        done = words_replace(w->job.progs[SERVER].argv + 1, "{PORT}", w->port);
     return done < 0 ? msg_fatal(w->msg, EXIT_SYSTEM, failed, NULL, errno) : EXIT_DONE;
 }
 
@@ -382,6 +380,8 @@ static int start_and_run(struct withserver *w)
     int failed = w->free_port ? take_free_port(w) : EXIT_DONE;
     if (failed)
         return failed;
+    if (words_replace(w->job.progs[SERVER].argv + 1, "{PORT}", w->port) < 0)
+        return msg_fatal(w->msg, EXIT_SYSTEM, "malloc", NULL, errno);
     if (by_probe(w) && answers(w))
         return give_up(w, SERVER, EXIT_SYSTEM, "another server already answers at that %s",
             w->address.len ? "socket" : "port");

@@ -37,6 +37,12 @@ static const char *scan_class(const char *s, unsigned char c, bool *has)
     return NULL;
 }
 
+/* Whether a class begins at s, or what we have not: collating elements, which bytes are not. */
+static bool is_special(const char *s)
+{
+    return s[0] == '[' && s[1] && strchr(".:=", s[1]);
+}
+
 /* A set behind its [: what follows its ], or NULL, and whether c is in it. */
 static const char *scan_set(const char *s, unsigned char c, bool *has)
 {
@@ -51,10 +57,12 @@ static const char *scan_set(const char *s, unsigned char c, bool *has)
                 return NULL;
             continue;
         }
-        if (!*s++)
+        if (!*s || is_special(s++))
             return NULL;
         if (s[0] == '-' && s[1] && s[1] != ']') {
             range[1] = s[1];
+            if (is_special(s + 1) || (unsigned char)range[0] > (unsigned char)range[1])
+                return NULL;
             s += 2;
         }
         *has = *has || is_in_ranges(range, c);
@@ -75,13 +83,22 @@ static void emit(struct ere *e, enum op op, int x, int y)
             (struct ere_code){.op = (unsigned char)op, .in_first = e->in_first, .x = (short)x, .y = (short)y};
 }
 
+/* A SPLIT at an instruction that has been emitted, which moves on with all behind it. */
+static void insert(struct ere *e, int at, int y)
+{
+    emit(e, SPLIT, 0, 0);
+    if (e->wrong)
+        return;
+    memmove(&e->code[at + 1], &e->code[at], (size_t)(e->n - 1 - at) * sizeof *e->code);
+    e->code[at] = (struct ere_code){.op = SPLIT, .x = 1, .y = (short)y};
+}
+
 static void take_alternatives(struct ere *e);
 
 static void take_group(struct ere *e)
 {
-    if (!e->first)
-        e->first = e->at;
-    bool first = e->first == e->at; /* it may come again, for its repetition */
+    bool first = !e->has_group;
+    e->has_group = true;
     e->in_first = e->in_first || first;
     emit(e, first ? OPEN : SPLIT, 1, 1);
     take_alternatives(e);
@@ -98,13 +115,23 @@ static void take_set(struct ere *e)
     emit(e, SET, (int)(e->at - e->text), 0);
     e->at = scan_set(e->at, 0, &has);
     if (!e->at) {
-        e->wrong = "missing ], or an unknown class";
+        e->wrong = "missing ], or a class or range that is not supported";
         e->at = "";
     }
 }
 
+/* Whether an operator that repeats is at s. A { is one if an interval follows, as in regex(7). */
+static bool repeats(const char *s)
+{
+    return *s == '{' ? s[1] == ',' || is_in_ranges("09", (unsigned char)s[1]) : *s && strchr("*+?", *s);
+}
+
 static void take_atom(struct ere *e)
 {
+    if (repeats(e->at)) {
+        e->wrong = "nothing to repeat";
+        return;
+    }
     char c = *e->at++;
     if (c == '(')
         take_group(e);
@@ -116,10 +143,8 @@ static void take_atom(struct ere *e)
         emit(e, BEGIN, 1, 1);
     else if (c == '$')
         emit(e, END, 1, 1);
-    else if (strchr("*+?{", c))
-        e->wrong = "nothing to repeat";
-    else if (c == '\\' && (!*e->at || is_in_ranges("09AZaz", (unsigned char)*e->at)))
-        e->wrong = "expected a punctuation mark after \\"; /* \d and its like are not POSIX's */
+    else if (c == '\\' && (!*e->at || is_in_ranges("09AZaz<<>>``\'\'", (unsigned char)*e->at)))
+        e->wrong = "\\ and what follows is not supported"; /* \d, \< and their like are not POSIX's */
     else
         emit(e, CHAR, (unsigned char)(c == '\\' ? *e->at++ : c), 0);
 }
@@ -138,7 +163,7 @@ static void take_count(struct ere *e, int *min, int *max)
 {
     char c = *e->at;
     *min = *max = 1;
-    if (!c || !strchr("*+?{", c))
+    if (!repeats(e->at))
         return;
     e->at++;
     if (c != '{') {
@@ -155,31 +180,31 @@ static void take_count(struct ere *e, int *min, int *max)
         e->wrong = "expected {N}, {N,} or {N,M}";
 }
 
-/* An atom and its repetition: it is compiled again for each time that it may come. */
+/* An atom and its repetition: its code is copied for each time that it may come. */
 static void take_piece(struct ere *e)
 {
-    const char *atom = e->at;
-    int start = e->n, min, max;
+    int body = e->n, min, max;
     take_atom(e);
+    int len = e->n - body;
     if (e->wrong)
         return;
     take_count(e, &min, &max);
-    const char *behind = e->at;
-    int times = max != NO_END ? max : min ? min : 1;
-    e->n = start;
-    for (int i = 1; i <= times && !e->wrong; i++) {
-        int split = e->n;
-        if (i > min)
-            emit(e, SPLIT, 1, 0);
-        int body = e->n;
-        e->at = atom;
-        take_atom(e);
-        if (max == NO_END && i == times)
-            emit(e, SPLIT, body - e->n, 1);
-        if (i > min)
-            e->code[split].y = (short)(e->n - split);
+    if (!max) {
+        e->n = body;
+        return;
     }
-    e->at = behind;
+    if (!min)
+        insert(e, body++, len + 1 + (max == NO_END));
+    for (int i = 1; i < (max != NO_END ? max : min) && !e->wrong; i++) {
+        if (i >= min)
+            emit(e, SPLIT, 1, len + 1);
+        for (int k = 0; k < len && !e->wrong; k++) {
+            emit(e, SPLIT, 0, 0);
+            e->code[e->n - 1] = e->code[body + k];
+        }
+    }
+    if (max == NO_END)
+        emit(e, SPLIT, -len, 1);
 }
 
 static void take_branch(struct ere *e)
@@ -194,35 +219,35 @@ static void take_alternatives(struct ere *e)
     take_branch(e);
     while (*e->at == '|' && !e->wrong) {
         e->at++;
-        emit(e, SPLIT, 0, 0); /* makes room for the one that goes to the start */
-        int jump = e->n;
+        int jump = e->n + 1;
+        insert(e, start, jump + 1 - start);
         emit(e, SPLIT, 0, 0);
-        memmove(&e->code[start + 1], &e->code[start], (size_t)(jump - 1 - start) * sizeof *e->code);
-        e->code[start] = (struct ere_code){.op = SPLIT, .x = 1, .y = (short)(e->n - start)};
         take_branch(e);
-        e->code[jump].x = e->code[jump].y = (short)(e->n - jump);
+        if (!e->wrong)
+            e->code[jump].x = e->code[jump].y = (short)(e->n - jump);
     }
 }
 
 /* ---- matching ---- */
 
 /* A thread goes on at pc, past all that takes no byte, unless one that is preferred is there. */
-static void add(struct ere *e, int pc, int start, unsigned value)
+static void add(struct ere *e, int pc, struct ere_thread t)
 {
     struct ere_code *code = &e->code[pc];
-    const struct ere_thread t = {pc, start, code->op == OPEN ? 0 : value};
+    t.pc = pc;
+    t.opened = t.opened || code->op == OPEN;
     if (code->mark == e->mark || (code->op == BEGIN && e->at_byte))
         return;
     code->mark = e->mark;
     if (code->op == MATCH) {
-        if (!e->found || start <= e->best.start)
+        if (!e->found || t.start <= e->best.start)
             e->best = t;
         e->found = true;
     } else if (code->op < END || (code->op == END && !e->ends)) {
         e->now->threads[e->now->n++] = t;
     } else {
-        add(e, pc + code->x, start, t.value);
-        add(e, pc + code->y, start, t.value);
+        add(e, pc + code->x, t);
+        add(e, pc + code->y, t);
     }
 }
 
@@ -241,25 +266,34 @@ static void begin_list(struct ere *e, struct ere_list *list)
     e->mark++;
 }
 
+/* A match may begin here. */
+static void add_start(struct ere *e)
+{
+    add(e, 0, (struct ere_thread){.start = e->at_byte, .value = ERE_VALUE_MAX});
+}
+
 const char *ere_begin(struct ere *e, const char *text)
 {
     memset(e, 0, sizeof *e);
     e->text = e->at = text;
+    if (!*text)
+        e->wrong = "it is empty";
     take_alternatives(e);
     emit(e, MATCH, 0, 0);
     if (!e->wrong && *e->at)
         e->wrong = "unexpected )";
     begin_list(e, e->lists);
     if (!e->wrong)
-        add(e, 0, 0, ERE_VALUE_MAX);
+        add_start(e);
     return e->wrong;
 }
 
-/* The number with one more digit. */
-static unsigned append(unsigned value, unsigned char c)
+/* The first group takes one more digit; one that takes none has what it took the last time. */
+static void append(struct ere_thread *t, unsigned char c)
 {
-    unsigned more = value * 10 + c - '0';
-    return value >= ERE_VALUE_MAX || c < '0' || c > '9' || more > ERE_VALUE_MAX ? ERE_VALUE_MAX : more;
+    unsigned value = t->opened ? 0 : t->value, more = value * 10 + c - '0';
+    t->opened = false;
+    t->value = value >= ERE_VALUE_MAX || c < '0' || c > '9' || more > ERE_VALUE_MAX ? ERE_VALUE_MAX : more;
 }
 
 bool ere_feed(struct ere *e, char byte)
@@ -272,16 +306,20 @@ bool ere_feed(struct ere *e, char byte)
     for (const struct ere_thread *t = was->threads; t < was->threads + was->n; t++) {
         const struct ere_code *code = &e->code[t->pc];
         bool goes_on = code->op == END ? ends : !ends && takes(e, code, c);
-        if (goes_on && (!e->found || t->start <= e->best.start))
-            add(e, t->pc + 1, t->start, code->in_first && !ends ? append(t->value, c) : t->value);
+        if (!goes_on || (e->found && t->start > e->best.start))
+            continue;
+        struct ere_thread next = *t;
+        if (code->in_first && !ends)
+            append(&next, c);
+        add(e, t->pc + 1, next);
     }
     if (e->found)
-        return ends || !e->first || !e->now->n;
+        return ends || !e->has_group || !e->now->n;
     if (ends) {
         begin_list(e, e->now);
         e->at_byte = 0;
         e->ends = false;
     }
-    add(e, 0, e->at_byte, ERE_VALUE_MAX); /* a match may begin here, too */
+    add_start(e);
     return false;
 }

@@ -10,19 +10,22 @@
 #define ERE_H
 
 #include <stdbool.h>
-#include <stddef.h>
+#include <stdint.h>
 
 enum { ERE_CODE = 256, ERE_VALUE_MAX = 1000000 };
 
 struct ere_thread {
-    int pc, start;  /* where in the line it began */
+    int pc;
     unsigned value; /* of the first group, in decimal; ERE_VALUE_MAX: it is no number, or not below that */
+    uint64_t start; /* where in the line it began */
+    bool opened;    /* the first group begins with the next byte that it takes */
 };
 
 struct ere {
     const char *text, *at, *wrong;
-    const char *first; /* where the first group begins; NULL: there is none */
-    int n, at_byte, mark;
+    int n;
+    uint64_t at_byte, mark; /* bytes of the line, and lists, so far */
+    bool has_group;
     bool in_first;    /* while the first group is compiled */
     bool found, ends; /* there is a match; the line ends with the present byte */
     struct ere_thread best;
@@ -30,7 +33,7 @@ struct ere {
         unsigned char op;
         bool in_first;
         short x, y;
-        int mark; /* that of the list in which it has a thread */
+        uint64_t mark; /* that of the list in which it has a thread */
     } code[ERE_CODE];
     struct ere_list {
         int n;
@@ -38,12 +41,16 @@ struct ere {
     } lists[2], *now;
 };
 
-/* Takes the expression, which must live as long as *e. NULL, or what is wrong with it. */
+/*
+ * Takes the expression, which must live as long as *e. NULL, or what is wrong with it: also what POSIX leaves
+ * undefined and others read in different ways. A { that begins no interval is an ordinary character.
+ */
 const char *ere_begin(struct ere *e, const char *text);
 
 /*
- * The next byte of the stream; at its end, a newline. Whether there is a match now which no further byte can
- * change; it is e->best. An expression without a group matches before the line has ended.
+ * The next byte of the stream; at its end, a newline if the last line has none (e->at_byte is not 0). Whether
+ * there is a match now which no further byte can change; it is e->best. An expression without a group matches
+ * before the line has ended.
  */
 bool ere_feed(struct ere *e, char byte);
 

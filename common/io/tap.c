@@ -40,7 +40,7 @@ static void look(struct tap *t, size_t at)
 
 static void end_output(struct tap *t)
 {
-    t->has_line = t->has_line || (!t->decided && t->ere && ere_feed(t->ere, '\n'));
+    t->has_line = t->has_line || (!t->decided && t->ere && t->ere->at_byte && ere_feed(t->ere, '\n'));
     t->decided = true;
     fd_close(&t->pump.from);
 }
