@@ -86,13 +86,23 @@ x7]-8\n|8|[]x][^]x][]]-([78])
 A-b_9:80\n|80|^[[:alpha:]]-[[:lower:]_]+[[:alnum:]]:(80)$
 a.b80\n|80|a\.b(80)
 (80)\n|80|\((80)\)
+{"port":80}\n|80|{"port":([0-9]+)}
+x{80\n|80|x{([0-9]+)
+{{80\n|80|^{{2}(80)
+222\n|222|([0-9]*){1,2}
+222\n|222|([0-9]*)*
+222 7\n|222|^([0-9]*)+ 7
+aab80\n|80|^a{0}a{1,}b(80)?$
+a-b]80\n|80|^[a-]-b](80)$
+a.b80\n|80|^a[--/]b([78]0)$
 aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa80\n|80|a(80)|(a*)*(a*)*(a|aa)*b
 TABLE
 }
 
 @test "--match: expressions that are wrong, and what they are combined with" {
   local ere
-  for ere in '(' ')' 'a)' '[' '[a' '[[:wrong:]]' '*a' 'a**' 'a{' 'a{1' 'a{2,1}' 'a{256}' 'a{x}' '\' '\d+' '(a{99}){99}' \
+  for ere in '(' ')' 'a)' '[' '[a' '[[:wrong:]]' '*a' 'a**' 'a{1' 'a{,2}' 'a{2,1}' 'a{256}' '{2}' '^*' 'a|+' \
+    '' '[z-a]' '[[.-.]]' '[[=a=]]' '[a-[.z.]]' '[a-c-e]' '[[:digit:]-z]' '\' '\d+' '\<a' 'a\>' '\`' "\\'" '(a{99}){99}' \
     "$(printf '(%.0s' {1..1000})"; do
     wrong_call withserver --match "$ere" a ::: b
     [[ $stderr == "withserver: option --match '"* ]]
@@ -100,6 +110,27 @@ TABLE
   wrong_call withserver --match x --notify a ::: b
   wrong_call withserver --free-port --port 1 a ::: b
   wrong_call withserver --free-port=1 a ::: b
+}
+
+@test "--match: groups in groups take no more time for it" {
+  local ere
+  ere=$(printf '(%.0s' {1..60})82$(printf ')%.0s' {1..60})
+  [ "$(told '82\n' "$ere")" = 82 ]
+}
+
+@test "--match: the end of the output is no empty line" {
+  local ere
+  for ere in '^$' 'x*' '^' '$' '(x|)'; do
+    run -111 with_server --match "$ere" false ::: touch ran
+    [ "$output" = "withserver: start false: SERVER exited with status 1 before it was ready" ]
+    run -111 with_server -r 30 --match "$ere" sh -c 'exec >&- 2>&-; exec sleep infinity' ::: touch ran
+  done
+  run -111 with_server --match '^$' echo one ::: touch ran
+  [ ! -e ran ]
+  [ "$(told 'one\n\n' '^$')" = none ]
+  # one that is ready, and then exits
+  run -0 with_server --match ready sh -c 'printf ready; exit 3' ::: echo ran
+  [[ $output == *ran* ]]
 }
 
 @test "--match: a line in two writes, and one that never ends" {
@@ -154,6 +185,12 @@ TABLE
 }
 
 # ---- --free-port ----
+
+@test "--port: in SERVER's words, too" {
+  run -0 --separate-stderr with_server --port 7001 --match '^at (7001)' sh -c 'echo "at {PORT}"; exec sleep infinity' ::: echo '{PORT}'
+  [ "$output" = 7001 ]
+  [ "$stderr" = 'at 7001' ]
+}
 
 @test "--free-port: in SERVER's words and environment, and in CLIENT's" {
   run -0 with_server --free-port tcpserver 127.0.0.1 '{PORT}' sh -c 'echo "{PORT} $PORT"' ::: \

@@ -46,11 +46,14 @@ static bool is_special(const char *s)
 /* A set behind its [: what follows its ], or NULL, and whether c is in it. */
 static const char *scan_set(const char *s, unsigned char c, bool *has)
 {
-    bool negated = *s == '^';
+    bool negated = *s == '^', is_range = false; /* what came last, or a class */
     *has = false;
     s += negated;
     do { /* a ] in the first place is one of them */
         char range[] = {s[0], s[0], '\0'};
+        if (is_range && s[0] == '-' && s[1] != ']')
+            return NULL;
+        is_range = true;
         if (s[0] == '[' && s[1] == ':') {
             s = scan_class(s, c, has);
             if (!s)
@@ -64,6 +67,8 @@ static const char *scan_set(const char *s, unsigned char c, bool *has)
             if (is_special(s + 1) || (unsigned char)range[0] > (unsigned char)range[1])
                 return NULL;
             s += 2;
+        } else {
+            is_range = false;
         }
         *has = *has || is_in_ranges(range, c);
     } while (*s != ']');
@@ -128,12 +133,11 @@ static bool repeats(const char *s)
 
 static void take_atom(struct ere *e)
 {
-    if (repeats(e->at)) {
-        e->wrong = "nothing to repeat";
-        return;
-    }
+    const char *first = e->at;
     char c = *e->at++;
-    if (c == '(')
+    if (repeats(first) || ((c == '^' || c == '$') && repeats(e->at)))
+        e->wrong = "nothing to repeat";
+    else if (c == '(')
         take_group(e);
     else if (c == '[')
         take_set(e);
@@ -236,7 +240,7 @@ static void add(struct ere *e, int pc, struct ere_thread t)
     struct ere_code *code = &e->code[pc];
     t.pc = pc;
     t.opened = t.opened || code->op == OPEN;
-    if (code->mark == e->mark || (code->op == BEGIN && e->at_byte))
+    if (code->mark == e->mark || (code->op == BEGIN && e->at_byte > e->ends))
         return;
     code->mark = e->mark;
     if (code->op == MATCH) {
