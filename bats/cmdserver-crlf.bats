@@ -31,7 +31,7 @@ is_said() {
   until_true asleep $! cmdserver
   [ "$(cat said)" = '>' ]
   printf '\0' >&7
-  until_true [ "$(wc -l <said)" -eq 1 ]
+  until_true eval '[ "$(wc -l <said)" -eq 1 ]'
   exec 7>&-
   wait $!
   is_said '>1\n>'

@@ -135,7 +135,7 @@ socket_below() {
   for words in '-p a/x -P b/x' '-p a/x -l b/x' '-P a/x -l ./a/../b/x' '-p one -P two' '-p one -l two' '-p one --log ./one'; do
     # shellcheck disable=SC2086 # words
     refused 100 $words touch ran
-    [[ $output == *"-p, -P, -l and --log need different files: "* ]]
+    [[ $output == *"-p, -P, -l and logs need different files: "* ]]
   done
   [ ! -e ran ]
   [ "$(ls -A a)" = "" ]
@@ -183,7 +183,7 @@ socket_below() {
   mv log moved
   kill -HUP "$(cat monitor)"
   until_true [ -e log ]
-  until_true [ "$(stat -c '%u %g %a' log)" = "$other $other 600" ]
+  until_true eval '[ "$(stat -c "%u %g %a" log)" = "$other $other 600" ]'
   run -0 daemonize --stop -P monitor
 }
 
@@ -195,7 +195,7 @@ socket_below() {
   run -0 awk '/^ftruncate\([0-9]+, 0\)/ { emptied = NR } /^wait4\(.* = [1-9]/ { good = emptied; exit } END { exit !good }' calls
 }
 
-@test "an empty pidfile that is locked: --status, --restart and --stop work, --reload says that nothing runs" {
+@test "an empty pidfile that is locked: --status, --restart and --stop work, --reload says that nobody was told" {
   daemonized -p pid -P monitor --supervise --backoff 1h:1h sh -c 'exit 3'
   until_true [ ! -s pid ]
   says 0 pid
@@ -205,7 +205,7 @@ socket_below() {
   for words in '-p pid' '-P monitor'; do
     # shellcheck disable=SC2086 # words
     refused 1 --reload $words
-    [ "$output" = "daemonize: reload $here/${words#* }: nothing runs now" ]
+    [ "$output" = "daemonize: reload $here/${words#* }: PROG does not run now: nobody was told" ]
   done
   refused 0 --restart -p pid
   until_true restarted
@@ -312,13 +312,13 @@ waits() {
   local second
   second=$(cat pid)
   refused 0 --restart -P one
-  until_true [ "$(daemonize --status -P one | grep -c ' 1 restart')" = 1 ]
+  until_true eval '[ "$(daemonize --status -P one | grep -c " 1 restart")" = 1 ]'
   [ "$(cat pid)" = "$second" ]
   refused 0 --stop -P two
   until_true [ ! -e pid ]
   echo precious >pid
   refused 0 --restart -P one
-  until_true [ "$(daemonize --status -P one | grep -c ' 2 restarts')" = 1 ]
+  until_true eval '[ "$(daemonize --status -P one | grep -c " 2 restarts")" = 1 ]'
   [ "$(cat pid)" = precious ]
   refused 0 --stop -P one
   [ "$(cat pid)" = precious ]

@@ -71,7 +71,7 @@ you said: "
 }
 
 @test "50 perl clients at once where 3 programs may run: the others wait, none is lost" {
-  run -0 with_server tcpserver -1 -c 3 127.0.0.1 0 cat ::: "$PERL/many" 50 "" '{PORT}'
+  run -0 --separate-stderr with_server tcpserver -1 -c 3 127.0.0.1 0 cat ::: "$PERL/many" 50 "" '{PORT}'
   [ "$output" = 50 ]
 }
 

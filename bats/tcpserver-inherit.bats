@@ -220,7 +220,7 @@ timer_of() {
   prlimit --pid "$srv" --nofile=4:1000
   touch -d yesterday rules
   connect a "$srv_at"
-  until_true [ "$(wc -l <srv.err)" -ge 1 ]
+  until_true eval '[ "$(wc -l <srv.err)" -ge 1 ]'
   idle "$srv"
   [ "$(grep -c 'keep the old rules: rules: Too many open files$' srv.err)" -eq 1 ]
   prlimit --pid "$srv" --nofile=1000:1000

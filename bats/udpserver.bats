@@ -45,7 +45,7 @@ teardown() {
   printf 'from nc' >&7
   read -r -d '>' line <answer
   exec 7>&-
-  kill "$nc"
+  kill "$nc" 2>/dev/null || : # it may have ended by itself
   [ "$line" = "<from nc" ]
 }
 

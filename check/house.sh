@@ -36,5 +36,7 @@ complain 'applets without a manual page or tests:' "$(for applet in applets/*.c;
   [ -e "bats/$name.bats" ] || echo "bats/$name.bats"
 done)"
 complain 'tests that sleep:' "$(grep -nE '(^|[^a-z_-])sleep [0-9.]+ *$' bats/*.bats bats/helper/*.bash || :)"
+complain 'a command substitution is expanded once, before until_true looks (use eval):' \
+  "$(grep -nE 'until_true (test|\[) .*\$\(' bats/*.bats bats/helper/*.bash || :)"
 complain 'a bare ! in tests proves nothing:' "$(grep -nE '^ *! ' bats/*.bats | grep -vE '(\|\|| && ) [a-z]' || :)"
 exit $bad
