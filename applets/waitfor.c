@@ -17,6 +17,7 @@
 #include "base/clock.h"
 #include "process/find.h"
 #include "net/http.h"
+#include "net/http_url.h"
 #include "base/num.h"
 #include "net/probe.h"
 #include "process/sigs.h"
@@ -39,7 +40,7 @@ enum command { TCP, UNIX, FILE_THERE, EXIT, HTTP };
 static const char *const commands[] = {
     [TCP] = "tcp", [UNIX] = "unix", [FILE_THERE] = "file", [EXIT] = "exit", [HTTP] = "http", NULL};
 
-enum { PAUSE_MIN_MS = 1, PAUSE_MAX_MS = 50, ONCE_SECONDS = 5 };
+enum { PAUSE_MIN_MS = 1, PAUSE_MAX_MS = 50 };
 
 struct condition {
     enum command command;
@@ -49,6 +50,7 @@ struct condition {
     char port_text[320];
     const char *why; /* it is not true */
     struct probe probe;
+    struct http_target target;
     pid_t pid;
     struct watch watch; /* of pid, while it runs */
     bool watching;
@@ -58,7 +60,8 @@ struct waitfor {
     struct msg *msg;
     struct condition *conditions;
     size_t n;
-    struct pollfd *polls; /* two for each */
+    struct pollfd *polls; /* PROBE_POLLS for each */
+    bool exec;
     int64_t timeout, deadline, pause;
 };
 
@@ -81,31 +84,29 @@ static bool has_exited(struct condition *c)
     return true;
 }
 
-static bool is_so(struct condition *c)
+/* Of what is no event. */
+static enum probe_result look_once(struct condition *c)
 {
     struct stat st;
-    if (c->command == EXIT && has_exited(c))
-        return true;
-    bool so = c->command == UNIX         ? probe_unix(&c->probe.unix_socket)
-              : c->command == FILE_THERE ? stat(c->object, &st) == 0
-                                         : false;
-    c->why = c->command == EXIT ? "still running" : strerror(errno);
-    return so;
+    c->why = "still running";
+    if (c->command == EXIT)
+        return has_exited(c) ? PROBE_YES : PROBE_NO;
+    if (c->command == UNIX ? probe_unix(&c->probe.unix_socket) : stat(c->object, &st) == 0)
+        return PROBE_YES;
+    c->why = strerror(errno);
+    return probe_is_absence(errno) ? PROBE_NO : PROBE_UNKNOWN;
 }
 
 /* Looks at a condition, without waiting. */
 static void look(struct condition *c)
 {
-    enum probe_result want = c->negated ? PROBE_NO : PROBE_YES, got;
-    if (is_probed(c)) {
-        got = probe_step(&c->probe);
-        c->why = c->probe.why;
-    } else {
-        got = is_so(c) ? PROBE_YES : PROBE_NO;
-    }
+    enum probe_result got = is_probed(c) ? probe_step(&c->probe) : look_once(c);
+    /* with --not, an address that fails is no reason before the others have */
+    if (is_probed(c) && (!c->negated || got != PROBE_WAITS || !c->why))
+        c->why = c->negated && got == PROBE_UNKNOWN ? c->probe.unclear : c->probe.why;
     if (c->negated && got == PROBE_YES)
         c->why = "it still holds";
-    c->done = got == want;
+    c->done = got == (c->negated ? PROBE_NO : PROBE_YES);
     c->failed = !c->done && got != PROBE_WAITS;
     if (c->done && is_probed(c))
         probe_end(&c->probe);
@@ -132,16 +133,19 @@ static void sleep_for_all(struct waitfor *w)
     nfds_t n = 0;
     for (size_t i = 0; i < w->n; i++) {
         const struct condition *c = &w->conditions[i];
-        struct pollfd polls[2] = {watch_poll(&c->watch), {.fd = -1}};
+        struct pollfd polls[PROBE_POLLS] = {watch_poll(&c->watch)};
+        size_t k = 1;
         int64_t next = CLOCK_NEVER;
         if (c->done || (!w->timeout && c->failed))
             continue;
-        if (is_probed(c))
+        if (is_probed(c)) {
             next = probe_polls(&c->probe, polls);
-        else
+            k = PROBE_POLLS;
+        } else {
             next = clock_in(c->watching ? watch_pause(&c->watch) : w->pause);
+        }
         until = clock_first(until, next);
-        for (size_t k = 0; k < 2; k++)
+        while (k-- > 0)
             if (polls[k].fd >= 0)
                 w->polls[n++] = polls[k];
     }
@@ -165,7 +169,7 @@ static void report(const struct waitfor *w, const struct condition *c)
 
 static int wait_for_all(struct waitfor *w)
 {
-    w->deadline = clock_in(w->timeout ? w->timeout : ONCE_SECONDS * CLOCK_SECOND);
+    w->deadline = clock_in(w->timeout ? w->timeout : CLOCK_NEVER); /* a probe ends by itself */
     while (look_at_all(w) && clock_left(w->deadline))
         sleep_for_all(w);
     int status = EXIT_DONE;
@@ -197,32 +201,25 @@ static void check_count(const struct msg *m, enum command command, char *const *
         msg_usage(m, "unexpected operand '%s'", *argv);
 }
 
-/* Makes the request for a URL, which is taken apart in place, host to the front, in a copy. */
-static void take_url(const struct msg *m, struct probe *p, const char *url)
+/* Makes the request for a URL. */
+static void take_url(const struct msg *m, struct condition *c, const char *url)
 {
-    struct http_url u;
-    size_t size = strlen(url);
-    char *copy = malloc(size + 1);
-    struct buf b = {.size = 2 * size + 256, .mem = malloc(2 * size + 256)};
-    if (!copy || !b.mem)
-        msg_die_sys(m, "malloc", NULL);
-    const char *wrong = http_split_url(&u, memcpy(copy, url, size + 1));
-    if (!wrong && !http_is_host(u.host, u.host_len))
-        wrong = "expected a name or an address";
+    struct probe *p = &c->probe;
+    struct http_target *t = &c->target;
+    const char *wrong = http_take_url(t, url, HTTP_PORT);
     if (wrong)
-        msg_usage(m, "URL '%s': %s", url, wrong);
-    char *path = copy + (u.path - copy);
-    path[u.path_len] = '\0';
-    memmove(copy, u.host, u.host_len);
-    copy[u.host_len] = '\0';
-    if (*path != '/') /* there is room, as the scheme has gone */
-        *--path = '/';
-    if (!http_is_path(path))
-        msg_usage(m, "URL '%s': expected %%20 for a blank", url);
-    p->host = copy;
-    p->port = u.port ? u.port : HTTP_PORT;
-    http_put_request(&b, path, copy, p->port);
-    buf_text(&b, "User-Agent: ipcbox/" IPCBOX_VERSION "\r\nConnection: close\r\n\r\n");
+        msg_usage(m, "'%s': %s", http_shown(url), wrong);
+    struct buf b = {.size = strlen(t->path) + sizeof *t + 256};
+    b.mem = malloc(b.size);
+    if (!b.mem)
+        msg_die_sys(m, "malloc", NULL);
+    p->host = t->host;
+    p->port = t->port;
+    http_put_request(&b, t->path, t->host, t->port);
+    http_put_header(&b, "User-Agent", "ipcbox/" IPCBOX_VERSION);
+    http_put_header(&b, "Connection", "close");
+    http_put_header(&b, "Authorization", t->credentials);
+    buf_text(&b, "\r\n");
     p->request = b.mem;
     p->request_len = b.len;
 }
@@ -255,7 +252,8 @@ static void take_operands(const struct msg *m, struct condition *c, char **argv)
         c->pid = (pid_t)pid;
         break;
     case HTTP:
-        take_url(m, p, *argv);
+        c->object = http_shown(*argv);
+        take_url(m, c, *argv);
         if (!p->statuses)
             p->statuses = "2xx,3xx";
         break;
@@ -311,6 +309,8 @@ static void take_condition(struct waitfor *w, int argc, char **argv)
             break;
         }
     }
+    if (w->exec && !argv[o.first])
+        msg_usage(w->msg, "--exec: expected after all conditions");
     c->command = (enum command)opts_command(&o);
     take_operands(w->msg, c, argv + o.first);
 }
@@ -327,7 +327,7 @@ static void take_conditions(struct waitfor *w, int argc, char **argv)
 {
     size_t n = (size_t)argc + 1; /* at most, and room for the end of the list */
     w->conditions = calloc(n, sizeof *w->conditions);
-    w->polls = calloc(2 * n, sizeof *w->polls);
+    w->polls = calloc(PROBE_POLLS * n, sizeof *w->polls);
     if (!w->conditions || !w->polls)
         msg_die_sys(w->msg, "malloc", NULL);
     for (int start = 0, end; start < argc; start = end) {
@@ -342,6 +342,7 @@ static int waitfor_main(struct msg *m, int argc, char **argv)
     struct waitfor w = {.msg = m, .timeout = CLOCK_NEVER, .pause = PAUSE_MIN_MS * CLOCK_MS};
     int end = find_word(argc, argv, 1, "--exec");
     char **prog = end < argc ? argv + end + 1 : NULL;
+    w.exec = prog;
     take_conditions(&w, end, argv);
     if (prog && !*prog)
         msg_usage(m, "missing PROG");

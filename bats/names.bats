@@ -50,6 +50,18 @@ find_ways() {
   done
 }
 
+@test "a name in /etc/hosts, with a silent DNS server: waitfor knows at once that nobody is there" {
+  need_dns
+  printf '127.0.0.1 web localhost\n::1 six\n127.0.0.1 both\n::1 both\n' >hosts
+  local name
+  for name in web localhost six both; do
+    SILENT=1 run -0 dns_within 500 waitfor -t 0 --not tcp $name 1
+    SILENT=1 run -0 dns_within 500 waitfor -t 4 --not http http://$name:1/
+    SILENT=1 run -1 dns_within 500 waitfor -t 0 tcp $name 1
+    [ "$(cat err)" = "waitfor: tcp $name port 1: Connection refused" ]
+  done
+}
+
 @test "a name in /etc/hosts, with a silent DNS server: -T 0 connects, --retry and waitfor see a server that comes later" {
   need_dns
   printf '127.0.0.1 localhost web\n' >hosts

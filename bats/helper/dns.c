@@ -1,7 +1,7 @@
 // dns - a name server at 127.0.0.1:53 with few answers; says "ready". 127.0.0.7 is liar.test, which is
 // 127.0.0.99; 127.0.0.8 is honest.test, which is 127.0.0.8; what has to do with 127.0.0.9 gets no answer, but
-// makes the file $ASKED; half.test is 127.0.0.8, and for its IPv6 address there is no answer; with $SILENT
-// there is none for anything. There is nothing else.
+// makes the file $ASKED; half.test is 127.0.0.8, and for its IPv6 address there is no answer; broken.test is
+// SERVFAIL; with $SILENT there is no answer for anything. There is nothing else.
 #include <arpa/inet.h>
 #include <ctype.h>
 #include <fcntl.h>
@@ -76,7 +76,7 @@ static size_t answer(unsigned char *message, size_t n)
         end += sizeof head + k->n;
         put16(message + 6, 1);
     }
-    put16(message + 2, is_known ? 0x8580 : 0x8583);
+    put16(message + 2, is_known ? 0x8580 : strcmp(name, "broken.test") ? 0x8583 : 0x8582);
     return end;
 }
 

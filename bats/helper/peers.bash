@@ -55,7 +55,7 @@ need_own_hosts() {
 
 # In a network of its own, with a name server on its loopback: DNS says "liar.test" for 127.0.0.7 and 127.0.0.99 for
 # liar.test, "honest.test" for 127.0.0.8 and back; it never answers for 127.0.0.9, nor for the IPv6 address of half.test,
-# which is 127.0.0.8; with SILENT set, for nothing. A file `hosts` is /etc/hosts. Without an answer a lookup takes 30 s.
+# which is 127.0.0.8; broken.test is a failure of the server; with SILENT set, for nothing. A file `hosts` is /etc/hosts. Without an answer a lookup takes 30 s.
 with_dns() {
   unshare --mount --net sh -c 'lo-up || exit
     printf "nameserver 127.0.0.1\noptions timeout:30 attempts:1\n" >resolv; mount --bind resolv /etc/resolv.conf

@@ -1,9 +1,7 @@
 /*
- * dial.c - see dial.h. Both families are looked up together, which is all that a name in /etc/hosts needs;
- * after 50 ms without an answer also each by itself, so that one that is never answered does not hold up the
- * other. An answer is used as soon as it is there, but IPv4 gives IPv6 50 ms; attempts begin 250 ms after one
- * another, or at once when one fails, families in turn; the first to connect wins (RFC 8305, sections 3 to
- * 5). While a lookup is open, the known addresses are tried again.
+ * dial.c - see dial.h and lookup.h. An answer is used as soon as it is there, but IPv4 gives IPv6 50 ms;
+ * attempts begin 250 ms after one another, or at once when one fails, families in turn; the first to connect
+ * wins (RFC 8305, sections 3 to 5). While a lookup is open, the known addresses are tried again.
  */
 #include "net/dial.h"
 
@@ -14,11 +12,10 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/fd.h"
-#include "net/resolve.h"
+#include "net/lookup.h"
 #include "process/sigs.h"
 
 enum {
-    SPLIT_MS = 50,
     RESOLUTION_DELAY_MS = 50,
     LOOKUP_MS = 1000, /* of a `patient` one */
     ATTEMPT_DELAY_MS = 250,
@@ -27,7 +24,7 @@ enum {
     ATTEMPTS = 32, /* at a time: the oldest gives way */
 };
 
-enum { IPV6, IPV4, BOTH, LOOKUPS };
+enum { IPV6 = LOOKUP_IPV6, IPV4 = LOOKUP_IPV4 };
 
 struct attempt {
     int fd;
@@ -36,23 +33,19 @@ struct attempt {
 
 struct race {
     const struct dial *dial;
-    struct resolve lookup[LOOKUPS];
-    struct addr *list; /* of both families, what is known */
-    int n, next[2];    /* of it: the first of each family that has not been tried, or one before that */
-    int turn;          /* which family is next */
+    struct lookup lookup;
+    int next[2]; /* of its list: the first of each family that has not been tried, or one before that */
+    int turn;    /* which family is next */
     struct attempt attempt[ATTEMPTS];
     int attempts;
     int64_t next_start, ipv4_not_before;
-    int64_t split_at, lookup_until;
+    int64_t lookup_until;
     int64_t again_at, pause; /* the known addresses; 0: not yet */
     /* the failure to be reported: the last one */
     int err;
-    const char *lookup_error;
     struct addr failed;
     bool timed_out; /* it was cut short */
 };
-
-static const int families[2] = {AF_INET6, AF_INET};
 
 static const char *host_of(const struct dial *d)
 {
@@ -74,55 +67,24 @@ static int family_of(const struct dial *d)
     return d->family != AF_UNSPEC ? d->family : addr_family(&d->local);
 }
 
-static bool is_looking(const struct race *r)
-{
-    return r->lookup[IPV6].fd >= 0 || r->lookup[IPV4].fd >= 0 || r->lookup[BOTH].fd >= 0;
-}
-
-/* Adds addresses of families of which none was known. */
-static void know(struct race *r, const struct addr *addrs, int n)
-{
-    struct addr *list = realloc(r->list, (size_t)(r->n + n + 1) * sizeof *list);
-    if (!list) {
-        r->err = ENOMEM;
-        return;
-    }
-    int family = family_of(r->dial), known = r->n ? addr_family(list) : AF_UNSPEC;
-    r->list = list;
-    for (int i = 0; i < n && addrs[i].len; i++) {
-        int its = addr_family(&addrs[i]);
-        if (its != known && (family == AF_UNSPEC || its == family))
-            r->list[r->n++] = addrs[i];
-    }
-}
-
-static void start_lookup(struct race *r, int which, int family)
-{
-    if (resolve_start(&r->lookup[which], host_of(r->dial), r->dial->port, family) < 0)
-        r->err = errno;
-}
-
 /* Takes what is known, or starts the lookup. */
 static void look_up(struct race *r)
 {
     const struct dial *d = r->dial;
     struct addr number;
     int family = family_of(d);
-    for (int i = 0; i < LOOKUPS; i++)
-        r->lookup[i].fd = -1;
-    r->split_at = CLOCK_NEVER;
+    lookup_init(&r->lookup, host_of(d), d->port, family);
     r->lookup_until = d->patient ? clock_in(LOOKUP_MS * CLOCK_MS) : d->deadline;
     if (d->local.len && family != addr_family(&d->local))
         ; /* nothing that has both the family asked for and that of -i */
     else if (d->known)
-        know(r, d->known, DIAL_KNOWN);
-    else if (addr_parse_ip(&number, host_of(d), d->port))
-        know(r, &number, 1);
+        lookup_know(&r->lookup, d->known, DIAL_KNOWN);
+    else if (addr_parse_ip(&number, r->lookup.host, d->port))
+        lookup_know(&r->lookup, &number, 1);
     else
-        start_lookup(r, BOTH, family);
-    if (is_looking(r) && family == AF_UNSPEC)
-        r->split_at = clock_in(SPLIT_MS * CLOCK_MS);
-    if (!is_looking(r) && !r->err && !r->n)
+        lookup_start(&r->lookup);
+    r->err = r->lookup.err;
+    if (!lookup_is_open(&r->lookup) && !r->err && !r->lookup.n)
         r->err = EAFNOSUPPORT;
 }
 
@@ -161,9 +123,8 @@ static int begin_connect(int fd, const struct sockaddr *to, socklen_t len)
 static const struct addr *untried(struct race *r, int which)
 {
     int *next = &r->next[which];
-    while (*next < r->n && addr_family(&r->list[*next]) != families[which])
-        ++*next;
-    return *next < r->n ? &r->list[*next] : NULL;
+    *next = lookup_next(&r->lookup, which, *next);
+    return *next < r->lookup.n ? &r->lookup.list[*next] : NULL;
 }
 
 /* Takes the next address to try, families in turn. NULL: none for now. */
@@ -172,7 +133,7 @@ static const struct addr *next_address(struct race *r)
     for (int i = 0; i < 2; i++) {
         int which = (r->turn + i) % 2;
         const struct addr *to = untried(r, which);
-        if (!to || (which == IPV4 && is_looking(r) && clock_left(r->ipv4_not_before)))
+        if (!to || (which == IPV4 && lookup_is_open(&r->lookup) && clock_left(r->ipv4_not_before)))
             continue;
         r->turn = 1 - which;
         r->next[which]++;
@@ -187,7 +148,7 @@ static const struct addr *next_address(struct race *r)
  */
 static bool try_again(struct race *r)
 {
-    if (!is_looking(r) || r->attempts || !r->n || untried(r, IPV6) || untried(r, IPV4)) {
+    if (!lookup_is_open(&r->lookup) || r->attempts || !r->lookup.n || untried(r, IPV6) || untried(r, IPV4)) {
         r->again_at = 0;
         return false;
     }
@@ -274,35 +235,15 @@ static int finish_attempt(struct race *r, int i, struct addr *peer)
     return -1;
 }
 
-/* Takes an answer. That for both families is all there is to know, and so are those for each. */
-static void take_answer(struct race *r, int which)
-{
-    struct resolved answer;
-    if (!resolve_take(&r->lookup[which], &answer))
-        return;
-    if (answer.error)
-        r->lookup_error = resolve_reason(&answer);
-    else
-        know(r, answer.addrs, answer.n);
-    resolve_free(&answer);
-    if (which == IPV4)
-        r->ipv4_not_before = clock_in(RESOLUTION_DELAY_MS * CLOCK_MS);
-    if (which == BOTH)
-        r->split_at = CLOCK_NEVER;
-    bool is_all = which == BOTH ? !answer.error : r->lookup[IPV6].fd < 0 && r->lookup[IPV4].fd < 0;
-    for (int i = 0; is_all && i < LOOKUPS; i++)
-        resolve_stop(&r->lookup[i]);
-}
-
 static int64_t deadline_of(const struct race *r)
 {
-    return is_looking(r) ? r->lookup_until : r->dial->deadline;
+    return lookup_is_open(&r->lookup) ? r->lookup_until : r->dial->deadline;
 }
 
 /* When something is to be done even if no fd says so. */
 static int64_t wake_at(struct race *r)
 {
-    int64_t until = clock_first(deadline_of(r), r->split_at);
+    int64_t until = clock_first(deadline_of(r), r->lookup.split_at);
     const struct addr *six = untried(r, IPV6), *four = untried(r, IPV4);
     if (r->attempts && (six || four))
         until = clock_first(until, r->next_start);
@@ -316,22 +257,18 @@ static int64_t wake_at(struct race *r)
 /* Sleeps on the lookups and attempts; takes what lookups answer. False when nothing has come. */
 static bool sleep_on(struct race *r, struct pollfd polls[static LOOKUPS + ATTEMPTS])
 {
-    for (int i = 0; i < LOOKUPS; i++)
-        polls[i] = (struct pollfd){.fd = r->lookup[i].fd, .events = POLLIN};
+    lookup_polls(&r->lookup, polls);
     for (int i = 0; i < r->attempts; i++)
         polls[LOOKUPS + i] = (struct pollfd){.fd = r->attempt[i].fd, .events = POLLOUT};
     nfds_t fds = LOOKUPS + (nfds_t)r->attempts;
     int n = sigs_sleep(polls, fds, clock_left(wake_at(r)));
     if (n < 0) /* by SIGCHLD of a lookup, and there may be no other round */
         n = poll(polls, fds, 0);
-    if (!clock_left(r->split_at)) {
-        r->split_at = CLOCK_NEVER;
-        start_lookup(r, IPV6, AF_INET6);
-        start_lookup(r, IPV4, AF_INET);
-    }
-    for (int i = n > 0 ? LOOKUPS - 1 : -1; i >= 0; i--)
-        if (r->lookup[i].fd >= 0 && polls[i].revents)
-            take_answer(r, i);
+    lookup_split(&r->lookup);
+    for (int i = LOOKUPS - 1; i >= 0; i--)
+        if (lookup_take(&r->lookup, i) && i == IPV4)
+            r->ipv4_not_before = clock_in(RESOLUTION_DELAY_MS * CLOCK_MS);
+    r->err = r->err ? r->err : r->lookup.err;
     return n > 0;
 }
 
@@ -342,7 +279,7 @@ static int race_round(struct race *r, struct addr *peer, bool *over)
     int fd = start_due(r, peer), attempts = r->attempts;
     if (fd >= 0)
         return fd;
-    *over = !attempts && !is_looking(r);
+    *over = !attempts && !lookup_is_open(&r->lookup);
     if (*over || !sleep_on(r, polls))
         return -1;
     for (int i = attempts; i-- > 0;)
@@ -353,10 +290,7 @@ static int race_round(struct race *r, struct addr *peer, bool *over)
 
 static void end_race(struct race *r)
 {
-    for (int i = 0; i < LOOKUPS; i++)
-        resolve_stop(&r->lookup[i]);
-    free(r->list);
-    r->list = NULL;
+    lookup_end(&r->lookup);
     while (r->attempts)
         fd_close(&r->attempt[--r->attempts].fd);
 }
@@ -372,7 +306,7 @@ static int race_once(struct race *r, struct addr *peer)
         fd = race_round(r, peer, &over);
         if (fd < 0 && !over && !clock_left(deadline)) {
             r->timed_out = over = true;
-            if (!r->err && !r->lookup_error)
+            if (!r->err && !r->lookup.error)
                 r->err = ETIMEDOUT;
         }
     }
@@ -390,8 +324,8 @@ static void describe_failure(const struct dial *d, const struct race *r, struct 
         buf_fmt(&b, " (%s)", where);
     }
     buf_str(&b);
-    bool name = !r->err && r->lookup_error;
-    failure->why = name ? r->lookup_error : addr_reason(&r->failed, r->err ? r->err : EADDRNOTAVAIL);
+    bool name = !r->err && r->lookup.error;
+    failure->why = name ? r->lookup.error : addr_reason(&r->failed, r->err ? r->err : EADDRNOTAVAIL);
 }
 
 int dial_tcp(const struct dial *d, struct addr *peer, struct dial_failure *failure)
@@ -421,19 +355,19 @@ int dial_look_up(struct dial *d, struct addr *known, struct dial_failure *failur
     struct pollfd polls[LOOKUPS + ATTEMPTS];
     look_up(&r);
     r.again_at = clock_in(ATTEMPT_DELAY_MS * CLOCK_MS); /* from then on one family is enough */
-    while (is_looking(&r) && clock_left(deadline_of(&r)) && (!r.n || r.again_at)) {
+    while (lookup_is_open(&r.lookup) && clock_left(deadline_of(&r)) && (!r.lookup.n || r.again_at)) {
         sleep_on(&r, polls);
         r.ipv4_not_before = CLOCK_NEVER; /* nothing is begun here */
         if (!clock_left(r.again_at))
             r.again_at = 0;
     }
-    if (!r.n && !r.err && !r.lookup_error)
+    if (!r.lookup.n && !r.err && !r.lookup.error)
         r.err = ETIMEDOUT;
-    if (r.n > DIAL_KNOWN)
-        r.lookup_error = "it has more addresses than --confine has room for";
-    else if (r.n)
-        memcpy(known, r.list, (size_t)r.n * sizeof *known);
-    bool fits = r.n && r.n <= DIAL_KNOWN;
+    if (r.lookup.n > DIAL_KNOWN)
+        r.lookup.error = "it has more addresses than --confine has room for";
+    else if (r.lookup.n)
+        memcpy(known, r.lookup.list, (size_t)r.lookup.n * sizeof *known);
+    bool fits = r.lookup.n && r.lookup.n <= DIAL_KNOWN;
     if (!fits)
         describe_failure(d, &r, failure);
     end_race(&r);

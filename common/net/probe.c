@@ -5,7 +5,6 @@
 
 #include <errno.h>
 
-#include <netdb.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -68,40 +67,30 @@ bool probe_status(const char *list, int status)
     }
 }
 
-/* ---- one family ---- */
+/* ---- one attempt ---- */
+
+bool probe_is_absence(int err)
+{
+    static const int errors[] = {
+        ENOENT, ENOTDIR, ECONNREFUSED, ECONNRESET, EPIPE, ETIMEDOUT, EHOSTUNREACH, EHOSTDOWN};
+    for (size_t i = 0; i < sizeof errors / sizeof *errors; i++)
+        if (err == errors[i])
+            return true;
+    return false;
+}
 
 static enum probe_result say_no(struct probe *p, const char *why)
 {
     p->why = why;
+    p->refused = true;
     return PROBE_NO;
 }
 
-static enum probe_result say_no_sys(struct probe *p)
+static enum probe_result say_err(struct probe *p, int err, const char *why)
 {
-    return say_no(p, strerror(errno));
-}
-
-/* The next attempt or lookup; limits are shared by the addresses, so that one that is silent hides no other.
- */
-static void begin_attempt(struct probe_side *s)
-{
-    s->fd = -1;
-    s->connected = false;
-    s->sent = s->got = 0;
-    s->until = clock_in(s->patience / (s->answer.n ? s->answer.n : 1));
-}
-
-/* A round begins. Its addresses are known, or are looked up. */
-static enum probe_result begin_round(struct probe *p, struct probe_side *s)
-{
-    struct addr known = p->unix_socket;
-    s->next = 0;
-    if (known.len || addr_parse_target(&known, p->host, p->port))
-        resolve_one(&s->answer, &known);
-    else if (resolve_start(&s->lookup, p->host, p->port, s->family) < 0)
-        return say_no_sys(p);
-    begin_attempt(s);
-    return PROBE_WAITS;
+    if (!probe_is_absence(err))
+        p->unclear = why;
+    return say_no(p, why);
 }
 
 /* What the answer is worth, as far as it has come. */
@@ -123,7 +112,7 @@ static enum probe_result ask(struct probe *p, struct probe_side *s)
     while (s->sent < p->request_len) {
         ssize_t n = send(s->fd, p->request + s->sent, p->request_len - s->sent, MSG_NOSIGNAL);
         if (n < 0)
-            return errno == EAGAIN ? PROBE_WAITS : say_no_sys(p);
+            return errno == EAGAIN ? PROBE_WAITS : say_err(p, errno, strerror(errno));
         s->sent += (size_t)n;
     }
     ssize_t n = in_line ? recv(s->fd, s->line + s->got, sizeof s->line - s->got, 0)
@@ -138,21 +127,39 @@ static enum probe_result ask(struct probe *p, struct probe_side *s)
     return PROBE_WAITS;
 }
 
+/*
+ * A network that this machine is not in leaves the question to the other addresses, and so does IPv6 where it
+ * is turned off. (Of IPv4, EADDRNOTAVAIL tells that all local ports are taken.)
+ */
+static bool is_foreign(const struct addr *to, int err)
+{
+    return err == ENETUNREACH || err == EAFNOSUPPORT || (err == EADDRNOTAVAIL && addr_family(to) == AF_INET6);
+}
+
 /* connect(2) for the first time, or to see what has become of it. */
 static enum probe_result attempt(struct probe *p, struct probe_side *s)
 {
-    const struct addr *to = &s->answer.addrs[s->next];
-    if (s->fd < 0)
+    const struct addr *to = &p->lookup.list[s->next];
+    if (s->fd < 0) {
+        /* limits are shared by the addresses, so that one that is silent hides no other */
+        s->until = clock_in(s->patience / p->lookup.n);
+        s->sent = s->got = 0;
+        s->connected = false;
         s->fd = socket(addr_family(to), SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    p->tried = true;
-    if (s->fd < 0)
-        return say_no_sys(p);
-    if (!s->connected && connect(s->fd, &to->u.sa, to->len) < 0 && errno != EISCONN) {
-        bool waits = errno == EINPROGRESS || errno == EALREADY || errno == EINTR;
-        return waits ? PROBE_WAITS : say_no(p, addr_reason(to, errno));
     }
-    if (!s->connected && !p->unix_socket.len && dial_is_own_end(s->fd))
-        return say_no(p, strerror(ECONNREFUSED));
+    p->tried = true;
+    int done = s->fd < 0 ? -1 : s->connected ? 0 : connect(s->fd, &to->u.sa, to->len);
+    int err = done < 0 && errno != EISCONN ? errno : 0;
+    if (err == EINPROGRESS || err == EALREADY || err == EINTR)
+        return PROBE_WAITS;
+    if (!err && !s->connected && !p->unix_socket.len && dial_is_own_end(s->fd))
+        err = ECONNREFUSED;
+    if (err && is_foreign(to, err)) {
+        p->why = strerror(err);
+        return PROBE_NO;
+    }
+    if (err)
+        return say_err(p, err, addr_reason(to, err));
     s->connected = true;
     return p->request ? ask(p, s) : PROBE_YES;
 }
@@ -164,110 +171,124 @@ static enum probe_result give_up(struct probe *p, struct probe_side *s, enum pro
     if (s->got == sizeof s->line)
         return judge(p, s);
     s->patience *= 2;
-    errno = ETIMEDOUT;
-    return say_no_sys(p);
+    return say_no(p, strerror(ETIMEDOUT));
 }
 
-static enum probe_result look_up(struct probe *p, struct probe_side *s)
+/* ---- a round ---- */
+
+static int64_t after_pause(struct probe *p)
 {
-    if (!resolve_take(&s->lookup, &s->answer))
-        return PROBE_WAITS;
-    begin_attempt(s);
-    if (!s->answer.error)
-        return PROBE_WAITS;
-    return p->tried ? PROBE_NO : say_no(p, resolve_reason(&s->answer)); /* of a family that the host lacks */
+    int64_t until = clock_in(p->pause);
+    p->pause = clock_first(p->pause * 2, (p->request ? HTTP_PAUSE_MAX_MS : PAUSE_MAX_MS) * CLOCK_MS);
+    return until;
 }
 
-/* A lookup, then all addresses. */
-static enum probe_result go_on(struct probe *p, struct probe_side *s)
+/* Tries the addresses of one family. PROBE_NO: all that are known have failed. */
+static enum probe_result try_all(struct probe *p, int family)
 {
-    enum probe_result result = PROBE_NO;
-    if (s->lookup.fd >= 0) {
-        result = give_up(p, s, look_up(p, s));
-        if (result == PROBE_NO || s->lookup.fd >= 0)
-            return result;
-    }
-    while (s->next < s->answer.n) {
-        result = give_up(p, s, attempt(p, s));
+    struct probe_side *s = &p->side[family];
+    if (s->fd < 0 && s->next == p->lookup.n && lookup_is_open(&p->lookup) && !clock_left(s->until))
+        s->next = 0;
+    while ((s->next = lookup_next(&p->lookup, family, s->next)) < p->lookup.n) {
+        enum probe_result result = give_up(p, s, attempt(p, s));
         if (result != PROBE_NO)
             return result;
         fd_close(&s->fd);
-        begin_attempt(s);
-        s->next++;
+        if (lookup_next(&p->lookup, family, ++s->next) == p->lookup.n)
+            s->until = after_pause(p);
     }
+    return PROBE_NO;
+}
+
+static void begin_round(struct probe *p)
+{
+    struct addr known = p->unix_socket;
+    p->in_round = true;
+    p->tried = p->refused = false;
+    p->unclear = NULL;
+    p->side[0].next = p->side[1].next = 0;
+    lookup_init(&p->lookup, p->host, p->port, AF_UNSPEC);
+    if (known.len || addr_parse_target(&known, p->host, p->port))
+        lookup_know(&p->lookup, &known, 1);
+    else
+        lookup_start(&p->lookup);
+    p->until = clock_in(p->patience);
+}
+
+static void look_up(struct probe *p)
+{
+    lookup_split(&p->lookup);
+    for (int i = 0; i < LOOKUPS; i++)
+        lookup_take(&p->lookup, i);
+    if (!lookup_is_open(&p->lookup) || clock_left(p->until))
+        return;
+    lookup_stop(&p->lookup);
+    p->lookup.error = p->lookup.unclear = strerror(ETIMEDOUT);
+    p->patience *= 2;
+}
+
+static enum probe_result end_round(struct probe *p, enum probe_result result)
+{
+    const struct lookup *l = &p->lookup;
+    if (!p->tried && l->error)
+        p->why = l->error;
+    if (l->unclear)
+        p->unclear = l->unclear;
+    if (result == PROBE_NO && (p->unclear || (l->n && !p->refused)))
+        result = PROBE_UNKNOWN;
+    if (!p->unclear)
+        p->unclear = p->why;
+    probe_end(p);
+    p->until = after_pause(p);
     return result;
 }
-
-static void end_round(struct probe_side *s)
-{
-    resolve_stop(&s->lookup);
-    resolve_free(&s->answer);
-    s->answer.n = 0;
-    fd_close(&s->fd);
-}
-
-static enum probe_result step(struct probe *p, struct probe_side *s)
-{
-    enum probe_result result = PROBE_WAITS;
-    bool is_idle = s->lookup.fd < 0 && s->next >= s->answer.n;
-    if (is_idle && clock_left(s->until))
-        return PROBE_WAITS;
-    if (is_idle)
-        result = begin_round(p, s);
-    if (result == PROBE_WAITS)
-        result = go_on(p, s);
-    if (result != PROBE_WAITS) {
-        end_round(s);
-        s->failed = result == PROBE_NO;
-        s->until = clock_in(s->pause);
-        s->pause = clock_first(s->pause * 2, (p->request ? HTTP_PAUSE_MAX_MS : PAUSE_MAX_MS) * CLOCK_MS);
-    }
-    return result;
-}
-
-/* ---- both ---- */
 
 void probe_begin(struct probe *p)
 {
-    struct addr number;
     p->why = strerror(ETIMEDOUT);
+    p->pause = PAUSE_MIN_MS * CLOCK_MS;
+    p->patience = PATIENCE_SECONDS * CLOCK_SECOND;
+    lookup_init(&p->lookup, p->host, p->port, AF_UNSPEC);
     for (size_t i = 0; i < 2; i++)
-        p->side[i] = (struct probe_side){.lookup.fd = -1,
-            .fd = -1,
-            .family = i ? AF_INET : AF_INET6,
-            .pause = PAUSE_MIN_MS * CLOCK_MS,
-            .patience = PATIENCE_SECONDS * CLOCK_SECOND};
-    /* what needs no lookup has one side */
-    p->sides = p->unix_socket.len || addr_parse_target(&number, p->host, p->port) ? 1 : 2;
+        p->side[i] = (struct probe_side){.fd = -1, .patience = p->patience};
 }
 
 enum probe_result probe_step(struct probe *p)
 {
-    bool failed = true;
-    for (size_t i = 0; i < p->sides; i++) {
-        if (step(p, &p->side[i]) == PROBE_YES)
-            return PROBE_YES;
-        failed = failed && p->side[i].failed;
+    enum probe_result result = PROBE_NO;
+    if (!p->in_round && clock_left(p->until))
+        return PROBE_WAITS;
+    if (!p->in_round)
+        begin_round(p);
+    look_up(p);
+    for (int i = 0; i < 2 && result != PROBE_YES; i++) {
+        enum probe_result one = try_all(p, i);
+        result = one == PROBE_NO ? result : one;
     }
-    return failed ? PROBE_NO : PROBE_WAITS;
+    if (result == PROBE_NO && lookup_is_open(&p->lookup))
+        return PROBE_WAITS;
+    return result == PROBE_WAITS ? result : end_round(p, result);
 }
 
-int64_t probe_polls(const struct probe *p, struct pollfd polls[static 2])
+int64_t probe_polls(const struct probe *p, struct pollfd polls[static PROBE_POLLS])
 {
-    int64_t until = CLOCK_NEVER;
-    polls[1].fd = -1;
-    for (size_t i = 0; i < p->sides; i++) {
+    bool open = lookup_is_open(&p->lookup);
+    int64_t until = clock_first(p->lookup.split_at, open || !p->in_round ? p->until : CLOCK_NEVER);
+    lookup_polls(&p->lookup, polls);
+    for (int i = 0; i < 2; i++) {
         const struct probe_side *s = &p->side[i];
-        bool reads = s->lookup.fd >= 0 || (s->connected && s->sent == p->request_len);
-        polls[i] = (struct pollfd){
-            .fd = s->lookup.fd >= 0 ? s->lookup.fd : s->fd, .events = reads ? POLLIN : POLLOUT};
-        until = clock_first(until, s->until);
+        bool reads = s->connected && s->sent == p->request_len;
+        polls[LOOKUPS + i] = (struct pollfd){.fd = s->fd, .events = reads ? POLLIN : POLLOUT};
+        if (s->fd >= 0 || (open && lookup_next(&p->lookup, i, 0) < p->lookup.n))
+            until = clock_first(until, s->until);
     }
     return until;
 }
 
 void probe_end(struct probe *p)
 {
-    for (size_t i = 0; i < p->sides; i++)
-        end_round(&p->side[i]);
+    p->in_round = false;
+    lookup_end(&p->lookup);
+    for (size_t i = 0; i < 2; i++)
+        fd_close(&p->side[i].fd);
 }

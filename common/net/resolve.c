@@ -81,6 +81,10 @@ static int answer_addresses(void *arg)
     const struct question *q = arg;
     struct resolved answer;
     look_up(q->host, q->port, q->family, &answer);
+    if (answer.error && dup(q->fd) < 0) { /* without a descriptor a resolver knows no name */
+        answer.error = EAI_SYSTEM;
+        answer.err = errno;
+    }
     if (answer.error)
         answer.n = 0;
     return fd_write_all(q->fd, &answer, HEAD_SIZE) < 0 ||

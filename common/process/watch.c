@@ -23,9 +23,9 @@ static bool is_ready(int fd)
 static bool is_seen(const struct watch *w)
 {
     struct process now;
-    if (!w->proc.start)
+    if (!w->proc.start || !procs_look(w->proc.pid, &now)) /* it may lack a descriptor */
         return kill(w->proc.pid, 0) == 0 || errno != ESRCH;
-    return procs_look(w->proc.pid, &now) && now.start == w->proc.start && procs_is_alive(&now);
+    return now.start == w->proc.start && procs_is_alive(&now);
 }
 
 int watch_begin(struct watch *w, pid_t pid)
