@@ -264,7 +264,7 @@ static void take_operands(const struct msg *m, struct condition *c, char **argv)
 
 static const struct cli cli = {
     .name = "waitfor",
-    .summary = "wait for ports, web servers, sockets, files, or exits of processes",
+    .summary = "wait for ports, web servers, sockets, files, or process exits",
     .usage = "[OPTION]... tcp HOST PORT\n"
              "[OPTION]... unix PATH\n"
              "[OPTION]... file PATH\n"
