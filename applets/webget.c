@@ -268,7 +268,7 @@ static int report(const struct document *d)
 static int get(struct document *d)
 {
     struct http_get *g = &d->get;
-    g->deadline = clock_in(d->w->timeout);
+    g->deadline = d->w->file.path ? d->w->file.deadline : clock_in(d->w->timeout);
     d->pause = PAUSE_MS * CLOCK_MS;
     progress_start(&g->progress, d->w->msg->applet, d->w->progress);
     for (;;) {
@@ -382,6 +382,7 @@ static int run(struct webget *w, char **words, size_t n)
     d->get.idle = w->idle;
     for (size_t i = 0; i < job.n; i++) /* before any is requested */
         take_word(d, words, i);
+    w->file.deadline = clock_in(w->timeout);
     int status = w->file.path ? http_file_write(&w->file, w->msg, get_all, &job) : get_all(&job);
     free(d->at.url);
     free(d);

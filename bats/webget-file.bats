@@ -170,6 +170,58 @@ only() {
   [ "$(cat out)" = new ]
 }
 
+@test "a FIFO without a reader is waited for, as long as -t says, and may come late" {
+  http "$good"
+  mkfifo fifo
+  save fifo -t 0.3
+  [ "$status" -eq 124 ]
+  [ "$stderr" = 'webget: open fifo: the deadline passed' ]
+  background client webget -o fifo "http://127.0.0.1:$server_at/x"
+  until_true asleep "$client" webget
+  [ "$(timeout --foreground 60 cat fifo)" = new ]
+  ends_with 0 "$client"
+}
+
+@test "another user's FIFO in a directory that all may write to is refused at once" {
+  need_root
+  http "$good"
+  mkdir -m 1777 d
+  mkfifo d/fifo
+  chown 1234 d/fifo
+  save d/fifo
+  [ "$status" -eq 111 ]
+  [[ $stderr == *"another user"* ]]
+}
+
+@test "/dev/stdout and its like are the descriptor itself, with its offset and flags" {
+  need python3 python3
+  http "$good"
+  local name url=http://127.0.0.1:$server_at/x
+  ln -s /dev/stdout link
+  for name in /dev/stdout /dev/fd/1 /proc/self/fd/1 link; do
+    { echo longer than the body; timeout --foreground 60 webget -o "$name" "$url"; echo end; } >out
+    [ "$(cat out)" = $'longer than the body\nnew\nend' ]
+    timeout --foreground 60 webget -o "$name" "$url" >>out
+    [ "$(cat out)" = $'longer than the body\nnew\nend\nnew' ]
+  done
+  { echo longer than the body >&2; timeout --foreground 60 webget -o /dev/stderr "$url"; } 2>out
+  [ "$(cat out)" = $'longer than the body\nnew' ]
+  { echo longer than the body >&7; timeout --foreground 60 webget -o /dev/fd/7 "$url"; } 7>out
+  [ "$(cat out)" = $'longer than the body\nnew' ]
+  run -0 timeout --foreground 60 python3 -c 'import socket, subprocess, sys
+a, b = socket.socketpair()
+status = subprocess.call(["webget", "-o", "/dev/stdout", sys.argv[1]], stdout=b)
+b.close()
+print(status, a.recv(9))' "$url"
+  [ "$output" = "0 b'new\\n'" ]
+  : >server.err
+  run -111 webget -o /dev/fd/77 "$url"
+  [ "$output" = 'webget: open /dev/fd/77: Bad file descriptor' ]
+  run -111 webget -o /dev/fd/7 "$url" 7</dev/null
+  run -111 bash -c 'exec webget -o /dev/stdout "$0" >&-' "$url"
+  run ! grep -q GET server.err
+}
+
 @test "what can't be written is an error before any request" {
   http "$good"
   mkdir d

@@ -15,12 +15,14 @@
 
 #include "base/clock.h"
 #include "base/fd.h"
+#include "base/num.h"
 #include "base/place.h"
 #include "process/reap.h"
 #include "process/sigs.h"
 #include "process/worker.h"
 
 enum { LINKS_MAX = 40 }; /* as place.c */
+enum { LOOK_MS = 50 };   /* between two looks for a FIFO's reader, which no event tells of */
 
 struct target {
     struct place place;
@@ -51,27 +53,80 @@ static int follow(struct target *t, const char *path)
     return 0;
 }
 
+/*
+ * The descriptor of ours that the path names, or -1. Opened by that path, a file would have an offset of its
+ * own, and lack O_APPEND; a socket can't be opened at all.
+ */
+static int number_in(const char *path)
+{
+    static const char *const places[] = {"/dev/fd/", "/proc/self/fd/"};
+    static const char *const names[] = {"/dev/stdin", "/dev/stdout", "/dev/stderr"};
+    uint64_t n;
+    for (int fd = 0; fd < 3; fd++)
+        if (strcmp(path, names[fd]) == 0)
+            return fd;
+    for (size_t i = 0; i < sizeof places / sizeof *places; i++)
+        if (strncmp(path, places[i], strlen(places[i])) == 0 &&
+            num_u64(path + strlen(places[i]), 0, INT_MAX, &n))
+            return (int)n;
+    return -1;
+}
+
+/* A copy of a descriptor that we were given, for writing. -1 with EBADF: it is closed, or one of our own. */
+static int copy(int fd)
+{
+    int flags = fcntl(fd, F_GETFL);
+    errno = EBADF;
+    return flags < 0 || (flags & O_ACCMODE) == O_RDONLY || (fcntl(fd, F_GETFD) & FD_CLOEXEC)
+               ? -1
+               : fd_dup(fd, STDERR_FILENO + 1);
+}
+
+/* Sleeps where another attempt to open the file may succeed: a FIFO without a reader, or fcntl(2)'s lease. */
+static bool wait_for_file(const struct http_file *f, const struct target *t)
+{
+    if (errno != EAGAIN && (errno != ENXIO || !S_ISFIFO(t->old.st_mode)))
+        return false;
+    int64_t left = clock_left(f->deadline);
+    sigs_sleep(NULL, 0, clock_first(left, LOOK_MS * CLOCK_MS));
+    errno = ETIMEDOUT;
+    return left > 0;
+}
+
 /* Opens the place, through links, and the file where it is not to be whole. 0, or -1 with errno. */
 static int find(struct http_file *f, struct target *t)
 {
     const char *path = f->path;
-    for (int links = 0; links < LINKS_MAX; links++) {
+    for (int links = 0; links < LINKS_MAX;) {
+        int given = number_in(path);
+        if (given >= 0) {
+            f->whole = false;
+            f->fd = copy(given);
+            return f->fd < 0 ? -1 : 0;
+        }
         if (place_open(&t->place, path) < 0)
             return -1;
         t->exists = place_look(&t->place, &t->old) == 0;
         f->whole = t->exists ? S_ISREG(t->old.st_mode) : errno == ENOENT;
         if (!t->exists)
             return f->whole ? 0 : -1;
-        f->fd = place_file(&t->place, O_WRONLY, 0);
+        if (!S_ISLNK(t->old.st_mode) && !place_is_trusted(&t->place, &t->old))
+            return -1;
+        f->fd = place_file(&t->place, O_WRONLY | O_NONBLOCK, 0);
         if (f->whole && (f->fd >= 0 || errno == ETXTBSY)) { /* only to see whether we may */
             fd_close(&f->fd);
             return 0;
         }
         if (f->fd >= 0)
             return 0;
+        if (wait_for_file(f, t)) {
+            place_close(&t->place);
+            continue;
+        }
         if (errno != PLACE_LINK || follow(t, path) < 0)
             return -1;
         path = t->path;
+        links++;
     }
     errno = ELOOP;
     return -1;
@@ -174,10 +229,13 @@ int http_file_write(struct http_file *f, const struct msg *m, int (*work)(void *
     int done = find(f, &t);
     if (done == 0 && !f->whole)
         return work(arg);
-    sigs_catch(SIGCHLD);
-    sigs_catch_ending();
-    if (done == 0)
+    if (done == 0) {
+        sigs_catch(SIGCHLD);
+        sigs_catch_ending();
         done = open_temp(f, &t);
+    }
+    if (done < 0 && errno == ETIMEDOUT)
+        return msg_fatal_why(m, EXIT_DEADLINE, "open", f->path, "the deadline passed");
     if (done < 0)
         return msg_fatal_file(m, "open", f->path, errno);
     status = run_apart(work, arg, &sig);

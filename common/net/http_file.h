@@ -7,19 +7,22 @@
 #define HTTP_FILE_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "base/msg.h"
 
 struct http_file {
     const char *path;
-    int fd;     /* for `work` to write to */
-    bool whole; /* the file is a regular one, or none yet; else fd is the very file: a device, a FIFO */
+    int64_t deadline; /* of opening it: a FIFO may have no reader yet */
+    int fd;           /* for `work` to write to */
+    bool whole;       /* the file is a regular one, or none yet; else fd is the very file: a device, a FIFO */
 };
 
 /*
  * Has `work(arg)` write to f->fd. A file that is to be whole is written by a process of its own: if its
  * result is 0, the bytes before the offset of f->fd become the file, on disk (fsync(2)), with the mode and,
- * as far as we may, the owner of the one that it replaces. A symbolic link is followed (place.h). Returns the
+ * as far as we may, the owner of the one that it replaces. A symbolic link is followed (place.h); /dev/stdout
+ * and its like are a copy of our descriptor, which is not closed, and a FIFO is non-blocking. Returns the
  * exit status: that of work, or of what went wrong here, which was reported. A signal that would end us, or
  * that ended work, ends us, and leaves nothing behind.
  */
