@@ -234,7 +234,8 @@ END
   (($(cat at.1) - $(cat at.0) >= 1900000000))
   finish "$server"
   answers
-  for after in 100 3600 4294967295 'Fri, 06 Nov 2026 10:30:00 GMT' 'Sat, 07 Nov 2026 09:00:00 GMT'; do
+  for after in 100 3600 4294967295 'Fri, 06 Nov 2026 10:30:00 GMT' 'Sat, 07 Nov 2026 09:00:00 GMT' 99999999999 99999999999999999999999 \
+    'Sun, 15 Nov 2026 10:00:01 GMT' 'Sun, 06 Dec 2026 10:00:01 GMT' 'Fri, 06 Nov 2027 10:00:01 GMT' 'Fri, 31 Dec 9999 23:59:59 GMT'; do
     says "${busy}Date: Fri, 06 Nov 2026 10:00:00 GMT\\r\\nRetry-After: $after\\r\\n\\r\\n"
     get -f -t 90 -r 3 /
     [ "$status" -eq 1 ]
@@ -243,14 +244,15 @@ END
   says "${busy}Retry-After: 3601\\r\\n\\r\\n"
   get -f -r 3 /
   [ "$status" -eq 1 ]
-  [ "$(requests)" -eq 6 ]
+  [ "$(requests)" -eq 12 ]
   # these are none
-  for after in -1 x '' 'Fri, 06 Nov 2026 09:59:00 GMT' 'Fri, 06 Nov 2026'; do
+  for after in -1 x '' 'Fri, 06 Nov 2026 09:59:00 GMT' 'Fri, 06 Nov 2026' 'Thu, 05 Nov 2026 11:00:00 GMT' 'Sun, 06 Nov 1994 10:00:01 GMT' \
+    'Fri, 06 Nox 2026 11:00:00 GMT' 'Fri, 06 Nov 2026 1x:00:00 GMT'; do
     says "${busy}Date: Fri, 06 Nov 2026 10:00:00 GMT\\r\\nRetry-After: $after\\r\\n\\r\\n"
     get -f -r 1 /
     [ "$status" -eq 1 ]
   done
-  [ "$(requests)" -eq 16 ]
+  [ "$(requests)" -eq 30 ]
 }
 
 @test "-t is for all attempts" {

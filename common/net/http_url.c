@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/clock.h"
 #include "base/num.h"
@@ -186,33 +187,46 @@ const char *http_follow(struct http_target *t, const char *location, size_t n)
     return wrong;
 }
 
-/* The second of the day in "Sun, 06 Nov 1994 08:49:37 GMT" (RFC 9110, 5.6.7). -1: it is no such date. */
-static int64_t second_of(const char *date, size_t n)
+/* The moment "Sun, 06 Nov 1994 08:49:37 GMT" (RFC 9110, 5.6.7) in seconds. -1: it is no such date. */
+static int64_t moment_of(const char *date, size_t n)
 {
-    int64_t second = 0;
-    uint64_t part;
-    for (size_t at = 17; at <= 23; at += 3) {
-        if (n != 29 || !num_u64n(date + at, 2, 0, 60, &part))
+    static const char months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
+    static const struct {
+        unsigned char at, digits, max;
+    } parts[] = {{5, 2, 31}, {12, 4, 0}, {17, 2, 23}, {20, 2, 59}, {23, 2, 60}};
+    uint64_t found[5];
+    struct tm t = {0};
+    for (size_t i = 0; i < 5; i++)
+        if (n != 29 ||
+            !num_u64n(date + parts[i].at, parts[i].digits, 0, i == 1 ? 9999 : parts[i].max, &found[i]))
             return -1;
-        second = second * 60 + (int64_t)part;
-    }
-    return second;
+    while (t.tm_mon < 12 && memcmp(months + 3 * t.tm_mon, date + 8, 3) != 0)
+        t.tm_mon++;
+    t.tm_mday = (int)found[0];
+    t.tm_year = (int)found[1] - 1900;
+    t.tm_hour = (int)found[2];
+    t.tm_min = (int)found[3];
+    t.tm_sec = (int)found[4];
+    return t.tm_mon < 12 ? timegm(&t) : -1;
 }
 
 int64_t http_retry_after(const char *head, size_t n)
 {
     size_t len, now_len;
-    uint64_t seconds;
+    uint64_t seconds = 0;
     const char *value = http_first(head, n, "Retry-After", &len);
-    if (value && num_u64n(value, len, 0, UINT32_MAX, &seconds))
-        return (int64_t)seconds * CLOCK_SECOND;
-    const char *now = http_first(head, n, "Date", &now_len);
-    int64_t from = now ? second_of(now, now_len) : -1, to = value ? second_of(value, len) : -1;
-    if (from < 0 || to < 0)
+    if (!value || !len)
         return 0;
-    if (memcmp(value, now, strlen("Sun, 06 Nov 1994")) != 0) /* another day: the next */
-        to += 24 * 3600;
-    return to > from ? (to - from) * CLOCK_SECOND : 0;
+    if (strspn(value, "0123456789") >= len) { /* a line end follows it */
+        if (!num_u64n(value, len, 0, UINT32_MAX, &seconds))
+            seconds = UINT32_MAX;
+        return (int64_t)seconds * CLOCK_SECOND;
+    }
+    const char *now = http_first(head, n, "Date", &now_len);
+    int64_t from = now ? moment_of(now, now_len) : -1, to = moment_of(value, len);
+    if (from < 0 || to < from)
+        return 0;
+    return (to - from < UINT32_MAX ? to - from : UINT32_MAX) * CLOCK_SECOND;
 }
 
 void http_put_validator(struct buf *b, const char *head, size_t n)
