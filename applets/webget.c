@@ -153,11 +153,10 @@ static int follow(struct document *d, const char *location, size_t n)
         wrong = "--confine allows no other host or port";
     if (!wrong)
         return FOLLOW;
-    const char *at = memrchr(location, '@', n);
-    n -= at ? (size_t)(at + 1 - location) : 0;
-    location = at ? at + 1 : location;
+    const char *safe = http_shown(location, n);
+    n -= (size_t)(safe - location);
     buf_text(&why, "redirect to ");
-    buf_escaped(&why, location, n < sizeof mem / 4 ? n : sizeof mem / 4);
+    buf_escaped(&why, safe, n < sizeof mem / 4 ? n : sizeof mem / 4);
     buf_fmt(&why, ": %s", wrong);
     return http_fail(g, buf_str(&why), false);
 }
@@ -290,6 +289,11 @@ static int get(struct document *d)
 
 /* ---- what is asked for ---- */
 
+static const char *shown(const char *word)
+{
+    return http_shown(word, strlen(word));
+}
+
 static bool is_url(char **words)
 {
     return strstr(words[0], "://") != NULL;
@@ -325,14 +329,14 @@ static void take_word(struct document *d, char **words, size_t i)
     const char *wrong = is_url(words) ? http_take_url(&d->at, words[i], w->port)
                                       : http_take_host(&d->at, words[0], strlen(words[0]));
     if (wrong)
-        msg_usage(w->msg, "'%s': %s", http_shown(words[i]), wrong);
+        msg_usage(w->msg, "'%s': %s", shown(words[i]), wrong);
     d->name = d->at.url;
     if (!is_url(words)) {
         d->at.port = w->port;
         d->name = d->at.path = words[i + 1];
         if (!http_is_path(d->at.path))
             msg_usage(w->msg, "document '%s': expected a path that begins with /, with %%20 for a blank",
-                http_shown(d->at.path));
+                shown(d->at.path));
     }
     memcpy(d->first_host, d->at.host, sizeof d->at.host);
     d->first_port = d->at.port;
@@ -474,7 +478,7 @@ static int webget_main(struct msg *m, int argc, char **argv)
     if (!*argv)
         msg_usage(m, "missing HOST and DOCUMENT, or URL");
     if (!is_url(argv) && !argv[1])
-        msg_usage(m, "missing DOCUMENT for host '%s'; a URL begins with http://", http_shown(*argv));
+        msg_usage(m, "missing DOCUMENT for host '%s'; a URL begins with http://", shown(*argv));
     w.to_terminal = isatty(STDOUT_FILENO);
     sigs_catch(SIGPIPE); /* a broken stdout is told apart from a broken connection */
     return run(&w, argv, (size_t)(argc - o.first));

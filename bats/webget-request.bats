@@ -186,6 +186,32 @@ ok='printf "HTTP/1.0 200 OK\r\n\r\n%s\n" "$what"'
   done
 }
 
+@test "-L: a Location that is a fragment alone is the same document, with its query" {
+  http 'n=$(cat n); echo $((n + 1)) >n; [ "$n" = 0 ] && printf "HTTP/1.0 302 x\r\nLocation: #top\r\n\r\n" || printf "HTTP/1.0 200 OK\r\n\r\n%s" "$what"'
+  for path in a/b/c?d=/e a/../b/ '?x'; do
+    echo 0 >n
+    get -b -L "/$path"
+    [ "$status" -eq 0 ]
+    [ "$output" = "$path" ]
+  done
+}
+
+@test "-L: a Location at the end of the longest head" {
+  http 'printf "HTTP/1.0 302 x\r\nX: "; head -c 65465 /dev/zero | tr "\0" x; printf "\r\nLocation: from%032d\r\n\r\n" 0' # 65536 bytes
+  get -bL1 /
+  [ "$status" -eq 111 ]
+  [[ $stderr == *"/from"*": too many redirects" ]]
+}
+
+@test "what is wrong with a URL is said of all of it but its credentials" {
+  run -100 webget 'http://h/a@b c'
+  [[ $output == "webget: 'http://h/a@b c': "* ]]
+  run -100 webget 'http://u:p@h:1/a@b c'
+  [[ $output == "webget: 'h:1/a@b c': "* ]]
+  run -100 webget h '/a@b c'
+  [[ $output == "webget: document '/a@b c': "* ]]
+}
+
 @test "-LN follows at most N redirects" {
   http 'n=${what##*/}; [ "${n:-0}" -gt 0 ] || { printf "HTTP/1.0 200 OK\r\n\r\nthere\n"; exit; }
     printf "HTTP/1.0 302 x\r\nLocation: /%s\r\n\r\n" $((n - 1))'

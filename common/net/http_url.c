@@ -12,10 +12,27 @@
 #include "base/num.h"
 #include "net/http.h"
 
-const char *http_shown(const char *url)
+/* strcspn(3) within n bytes, which no NUL ends. */
+static size_t span_to(const char *text, size_t n, const char *stop)
 {
-    const char *at = strrchr(url, '@');
-    return at ? at + 1 : url;
+    size_t at = 0;
+    while (at < n && !strchr(stop, text[at]))
+        at++;
+    return at;
+}
+
+const char *http_shown(const char *url, size_t n)
+{
+    const char *start = url, *end = url + n, *slashes = memmem(url, n, "//", 2);
+    if (slashes && (slashes == url || slashes[-1] == ':'))
+        url = slashes + 2;
+    const char *rest = url + span_to(url, (size_t)(end - url), "/?#");
+    const char *colon = memrchr(url, ':', (size_t)(rest - url));
+    while (colon && ++colon < rest)
+        if (*colon < '0' || *colon > '9') /* no port: of a password with a slash, we have seen a part */
+            rest = end;
+    const char *at = memrchr(url, '@', (size_t)(rest - url));
+    return at ? at + 1 : start;
 }
 
 bool http_is_redirect(int status)
@@ -55,7 +72,7 @@ static void remove_dots(struct buf *b, size_t from)
 /* The URL that Location leads to, without dots as steps of its path. */
 static void put_url(struct buf *b, const struct http_target *t, const char *location, size_t n)
 {
-    size_t scheme = strcspn(location, ":/?#"), zone = strcspn(t->host, "%");
+    size_t scheme = span_to(location, n, ":/?#"), zone = strcspn(t->host, "%");
     bool absolute = scheme < n && location[scheme] == ':', same_scheme = n > 1 && !memcmp(location, "//", 2);
     if (absolute || same_scheme) {
         buf_fmt(b, "%s%.*s", absolute ? "" : "http:", (int)n, location);
@@ -67,13 +84,15 @@ static void put_url(struct buf *b, const struct http_target *t, const char *loca
         buf_fmt(b, "[%.*s%%25%s]:%u", (int)zone, t->host, t->host + zone + 1, t->port);
     else
         http_put_origin(b, t->host, zone, t->port);
-    size_t from = b->len, keep = *location == '/' ? 0 : strcspn(t->path, "?");
-    while (keep && *location != '?' && t->path[keep - 1] != '/')
+    bool same_path = *location == '?' || *location == '#';
+    size_t from = b->len, keep = *location == '/' ? 0 : strcspn(t->path, *location == '#' ? "#" : "?");
+    while (keep && !same_path && t->path[keep - 1] != '/')
         keep--;
     buf_bytes(b, t->path, keep);
     buf_bytes(b, location, n);
     buf_str(b);
-    remove_dots(b, from);
+    if (!same_path)
+        remove_dots(b, from);
 }
 
 static int hex(char c)

@@ -11,21 +11,17 @@
 
 #include "base/buf.h"
 
-/* The URL as it may be shown: without all that stands before a @. */
-const char *http_shown(const char *url);
+/*
+ * The n bytes of a URL, or a host, as they may be shown: from behind the @ of the authority on, and behind
+ * any @ where the port is none, as a password with a slash makes it.
+ */
+const char *http_shown(const char *url, size_t n);
 
 /* Whether the status tells of another place, for the same request. */
 bool http_is_redirect(int status);
 
 /* Whether a later attempt may have another status. */
 bool http_is_transient(int status);
-
-/*
- * Puts the URL that Location, n bytes, leads to from a path at that host, which may have an interface, into
- * b; without dots as steps of a path.
- */
-void http_put_target(
-    struct buf *b, const char *host, uint16_t port, const char *path, const char *location, size_t n);
 
 enum { HTTP_HOST = 256, HTTP_USER = 512 };
 
