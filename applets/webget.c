@@ -405,6 +405,16 @@ static void take_header(struct webget *w, const struct opts *o)
         opts_wrong(o, "more than 16 KiB of headers");
 }
 
+static void take_file(struct webget *w, const struct opts *o)
+{
+    const char *slash = strrchr(o->arg, '/');
+    if (w->file.path)
+        opts_wrong(o, "expected one file only");
+    if (!*o->arg || (slash && !slash[1]))
+        opts_wrong(o, "expected the name of a file");
+    w->file.path = o->arg;
+}
+
 static void take_option(struct webget *w, int row, const struct opts *o)
 {
     switch ((enum webget_option)row) {
@@ -415,7 +425,7 @@ static void take_option(struct webget *w, int row, const struct opts *o)
         w->port = addr_port_option(o);
         break;
     case OPT_OUTPUT:
-        w->file.path = o->arg;
+        take_file(w, o);
         /* fall through */
     case OPT_BODY:
         w->body_only = true;

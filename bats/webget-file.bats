@@ -228,13 +228,9 @@ print(status, a.recv(9))' "$url"
   save d
   [ "$status" -eq 111 ]
   [ "$stderr" = 'webget: open d: Is a directory' ]
-  save d/
-  [ "$status" -eq 111 ]
   save nothing/f
   [ "$status" -eq 111 ]
   [ "$stderr" = 'webget: nothing: No such file or directory' ]
-  save ''
-  [ "$status" -eq 111 ]
   if [ "$(id -u)" -ne 0 ]; then
     echo old >d/f
     chmod 444 d/f
@@ -257,7 +253,23 @@ print(status, a.recv(9))' "$url"
   [ "$(cat f)" = old ]
 }
 
-@test "one document only" {
+@test "without -f, the document of an error replaces the file, as curl has it" {
+  need curl curl
+  http 'printf "HTTP/1.0 404 No\r\n\r\nnothing"'
+  echo old >f
+  save f
+  [ "$status" -eq 0 ]
+  run -0 curl -s -o g "http://127.0.0.1:$server_at/x"
+  cmp f g
+}
+
+@test "one document only, and one file with a name" {
+  local name
+  for name in '' new/ / ./; do
+    wrong_call webget -o "$name" host /a
+    [ "${stderr_lines[0]}" = "webget: option -o (--output) '$name': expected the name of a file" ]
+  done
+  wrong_call webget -o f -o g host /a
   wrong_call webget -o f host /a /b
   wrong_call webget -o f http://host/a http://host/b
   [ ! -e f ]
