@@ -208,7 +208,7 @@ static void take_url(const struct msg *m, struct condition *c, const char *url)
     struct http_target *t = &c->target;
     const char *wrong = http_take_url(t, url, HTTP_PORT);
     if (wrong)
-        msg_usage(m, "'%s': %s", http_shown(url), wrong);
+        msg_usage(m, "'%s': %s", http_shown(url, strlen(url)), wrong);
     struct buf b = {.size = strlen(t->path) + sizeof *t + 256};
     b.mem = malloc(b.size);
     if (!b.mem)
@@ -252,7 +252,7 @@ static void take_operands(const struct msg *m, struct condition *c, char **argv)
         c->pid = (pid_t)pid;
         break;
     case HTTP:
-        c->object = http_shown(*argv);
+        c->object = http_shown(*argv, strlen(*argv));
         take_url(m, c, *argv);
         if (!p->statuses)
             p->statuses = "2xx,3xx";
