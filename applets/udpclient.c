@@ -157,25 +157,15 @@ static void open_inet(struct udpclient *u, const char *host, uint16_t port)
 }
 
 /*
- * Our end needs a name, or nobody could answer: beside that of the server, which can be reached from where
- * the server is, or where we may make none there, an abstract one of the kernel's choice.
+ * Our end needs a name, or nobody could answer: where we may make no file, an abstract one of the kernel's
+ * choice.
  */
 static void open_unix(struct udpclient *u)
 {
-    char mem[ADDR_UNIX_MAX + 1];
-    struct buf name = BUF(mem), directory = BUF((char[ADDR_UNIX_MAX + 1]){0});
-    const char *slash = strrchr(u->path, '/');
-    buf_fmt(&name, "%s.%d", u->path, (int)getpid());
-    buf_bytes(&directory, slash ? u->path : ".", slash ? (size_t)(slash + 1 - u->path) : 1);
-    int fd = -1;
-    if (*u->path != '@' && !name.cut && access(buf_str(&directory), W_OK) == 0) {
-        u->file.file.mode = 0666; /* for a server that is another user */
-        u->file.file.mode_is_set = true;
-        fd = keeper_bind(&u->file, SOCK_DGRAM, buf_str(&name), -1, &(struct user){0});
-    } else if ((fd = udp_socket(AF_UNIX, RECEIVE_BUFFER, false)) < 0 ||
-               bind(fd, &(struct sockaddr){.sa_family = AF_UNIX}, sizeof(sa_family_t)) < 0) {
+    int fd = keeper_bind_beside(&u->file, u->path);
+    if (fd < 0 && ((fd = udp_socket(AF_UNIX, RECEIVE_BUFFER, false)) < 0 ||
+                      bind(fd, &(struct sockaddr){.sa_family = AF_UNIX}, sizeof(sa_family_t)) < 0))
         msg_die_sys(u->msg, "bind", NULL);
-    }
     u->polls[0].fd = fd;
     if (connect(fd, &u->to.u.sa, u->to.len) < 0)
         die_of_host(u, "connect to");
@@ -341,8 +331,9 @@ static void say_counts(const struct udpclient *u)
 static int converse(struct udpclient *u)
 {
     size_t n, used;
-    while (!is_done(u) && !sigs_ending_came()) {
-        if (!clock_left(u->deadline)) {
+    /* with no time at all: what is there is read and sent, and answered or not */
+    for (int round = 0; !is_done(u) && !sigs_ending_came(); round++) {
+        if (round > 1 && !clock_left(u->deadline)) {
             if (u->msg->level < MSG_VERBOSE)
                 say_counts(u);
             return EXIT_NO;

@@ -5,6 +5,9 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include <fcntl.h>
@@ -100,6 +103,33 @@ int keeper_bind(struct keeper *k, int type, const char *path, int backlog, const
     } else if (bind(fd, &k->file.address.u.sa, k->file.address.len) < 0 ||
                (backlog >= 0 && listen(fd, backlog) < 0))
         msg_die_sys(k->file.msg, "bind", path);
+    return fd;
+}
+
+int keeper_bind_beside(struct keeper *k, const char *path)
+{
+    struct addr own = {.len = 0};
+    char mem[ADDR_UNIX_MAX + 1] = ".";
+    struct buf directory = BUF(mem);
+    const char *slash = strrchr(path, '/');
+    char *here = *path == '/' ? NULL : getcwd(NULL, 0), *name = NULL;
+    if (slash)
+        buf_bytes(&directory, path, (size_t)(slash + 1 - path));
+    bool may = *path != '@' && access(slash ? buf_str(&directory) : mem, W_OK) == 0 &&
+               asprintf(&name, "%s%s%s.%d", here ? here : "", here ? "/" : "", path, (int)getpid()) > 0 &&
+               strlen(name) <= ADDR_UNIX_MAX && *name == '/' && (here || *path == '/');
+    free(here);
+    if (!may) {
+        free(name);
+        return -1;
+    }
+    k->file.mode = 0666; /* for a server that is another user */
+    k->file.mode_is_set = true;
+    int fd = keeper_bind(k, SOCK_DGRAM, name, -1, &(struct user){0}); /* name stays with it */
+    if (addr_local(&own, fd) < 0 || *own.u.un.sun_path != '/') {
+        keeper_remove(k);
+        fd_close(&fd);
+    }
     return fd;
 }
 

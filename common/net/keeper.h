@@ -36,6 +36,13 @@ bool keeper_was_asked(const struct keeper *k);
  */
 int keeper_bind(struct keeper *k, int type, const char *path, int backlog, const struct user *user);
 
+/*
+ * For a client of the datagram socket at `path`: a socket bound to PATH.PID, made absolute, as the server has
+ * another directory; the caller's to close. -1: no file can be there, or its name would be relative as others
+ * can rename a directory on its way.
+ */
+int keeper_bind_beside(struct keeper *k, const char *path);
+
 /* At the end, however it came: the file goes if it is ours, while our socket is still open. */
 void keeper_remove(struct keeper *k);
 

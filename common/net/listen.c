@@ -11,6 +11,7 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/fd.h"
+#include "net/udp.h"
 
 enum { HOST_SECONDS = 60, PORT_TRIES = 16 };
 
@@ -181,15 +182,20 @@ bool listen_stop(int fd)
         uint32_t k;
     } no_syn[] = {
         {LOAD_BYTE, 0, 0, FLAGS_AT}, {JUMP_IF_SET, 0, 1, SYN}, {RETURN, 0, 0, 0}, {RETURN, 0, 0, UINT32_MAX}};
-    const struct {
+    struct {
         uint16_t n;
         const void *code;
     } filter = {sizeof no_syn / sizeof *no_syn, no_syn};
-    int family = listen_family(fd);
-    if (family == AF_UNIX)
+    int family = listen_family(fd), datagrams = udp_family(fd);
+    if (family == AF_UNIX || datagrams == AF_UNIX) /* not by a filter: senders would never be refused again */
         shutdown(fd, SHUT_RD);
-    return (family == AF_INET || family == AF_INET6) &&
-           setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &filter, sizeof filter) == 0;
+    if (datagrams == AF_INET || datagrams == AF_INET6) {
+        filter.n = 1;
+        filter.code = no_syn + 2; /* `drop` alone */
+    } else if (family != AF_INET && family != AF_INET6) {
+        return false;
+    }
+    return setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &filter, sizeof filter) == 0 && datagrams < 0;
 }
 
 unsigned long listen_reset_queue(int fd)

@@ -38,9 +38,10 @@ void listen_free(struct listen *l);
 int listen_set_keepalive(int fd, const int values[static 3]);
 
 /*
- * From here on the kernel takes no new connections for a listening stream socket; those that it has completed
- * stay in its queue. What a client has begun on TCP but not completed may still come: true. (A filter, which
- * drops segments with SYN; shutdown(2) would reset the queue, except on a Unix socket.)
+ * From here on the kernel takes no new connections for a listening stream socket, and no new datagrams; those
+ * connections that it has completed and datagrams that have come stay in the queue. What a client has begun
+ * on TCP but not completed may still come: true. (A filter, which drops segments with SYN; shutdown(2) would
+ * reset the queue, except on a Unix socket.)
  */
 bool listen_stop(int fd);
 

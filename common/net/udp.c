@@ -3,11 +3,17 @@
  */
 #include "net/udp.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/fd.h"
+#include "base/place.h"
+
+enum { PIDFD = 4 }; /* SCM_PIDFD of linux/socket.h, which libcs do not have yet */
 
 void udp_make_room(int fd, int bytes)
 {
@@ -122,15 +128,52 @@ ssize_t udp_take(int fd, void *bytes, size_t room, struct udp_ends *e)
             take_info6(e, CMSG_DATA(c));
         else if (c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_CREDENTIALS)
             memcpy(&e->peer, CMSG_DATA(c), sizeof e->peer);
-        else if (c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS)
+        else if (c->cmsg_level == SOL_SOCKET && (c->cmsg_type == SCM_RIGHTS || c->cmsg_type == PIDFD))
             for (size_t i = 0; CMSG_LEN(i + sizeof(int)) <= c->cmsg_len; i += sizeof(int))
                 close(*(int *)(void *)(CMSG_DATA(c) + i)); /* nobody has asked for it */
     }
     return n;
 }
 
+/*
+ * The sender's socket, if that is what its path leads to now, and not somebody else's, whom we would send
+ * what the sender likes, with our credentials. An O_PATH fd, or -1 with errno.
+ */
+static int open_sender(const struct udp_ends *e)
+{
+    char path[ADDR_UNIX_MAX + 2] = ""; /* a name of full length has no NUL */
+    struct stat st;
+    struct place p;
+    memcpy(path, e->from.u.un.sun_path, sizeof e->from.u.un.sun_path);
+    errno = UDP_RELATIVE;
+    if (*path != '/' || place_open(&p, path) < 0)
+        return -1;
+    int fd = openat(p.dir, p.name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+    fd_close(&p.dir);
+    if (fd >= 0 && (fstat(fd, &st) < 0 || !S_ISSOCK(st.st_mode) || st.st_uid != e->peer.uid)) {
+        errno = UDP_FOREIGN;
+        fd_close(&fd);
+    }
+    return fd;
+}
+
+static int answer_path(int fd, const void *bytes, size_t n, const struct udp_ends *e)
+{
+    struct addr to = {.len = sizeof to.u.un, .u.un.sun_family = AF_UNIX};
+    struct buf path = BUF(to.u.un.sun_path);
+    int sender = open_sender(e);
+    if (sender < 0)
+        return -1;
+    buf_fmt(&path, "/proc/self/fd/%d", sender);
+    ssize_t done = sendto(fd, bytes, n, MSG_DONTWAIT | MSG_NOSIGNAL, &to.u.sa, to.len);
+    fd_close(&sender);
+    return done < 0 ? -1 : 0;
+}
+
 int udp_answer(int fd, const void *bytes, size_t n, const struct udp_ends *e)
 {
+    if (e->from.u.sa.sa_family == AF_UNIX && *e->from.u.un.sun_path)
+        return answer_path(fd, bytes, n, e);
     struct iovec v = {.iov_base = (void *)bytes, .iov_len = n};
     struct msghdr h = {.msg_name = (void *)&e->from.u,
         .msg_namelen = e->from.len,

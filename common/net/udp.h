@@ -4,6 +4,7 @@
 #ifndef UDP_H
 #define UDP_H
 
+#include <errno.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/socket.h>
@@ -48,7 +49,16 @@ int udp_tell_ends(int fd, int family);
 /* The next datagram and its ends, without waiting: its length, or -1 with errno (recvmsg(2)). */
 ssize_t udp_take(int fd, void *bytes, size_t room, struct udp_ends *e);
 
-/* An answer to who sent it, from the address that was asked, without waiting. 0, or -1 with errno. */
+/* Errors of udp_answer that sendmsg(2) does not set; strerror(3) has no words for them. */
+enum {
+    UDP_RELATIVE = EDESTADDRREQ, /* the name of the sender's Unix socket is a relative path */
+    UDP_FOREIGN = EOWNERDEAD,    /* there is no socket of the sender's (SCM_CREDENTIALS) at its path now */
+};
+
+/*
+ * An answer to who sent it, from the address that was asked, without waiting. A path is walked as place.h has
+ * it; that needs /proc. 0, or -1 with errno: those above, those of place_open.
+ */
 int udp_answer(int fd, const void *bytes, size_t n, const struct udp_ends *e);
 
 /* Who sent it, escaped; - if his socket has no name. */

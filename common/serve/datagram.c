@@ -16,6 +16,7 @@
 
 #include "base/clock.h"
 #include "base/fd.h"
+#include "base/place.h"
 #include "serve/serve_loop.h"
 
 /*
@@ -54,6 +55,13 @@ static void say_lost(const struct datagrams *d, const struct udp_ends *to, const
     msg_error_why(d->msg, "answer", buf_str(&client), why);
 }
 
+static const char *why_lost(int err)
+{
+    return err == UDP_RELATIVE  ? "the name of its socket is a relative path"
+           : err == UDP_FOREIGN ? "its name does not lead to a socket of the sender's"
+                                : place_error(err);
+}
+
 void datagram_answer(
     struct datagrams *d, int socket, const struct udp_ends *to, size_t asked, const void *bytes, size_t n)
 {
@@ -65,7 +73,7 @@ void datagram_answer(
     else if (!to->from.len)
         return; /* the sender's socket has no name */
     else if (udp_answer(socket, bytes, n, to) < 0)
-        say_lost(d, to, strerror(errno));
+        say_lost(d, to, why_lost(errno));
     else
         d->answered++;
 }
@@ -243,9 +251,13 @@ static pid_t start(void *owner, struct serve_conn *c, const char **failed)
         stream_give(d);
         return 0;
     }
+    if (table_reserve(&d->jobs) < 0)
+        return -1;
     *failed = "write the datagram";
-    errno = ENOMEM;
-    if (table_reserve(&d->jobs) < 0 || pwrite(c->fd, d->bytes, d->n, 0) != (ssize_t)d->n)
+    ssize_t n = pwrite(c->fd, d->bytes, d->n, 0);
+    if (n >= 0)
+        errno = EFBIG; /* the limit of ulimit -f, which will be no other when we try again */
+    if (n != (ssize_t)d->n)
         return -1;
     *failed = "pipe";
     if (pipe2(out, O_CLOEXEC) < 0)
