@@ -446,6 +446,17 @@ static const struct cli cli = {
     .count = sizeof options / sizeof *options,
 };
 
+static void check(const struct udpclient *u, const char *host)
+{
+    struct addr a;
+    if (u->path && (u->family != AF_UNSPEC || u->local.len || u->group.len || u->broadcast || u->ttl >= 0))
+        msg_usage(u->msg, "-4, -6, -i, --ttl, --broadcast and --join cannot be combined with --unix");
+    if (u->whole && u->text)
+        msg_usage(u->msg, "--whole and TEXT cannot be combined");
+    if (!u->path && u->local.len && addr_parse_ip(&a, host, 0) && addr_family(&a) != addr_family(&u->local))
+        msg_usage(u->msg, "-i and HOST are of different families");
+}
+
 static int udpclient_main(struct msg *m, int argc, char **argv)
 {
     struct udpclient u = {.msg = m, .wanted = 1, .deadline = SECONDS * CLOCK_SECOND, .ttl = -1};
@@ -464,7 +475,9 @@ static int udpclient_main(struct msg *m, int argc, char **argv)
     if (*argv && argv[1])
         msg_usage(m, "unexpected operand '%s'", argv[1]);
     u.deadline = clock_in(u.deadline);
-    if ((u.text = *argv)) {
+    u.text = *argv;
+    check(&u, host);
+    if (u.text) {
         u.whole = u.at_end = true;
         u.end = strlen(u.text);
     }

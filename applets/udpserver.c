@@ -32,7 +32,7 @@ struct udpserver {
     struct msg *msg;
     struct datagrams d;
     const char *iface, *path;
-    bool ipv4;
+    bool ipv4, amplifies;
 };
 
 static void take_option(struct udpserver *u, int row, const struct opts *o)
@@ -58,6 +58,7 @@ static void take_option(struct udpserver *u, int row, const struct opts *o)
         u->d.is_unix = true;
         break;
     case OPT_AMPLIFY:
+        u->amplifies = true;
         u->d.amplify = (unsigned long)opts_num(o, 0, DATAGRAM_ANSWER);
         break;
     case OPT_STREAM:
@@ -103,6 +104,10 @@ static void check(struct udpserver *u, char **prog)
         msg_usage(u->msg, "-p and -o need a socket file");
     if (u->d.is_unix && (u->d.access.path || u->d.access.per_net))
         msg_usage(u->msg, "-x and --per-net cannot be combined with --unix");
+    if (u->path && (u->ipv4 || u->iface || u->amplifies || s->asked.inherit))
+        msg_usage(u->msg, "-4, -I, --amplify and --inherit cannot be combined with --unix");
+    if (s->asked.inherit && (u->ipv4 || u->iface))
+        msg_usage(u->msg, "-4 and -I cannot be combined with --inherit");
     if (u->d.is_stream && s->asked.per_client)
         msg_usage(u->msg, "-C and --stream cannot be combined");
     serve_check(s, prog);

@@ -195,6 +195,13 @@ to all
 to you" ]
 }
 
+@test "-t 0 tries once" {
+  start srv udpserver 127.0.0.1 0 sh -c 'cat >got'
+  run -0 udpclient -n 0 -t 0 127.0.0.1 "$srv_at" text
+  until_true [ -s got ]
+  [ "$(cat got)" = text ]
+}
+
 # ---- Unix sockets ----
 
 # Where only we and root can rename directories: a Unix socket has its whole path as its name there.
@@ -275,6 +282,13 @@ full() {
   wrong_call udpclient 127.0.0.1:80
   wrong_call udpclient 127.0.0.1 9 text more
   wrong_call udpclient --unix ./sock text more
+  local option
+  for option in -4 -6 '-i 127.0.0.1' '--ttl 2' --broadcast '--join 239.1.2.3'; do
+    # shellcheck disable=SC2086
+    wrong_call udpclient $option --unix ./sock text
+  done
+  wrong_call udpclient --whole 127.0.0.1 9 text
+  wrong_call udpclient -i ::1 127.0.0.1 9 text
   wrong_call udpclient -n -1 127.0.0.1 9
   wrong_call udpclient --from none 127.0.0.1 9
   wrong_call udpclient --ttl 256 127.0.0.1 9

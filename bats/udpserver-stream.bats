@@ -118,3 +118,15 @@ teardown() {
   run -0 ask hello
   counts 2 1 1 0 1
 }
+
+@test "a program that closes its input but lives is terminated: 111; the status has a limit of 1" {
+  start srv udpserver --stream 127.0.0.1 0 sh -c 'echo $$ >pid; exec sleep infinity <&-'
+  until_true [ -s pid ]
+  kill -USR1 "$srv"
+  until_line srv.err '^udpserver: status: 1/1 received 0 '
+  until_true [ ! -e "/proc/$(cat pid)/fd/0" ]
+  udpclient -n 0 127.0.0.1 "$srv_at" one
+  ends_with 111 "$srv"
+  grep -q '^udpserver: write to sh: it has closed its input$' srv.err
+  until_true gone "$(cat pid)"
+}

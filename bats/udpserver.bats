@@ -263,6 +263,13 @@ SigIgn:	0000000000000000
   wrong_call udpserver -p 0600 127.0.0.1 0 cat
   wrong_call udpserver -p 0600 --unix @name cat
   wrong_call udpserver -x rules --unix sock cat
+  local option
+  for option in -4 '-I lo' '--amplify 2' --inherit '--inherit-fd 0'; do
+    # shellcheck disable=SC2086
+    wrong_call udpserver $option --unix sock cat
+  done
+  wrong_call udpserver -4 --inherit cat
+  wrong_call udpserver -I lo --inherit-fd 0 cat
   wrong_call udpserver --stream -C 1 127.0.0.1 0 cat
   wrong_call udpserver --per-net 127.0.0.1 0 cat
   wrong_call udpserver -X 127.0.0.1 0 cat

@@ -15,6 +15,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/fd.h"
 #include "base/num.h"
 #include "process/reap.h"
@@ -36,6 +37,7 @@ struct datagram_stream {
     pid_t pid;
     int fd[2]; /* PROG's stdin and stdout; -1: closed */
     bool waits_for_room;
+    int64_t end_at; /* PROG has closed its stdin, and should have exited by then; 0: it has not */
     struct buf in;  /* what PROG has not read yet, */
     size_t written; /* except this */
     size_t n, skip; /* of its output: what is there; what is left of an answer that is too long */
@@ -117,8 +119,9 @@ static void write_in(struct datagrams *d)
     while (s->written < s->in.len &&
            (n = fd_write(s->fd[IN], s->in.mem + s->written, s->in.len - s->written)) > 0)
         s->written += (size_t)n;
-    if (n < 0 && errno != EAGAIN) { /* PROG reads no more: its end, which is near, is ours */
+    if (n < 0 && errno != EAGAIN) { /* PROG reads no more: its end, which should be near, is ours */
         close_end(d, IN);
+        s->end_at = clock_in(CLOCK_SECOND);
         d->serve.is_full = true;
         return;
     }
@@ -137,6 +140,12 @@ static void end_with(struct datagrams *d, int status)
 {
     d->serve.is_over = true;
     d->serve.over_status = status;
+}
+
+static void give_up(struct datagrams *d, const char *action, const char *why)
+{
+    kill(d->stream->pid, SIGTERM);
+    end_with(d, msg_fatal_why(d->msg, EXIT_SYSTEM, action, d->serve.prog, why));
 }
 
 /* One answer, from the n bytes at `from`: how many it is made of; 0: more must come first; -1: it is none. */
@@ -179,9 +188,7 @@ static void take_answers(struct datagrams *d)
     }
     if (n < 0) {
         close_end(d, OUT);
-        kill(s->pid, SIGTERM);
-        end_with(d, msg_fatal_why(
-                        d->msg, EXIT_SYSTEM, "read the answers of", d->serve.prog, "expected SENDER LENGTH"));
+        give_up(d, "read the answers of", "expected SENDER LENGTH");
     }
     memmove(s->out, s->out + at, s->n - at);
     s->n -= at;
@@ -211,6 +218,11 @@ void stream_tend(struct datagrams *d)
     if (d->stream->fd[IN] >= 0)
         write_in(d);
     read_out(d);
+    if (d->stream->end_at && !d->serve.is_over) {
+        d->serve.tend_at = d->stream->end_at;
+        if (!clock_left(d->stream->end_at))
+            give_up(d, "write to", "it has closed its input");
+    }
 }
 
 /* ---- PROG ---- */

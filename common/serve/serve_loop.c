@@ -351,7 +351,7 @@ int serve_loop(struct serve *s)
     if (s->is_over)
         return s->over_status;
     if (s->held.fd >= 0)
-        msg_error(s->msg, "exit: close a connection whose program could not be started", NULL, 0);
+        msg_error(s->msg, "exit: drop a client whose program could not be started", NULL, 0);
     if (s->asked.drain_set && s->stop == SIGTERM && serve_active(s)) {
         msg_error(s->msg, "drain: terminate the programs that are still running", NULL, 0);
         terminate_children(s);

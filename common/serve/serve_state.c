@@ -4,6 +4,7 @@
 #include "serve/serve_loop.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdlib.h>
 
 #include "base/clock.h"
@@ -21,10 +22,11 @@ void serve_say_status(const struct serve *s, bool asked)
     struct event e;
     if (!asked && (s->msg->level < MSG_VERBOSE || s->msg->json))
         return;
+    unsigned long limit = s->asked.limit == ULONG_MAX ? 1 : s->asked.limit; /* of --stream */
     event_begin(&e, s->msg, "status");
     event_num(&e, "active", (long long)serve_active(s));
-    event_num(&e, "limit", (long long)s->asked.limit);
-    event_text(&e, "status: %lu/%lu", serve_active(s), s->asked.limit);
+    event_num(&e, "limit", (long long)limit);
+    event_text(&e, "status: %lu/%lu", serve_active(s), limit);
     if (s->kind->datagrams && asked)
         s->kind->datagrams->status(s->owner, &e);
     if (!s->kind->datagrams) {
