@@ -7,6 +7,7 @@ setup() {
 }
 
 teardown() {
+  [ -z "${safe:-}" ] || rm -rf "$safe"
   udp_teardown
 }
 
@@ -234,7 +235,6 @@ safe_place() {
   [[ $output != *sock.* ]]
   finish "$srv"
   cd -
-  rm -r "$safe"
 }
 
 @test "--unix: stdout that nobody reads does not stop TERM" {
