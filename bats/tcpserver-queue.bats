@@ -133,6 +133,8 @@ count_served() {
 }
 
 @test "while the queue is served nobody joins it" {
+  # a filter on a listening socket, which some kernels refuse to ordinary users
+  need_root
   start srv tcpserver -v -c 1 --drain 60 127.0.0.1 0 sh -c 'read -r line; echo "$line"'
   connect a "$srv_at"
   until_line srv.err '^tcpserver: ok '
