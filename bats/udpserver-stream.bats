@@ -124,7 +124,7 @@ teardown() {
   until_true [ -s pid ]
   kill -USR1 "$srv"
   until_line srv.err '^udpserver: status: 1/1 received 0 '
-  until_true [ ! -e "/proc/$(cat pid)/fd/0" ]
+  until_true eval '[ ! -e "/proc/$(cat pid)/fd/0" ]'
   udpclient -n 0 127.0.0.1 "$srv_at" one
   ends_with 111 "$srv"
   grep -q '^udpserver: write to sh: it has closed its input$' srv.err
