@@ -76,6 +76,8 @@ read_once() {
   local n
   for n in 1 2 3; do
     [ "$(timeout --foreground 60 head -n 1 sig)" = "answer $n" ]
+    # or the next reader may get the rest of this answer
+    until_true eval '[ "$(grep -c "the reader left early" server.err)" -eq "$n" ]'
   done
   until_true no_children "$server"
   ask >all

@@ -52,7 +52,7 @@ waits() {
   [[ $output == *"its value would be out of range (0 to 32767)" ]]
   values_are 6 2
   need_perl "IPC::SysV"
-  run -0 perl -MIPC::SysV=ftok -e 'semop(semget(hex shift, 0, 0), pack("s!6", 0, -6, 0, 1, -2, 0)) && print "taken"' "$key"
+  run -0 perl -MIPC::SysV=ftok -e 'semop(semget(unpack("l", pack("L", hex shift)), 0, 0), pack("s!6", 0, -6, 0, 1, -2, 0)) && print "taken"' "$key"
   [ "$output" = taken ]
   values_are 0 0
 }
