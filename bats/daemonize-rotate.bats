@@ -45,8 +45,8 @@ rotated() {
 }
 
 @test "--rotate waits for the end of the line that is being written" {
-  daemonized -P monitor --log log sh -c "head -c 200000 /dev/zero | tr '\0' x; read -r line <'$here/go'; echo; exec sleep 6101s"
   mkfifo go
+  daemonized -P monitor --log log sh -c "head -c 200000 /dev/zero | tr '\0' x; read -r line <'$here/go'; echo; exec sleep 6101s"
   until_true lines_of 100000 log
   refused 0 --rotate -P monitor
   echo >go
