@@ -21,18 +21,27 @@ noted() {
   [ "$(cat noted)" = "$(printf "$prog %s\n" start "$@")" ]
 }
 
+# stopped_by SCHEDULE NAME...: --stop, after which PROG has noted these signals. @ is a time, twice as long each round until
+# PROG had the time to note them.
+stopped_by() {
+  local ms
+  for ((ms = 100; ms < 20000; ms *= 2)); do
+    rm -f noted
+    deaf --log log --stop-signal "${1//@/${ms}ms}" -v
+    refused 0 --stop -P monitor
+    [ "$(wc -l <noted)" -lt "$#" ] || break
+  done
+  noted "${@:2}"
+}
+
 @test "--stop sends the signals of the schedule, one after the other, then SIGKILL" {
-  deaf --log log --stop-signal INT:100ms,SIGQUIT:0.1,15:1ms,KILL -v
-  refused 0 --stop -P monitor
-  noted INT QUIT TERM
+  stopped_by INT:@,SIGQUIT:@,15:@,KILL INT QUIT TERM
   grep -qx "daemonize: $prog was killed by SIGKILL; no restart" log
   [ ! -e prog ]
 }
 
 @test "SIGKILL follows the last signal, named or not; KILL alone kills at once" {
-  deaf --log log --stop-signal QUIT:100ms
-  refused 0 --stop -P monitor
-  noted QUIT
+  stopped_by QUIT:@ QUIT
   rm noted
   deaf --log log --stop-signal KILL
   refused 0 --stop -P monitor
@@ -70,13 +79,13 @@ noted() {
   [ "$output" = "daemonize: stop $here/monitor: it did not stop in time and was killed" ]
   noted INT
   rm noted
-  deaf --stop-signal INT,QUIT -k 100ms
+  deaf --stop-signal INT,QUIT -k 2
   refused 0 --stop -P monitor
   noted INT QUIT
 }
 
 @test "--restart goes by the schedule" {
-  deaf --supervise --log log --stop-signal QUIT:100ms,INT:100ms
+  deaf --supervise --log log --stop-signal QUIT:2,INT:2
   refused 0 --restart -P monitor
   until_true other prog "$prog"
   [ "$(grep -c "^$prog" noted)" -eq 3 ]
@@ -87,21 +96,21 @@ noted() {
   daemonized -P monitor --stop-signal INT:20 sh -c "'$HELPERS/daemon' -k '$here/noted' INT & exec sleep 6081s"
   until_line noted start
   # it notes INT, lives on, and is killed: at --stop's -t
-  refused 124 --stop -t 0.3 -P monitor
+  refused 124 --stop -t 2 -P monitor
   grep -q ' INT$' noted
   run ! grep TERM noted
 }
 
 @test "a start that is late is undone by the schedule" {
   prog=[0-9]*
-  refused 124 -P monitor --ready notify -t 0.5 --stop-signal QUIT:100ms "$HELPERS/daemon" -k "$here/noted" QUIT
+  refused 124 -P monitor --ready notify -t 2 --stop-signal QUIT:2 "$HELPERS/daemon" -k "$here/noted" QUIT
   grep -q QUIT noted
   run ! grep TERM noted
   [ ! -e monitor ]
 }
 
 @test "--foreground: Ctrl-C of the terminal and TERM of a service manager" {
-  background monitor daemonize --foreground --stop-signal INT:100ms,QUIT:100ms -p prog "$HELPERS/daemon" -k "$here/noted" INT QUIT
+  background monitor daemonize --foreground --stop-signal INT:2,QUIT:2 -p prog "$HELPERS/daemon" -k "$here/noted" INT QUIT
   until_line noted start
   prog=$(cat prog)
   kill -TERM "$monitor"
