@@ -430,7 +430,7 @@ static int daemonize_main(struct msg *m, int argc, char **argv)
     fd_cloexec_from(STDERR_FILENO + 1);
     struct job *j = &d.monitor.job; /* stdio will be let go */
     if (j->status_fd >= 0 && j->status_fd <= STDERR_FILENO &&
-        (j->status_fd = fcntl(j->status_fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1)) < 0)
+        (j->status_fd = fd_dup(j->status_fd, STDERR_FILENO + 1)) < 0)
         msg_die_sys(m, "dup", "status-fd");
     return monitor_launch(&d.monitor);
 }

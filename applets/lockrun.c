@@ -21,7 +21,7 @@
 #include "base/clock.h"
 #include "base/fd.h"
 #include "process/job.h"
-#include "process/keeper.h"
+#include "process/holder.h"
 #include "process/lock.h"
 #include "base/num.h"
 #include "process/procs.h"
@@ -372,14 +372,14 @@ static int run(struct lockrun *l)
     struct job *j = &l->job;
     struct spawn spawn = {.signals = SIGS_INHERITED, .death_signal = SIGKILL};
     if (l->pid)
-        keeper_watch(&l->watch, l->msg, l->pid);
+        holder_watch(&l->watch, l->msg, l->pid);
     job_begin(j, false);
     l->deadline = l->try_once ? 0 : l->has_timeout ? clock_in(l->timeout) : CLOCK_NEVER;
     int fd = take_lock(l);
     if (fd < 0)
         return fail(l);
     if (l->pid)
-        return keeper_start(&l->watch, l->msg, fd);
+        return holder_start(&l->watch, l->msg, fd);
     if (!j->n)
         return EXIT_DONE; /* the lock belongs to the description, which our caller has open */
     if (job_start(j, 0, &spawn) < 0)

@@ -12,7 +12,7 @@
 
 #include "base/clock.h"
 #include "process/find.h"
-#include "process/keeper.h"
+#include "process/holder.h"
 #include "process/spawn.h"
 #include "sysv/sem.h"
 
@@ -76,12 +76,12 @@ static int run(struct semtake *s, char **argv)
     if (*argv && !path)
         return find_failed(s->msg, *argv, errno);
     if (s->pid)
-        keeper_watch(&s->watch, s->msg, s->pid);
+        holder_watch(&s->watch, s->msg, s->pid);
     int status = take(s, *argv || s->pid);
     if (status != EXIT_DONE)
         return status == EXIT_NO ? s->conflict : status;
     if (s->pid)
-        return keeper_start(&s->watch, s->msg, -1);
+        return holder_start(&s->watch, s->msg, -1);
     if (!*argv)
         return EXIT_DONE;
     spawn_become(path, argv, environ);

@@ -109,7 +109,7 @@ static int start_server(struct withserver *w)
     int out[2] = {-1, -1}, null = open("/dev/null", O_RDONLY | O_CLOEXEC);
     if (null < 0 || fd_raise(&null, STDIO) < 0)
         return msg_fatal(w->msg, EXIT_SYSTEM, "open", "/dev/null", errno);
-    int done = by_line(w) ? pipe2(out, O_CLOEXEC) : fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, STDIO);
+    int done = by_line(w) ? pipe2(out, O_CLOEXEC) : fd_dup(STDERR_FILENO, STDIO);
     if (!by_line(w))
         out[1] = done;
     else if (done == 0)

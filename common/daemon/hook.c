@@ -54,7 +54,7 @@ bool hook_start(struct hook *h, struct monitor *m, int in)
 {
     if (!h->command || h->pid)
         return false;
-    in = in >= 0 ? fcntl(in, F_DUPFD_CLOEXEC, STDERR_FILENO + 1) : open("/dev/null", O_RDWR | O_CLOEXEC);
+    in = in >= 0 ? fd_dup(in, STDERR_FILENO + 1) : open("/dev/null", O_RDWR | O_CLOEXEC);
     pid_t pid = in >= 0 && fd_raise(&in, STDERR_FILENO + 1) == 0 && prepare(h, m) == 0 ? start(h, m, in) : -1;
     if (pid < 0)
         report(h, m, "could not be started: ", strerror(errno));

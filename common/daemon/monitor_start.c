@@ -163,7 +163,7 @@ static int open_outputs(struct monitor *m)
     if (m->err_path && !same && (m->err = open_output(m, m->err_path)) < 0)
         return msg_fatal_file(m->msg, "open", m->err_path, errno);
     if (same)
-        m->err = fcntl(m->out, F_DUPFD_CLOEXEC, PROG_FDS);
+        m->err = fd_dup(m->out, PROG_FDS);
     if ((m->out >= 0 && fd_raise(&m->out, PROG_FDS) < 0) || (m->err >= 0 && fd_raise(&m->err, PROG_FDS) < 0))
         return fail(m, "dup", NULL);
     return 0;

@@ -200,9 +200,10 @@ bool listen_stop(int fd)
 
 unsigned long listen_reset_queue(int fd)
 {
+    enum { QUEUE_MAX = 1 << 16 }; /* where listen_stop could not keep others out, they may come for ever */
     const struct linger reset = {.l_onoff = 1};
     unsigned long n = 0;
-    for (int conn; (conn = accept4(fd, NULL, NULL, SOCK_CLOEXEC)) >= 0; n++) {
+    for (int conn; n < QUEUE_MAX && (conn = accept4(fd, NULL, NULL, SOCK_CLOEXEC)) >= 0; n++) {
         setsockopt(conn, SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
         fd_close(&conn);
     }

@@ -150,8 +150,8 @@ static int share(struct channels *ch, int server, int other)
     ch->other[STDIN_FILENO] = other;
     if (raise_pair(&ch->server[STDIN_FILENO], &ch->other[STDIN_FILENO]) < 0)
         return -1;
-    ch->server[STDOUT_FILENO] = fcntl(ch->server[STDIN_FILENO], F_DUPFD_CLOEXEC, CLIENT_FDS);
-    ch->other[STDOUT_FILENO] = fcntl(ch->other[STDIN_FILENO], F_DUPFD_CLOEXEC, CLIENT_FDS);
+    ch->server[STDOUT_FILENO] = fd_dup(ch->server[STDIN_FILENO], CLIENT_FDS);
+    ch->other[STDOUT_FILENO] = fd_dup(ch->other[STDIN_FILENO], CLIENT_FDS);
     return ch->server[STDOUT_FILENO] < 0 || ch->other[STDOUT_FILENO] < 0 ? -1 : 0;
 }
 

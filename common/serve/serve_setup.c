@@ -196,7 +196,7 @@ static int take_from_inetd(const struct serve *s, int *fd)
     struct stat socket, st;
     *fd = s->asked.inherit_fd;
     if (*fd <= STDERR_FILENO)
-        *fd = fcntl(*fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+        *fd = fd_dup(*fd, STDERR_FILENO + 1);
     if (*fd < 0 || fstat(*fd, &socket) < 0)
         msg_die_sys(s->msg, "inherit", NULL);
     for (int i = 0; i <= STDERR_FILENO; i++)

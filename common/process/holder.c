@@ -1,7 +1,7 @@
 /*
- * keeper.c - see keeper.h.
+ * holder.c - see holder.h.
  */
-#include "process/keeper.h"
+#include "process/holder.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -11,12 +11,12 @@
 #include "base/fd.h"
 #include "process/worker.h"
 
-struct keeper {
+struct holder {
     struct watch watch;
     int held;
 };
 
-void keeper_watch(struct watch *w, const struct msg *m, pid_t pid)
+void holder_watch(struct watch *w, const struct msg *m, pid_t pid)
 {
     char mem[32];
     struct buf text = BUF(mem);
@@ -27,7 +27,7 @@ void keeper_watch(struct watch *w, const struct msg *m, pid_t pid)
 
 static int keep(void *arg)
 {
-    const struct keeper *k = arg;
+    const struct holder *k = arg;
     struct watch w = k->watch;
     int next = STDERR_FILENO + 1;
     for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
@@ -49,9 +49,9 @@ static int keep(void *arg)
     return EXIT_DONE;
 }
 
-int keeper_start(const struct watch *w, const struct msg *m, int held)
+int holder_start(const struct watch *w, const struct msg *m, int held)
 {
-    struct keeper k = {.watch = *w, .held = held};
+    struct holder k = {.watch = *w, .held = held};
     if (worker_keep(keep, &k) < 0)
         return msg_fatal(m, EXIT_SYSTEM, "fork", NULL, errno);
     return EXIT_DONE;
