@@ -17,7 +17,7 @@ values() {
 values_are() {
   [ "$(values)" = "$* " ]
 }
-# waits PID: it is blocked in its operation
+# waits: somebody is blocked in an operation on the set
 waits() {
   semset stat "$key" | grep -qE 'waiting_for_more [1-9]|waiting_for_zero [1-9]'
 }

@@ -1,6 +1,6 @@
 # waitfor: several conditions, --not, http, --exec.
 
-load helper/launch
+load helper/waitfor
 
 setup() {
   launch_setup
@@ -8,11 +8,6 @@ setup() {
 
 teardown() {
   launch_teardown
-}
-
-# waits WORDS...: waitfor with a limit.
-waits() {
-  timeout --foreground 60 waitfor "$@"
 }
 
 # ---- several ----

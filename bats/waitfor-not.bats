@@ -1,6 +1,6 @@
 # waitfor: what it could not look at is neither there nor gone, and the reasons that it gives.
 
-load helper/launch
+load helper/waitfor
 
 setup() {
   launch_setup
@@ -8,11 +8,6 @@ setup() {
 
 teardown() {
   launch_teardown
-}
-
-# waits WORDS...: waitfor with a limit.
-waits() {
-  timeout --foreground 60 waitfor "$@"
 }
 
 # unknown REASON WORDS...: neither -t 0 nor a wait takes --not WORDS... to be true. With `as`, a command, in front.

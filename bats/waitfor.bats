@@ -1,6 +1,6 @@
 # waitfor: a port that answers, a socket that listens, a file, the exit of a process; and how long it waits.
 
-load helper/launch
+load helper/waitfor
 
 setup() {
   launch_setup
@@ -8,11 +8,6 @@ setup() {
 
 teardown() {
   launch_teardown
-}
-
-# waits WORDS...: waitfor with a limit.
-waits() {
-  timeout --foreground 60 waitfor "$@"
 }
 
 # ---- tcp ----
