@@ -77,6 +77,7 @@ teardown() {
 }
 
 @test "a broadcast is answered from the interface's own address" {
+  need_network
   # shellcheck disable=SC2016 # for that shell
   run -0 in_network 192.0.2.1/24 'mkfifo ready
     udpserver -1 0 0 cat >ready & read -r port <ready
@@ -177,6 +178,7 @@ SigIgn:	0000000000000000
 # ---- who is answered ----
 
 @test "an answer may be as long as the question, or 64 bytes; --amplify allows more; loopback has no limit" {
+  need_network
   start srv udpserver 127.0.0.1 0 sh -c 'printf %1000s x'
   run -0 ask q
   [ "${#output}" -eq 1000 ]
@@ -195,6 +197,7 @@ SigIgn:	0000000000000000
 }
 
 @test "ports behind which everything is answered are refused" {
+  need_network
   # shellcheck disable=SC2016 # for that shell
   run -0 in_network 192.0.2.1/24 'mkfifo ready
     udpserver -v -1 127.0.0.1 0 sh -c "echo ran >>ran; cat" >ready 2>err & srv=$!; read -r port <ready

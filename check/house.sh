@@ -38,5 +38,20 @@ done)"
 complain 'tests that sleep:' "$(grep -nE '(^|[^a-z_-])sleep [0-9.]+ *$' bats/*.bats bats/helper/*.bash || :)"
 complain 'a command substitution is expanded once, before until_true looks (use eval):' \
   "$(grep -nE 'until_true (test|\[) .*\$\(' bats/*.bats bats/helper/*.bash || :)"
+# shellcheck disable=SC2016 # for awk
+complain 'a skip in what `run` runs skips nothing (call need_... before):' "$(awk '
+  /^[a-z_0-9]+\(\) \{/ { name = $1; sub(/\(.*/, "", name) }
+  name != "" && !/^ *#/ && /(^|[ |&;])skip / { skips[name] = 1 }
+  /^}/ { name = "" }
+  { line[NR] = FILENAME ":" FNR ": " $0 }
+  END {
+    for (i = 1; i <= NR; i++)
+      if (match(line[i], /[ (]run( -[^ ]+)* [a-z_0-9]+( |$)/)) {
+        called = substr(line[i], RSTART, RLENGTH)
+        sub(/ $/, "", called)
+        sub(/.* /, "", called)
+        if (called in skips) print line[i]
+      }
+  }' bats/helper/*.bash bats/*.bats)"
 complain 'a bare ! in tests proves nothing:' "$(grep -nE '^ *! ' bats/*.bats | grep -vE '(\|\|| && ) [a-z]' || :)"
 exit $bad

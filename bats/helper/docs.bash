@@ -55,6 +55,10 @@ why_not() {
     name=${row%:*}
     grep -qE "(^|[ |('\"])$name( |\$|'|\")" "$1" && ! command -v "$name" >/dev/null && echo "needs $name (Debian: ${row#*:})" && return
   done
+  if grep -qE 'www\.example\.com[: ]443' "$1" && ! command -v stunnel >/dev/null; then
+    echo "needs stunnel (Debian: stunnel4)" # of which the server there is made
+    return
+  fi
   name=$(grep -oE -- '-M[A-Z][A-Za-z:]*' "$1" | head -n 1) || :
   [ -z "$name" ] || perl "$name" -e 1 2>/dev/null || { echo "needs perl's ${name#-M} (Debian: perl)" && return; }
   if [ "$(id -u)" -ne 0 ] && grep -qE -- "( -u | -o :| -u\$|chown|\\[::1?\\])" "$1"; then

@@ -33,9 +33,13 @@ said_more() {
   [ "$(grep -c ' received ' srv.err)" -gt "$1" ]
 }
 
+# need_network: before `run in_network`, in which a skip would skip nothing.
+need_network() {
+  unshare --user --map-root-user --net true 2>/dev/null || skip "needs a network namespace of its own"
+}
+
 # in_network IP/BITS COMMAND: bash runs COMMAND in a network of its own, in which all addresses of IP's network are ours.
 # Not for 127.0.0.0/8, they are not loopback addresses.
 in_network() {
-  unshare --user --map-root-user --net true 2>/dev/null || skip "needs a network namespace of its own"
   unshare --user --map-root-user --net bash -euc 'lo-up; lo-address "$0"; eval "$1"' "$@"
 }
