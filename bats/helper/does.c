@@ -1,15 +1,19 @@
 // does WORD... - a process that does what the words say, in their order; at their end it exits 0. What would
 // last for ever ends with SIGALRM after 100 s, should a test fail.
-//   say TEXT, pid, last (the pid of the last fork), fds, group (of it and its parent: same|own, leader): to
-//   stdout to FILE TEXT                appends a line, with % for the pid sleep, pause MS, exit N, open FILE
-//   (reads it to its end), wait (for all children), exec COMMAND..., setuid UID write FD TEXT, drained FD
-//   (until a pipe is empty), broken-pipe (writes to one) ignore|default|block|unblock SIG; kill SIG
-//   self|parent|PID note SIG, note2 SIG         from now on prints its name to fd 1, 2 leave SIG MS TEXT then
-//   it pauses, prints TEXT to fd 2 and exits 0 storm PID N FILE SIG SIG    N signals, of both by turns;
-//   before each its number is written to FILE, unless '' pgrp, sid                   a process group, a
-//   session of its own fork N WORD... ';'          N children do these words and exit; the parent goes on
-//   behind the ';' churn MS                    goes on in a new child, every MS thread, end-thread another
-//   thread, that sleeps; only this one exits
+// - say TEXT, pid, last (the pid of the last fork), fds, group (of it and its parent: same|own, leader): to
+// stdout
+// - to FILE TEXT: appends a line, with % for the pid
+// - sleep, pause MS, exit N, open FILE (reads it to its end), wait (for all children), exec COMMAND...,
+// setuid UID
+// - write FD TEXT, drained FD (until a pipe is empty), broken-pipe (writes to one)
+// - ignore|default|block|unblock SIG; kill SIG self|parent|PID
+// - note SIG, note2 SIG: from now on prints its name to fd 1, 2
+// - leave SIG MS TEXT: from now on pauses, prints TEXT to fd 2 and exits 0
+// - storm PID N FILE SIG SIG: N signals, of both by turns; before each FILE, unless '', grows by a byte
+// - pgrp, sid: a process group, a session of its own
+// - fork N WORD... ';': N children do these words and exit; the parent goes on behind the ';'
+// - churn MS: goes on in a new child, every MS
+// - thread, end-thread: another thread, that sleeps; only this one exits
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
@@ -139,14 +143,10 @@ static void print_fds(void)
 
 static void storm(char **w)
 {
-    char text[32];
-    int fd = *w[2] ? open(w[2], O_WRONLY) : -1;
-    for (int n = 1; n <= atoi(w[1]); n++) {
-        int length = snprintf(text, sizeof text, "%05d\n", n);
-        if ((fd >= 0 && pwrite(fd, text, (size_t)length, 0) != length) ||
-            kill(atoi(*w), number(w[3 + (n + 1) % 2])) < 0)
+    int fd = *w[2] ? open(w[2], O_WRONLY | O_APPEND) : -1;
+    for (int n = 1; n <= atoi(w[1]); n++)
+        if ((fd >= 0 && write(fd, "", 1) != 1) || kill(atoi(*w), number(w[3 + (n + 1) % 2])) < 0)
             die("storm");
-    }
 }
 
 static void take_note(int sig)
