@@ -247,12 +247,15 @@ static void read_input(struct udpclient *u)
     u->end += n > 0 ? (size_t)n : 0;
 }
 
-/* All of it, as long as no signal that ends us comes. */
-static void print(struct udpclient *u, const unsigned char *bytes, size_t n)
+/* Whether all of it could be written before the deadline, or a signal that ends us. */
+static bool print(struct udpclient *u, const unsigned char *bytes, size_t n)
 {
     struct pollfd p = {.fd = STDOUT_FILENO, .events = POLLOUT};
     while (n && !sigs_ending_came()) {
-        if (sigs_sleep(&p, 1, CLOCK_NEVER) <= 0)
+        int ready = sigs_sleep(&p, 1, clock_left(u->deadline));
+        if (ready == 0 && !clock_left(u->deadline))
+            return false;
+        if (ready <= 0)
             continue;
         ssize_t done = write(STDOUT_FILENO, bytes, n < PIPE_BUF ? n : PIPE_BUF);
         if (done < 0 && errno != EAGAIN) {
@@ -264,10 +267,11 @@ static void print(struct udpclient *u, const unsigned char *bytes, size_t n)
         bytes += done > 0 ? done : 0;
         n -= done > 0 ? (size_t)done : 0;
     }
+    return !n;
 }
 
 /* An answer, in one piece with who sent it. */
-static void print_answer(struct udpclient *u, const struct udp_ends *ends, size_t n)
+static bool print_answer(struct udpclient *u, const struct udp_ends *ends, size_t n)
 {
     char mem[BEFORE];
     struct buf who = BUF(mem);
@@ -281,7 +285,7 @@ static void print_answer(struct udpclient *u, const struct udp_ends *ends, size_
     n += who.len;
     if (!u->raw)
         from[n++] = u->nul ? '\0' : '\n';
-    print(u, from, n);
+    return print(u, from, n);
 }
 
 /* What has come to a socket. False: a refusal has. */
@@ -304,9 +308,10 @@ static bool take_answers(struct udpclient *u, int fd)
             die_of_host(u, "receive from");
         if (is_ours(u, &ends.from))
             continue;
+        if (!print_answer(u, &ends, (size_t)n))
+            return true;
         u->got++;
         u->next_send = 0;
-        print_answer(u, &ends, (size_t)n);
     }
     return true;
 }

@@ -253,6 +253,17 @@ safe_place() {
   run ! compgen -G 'sock.*'
 }
 
+@test "stdout that nobody reads does not stop -t" {
+  start srv udpserver 127.0.0.1 0 cat
+  mkfifo unread
+  exec 7<>unread
+  dd if=/dev/zero of=unread oflag=nonblock bs=4k 2>/dev/null || : # until it is full
+  run -1 timeout --foreground 60 sh -c 'udpclient -t 0.5 127.0.0.1 "$1" text >&7' sh "$srv_at"
+  [ "$output" = "udpclient: 127.0.0.1:$srv_at: 1 sent, 0 of 1 answers" ]
+  exec 7>&-
+  finish "$srv"
+}
+
 # full FD: the pipe has no room for another page.
 full() {
   perl -e 'open my $f, "<&=", $ARGV[0] or die; my $n = pack "L", 0; ioctl $f, 0x541B, $n or die; exit(unpack("L", $n) < 60000)' "$1"
