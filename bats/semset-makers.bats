@@ -48,11 +48,13 @@ as_another() {
 }
 
 @test "50 would take it at once, and make it if need be: it has its value once" {
-  local n
+  local n taken
   for n in {1..10}; do
     run -0 "$HELPERS/at-once" 50 semtake -c --try -q --create=7 "$key"
-    [ "$output" = $'0 7\n1 43' ]
-    [ "$(value)" -eq 0 ]
+    [[ $output =~ ^0\ ([1-7])$'\n'1\ ([0-9]+)$ ]]
+    taken=${BASH_REMATCH[1]} # not always 7: on a loaded machine some give up before they see the values
+    [ $((taken + $(value))) -eq 7 ]
+    [ $((taken + BASH_REMATCH[2])) -eq 50 ]
     semset rm "$key"
   done
 }
