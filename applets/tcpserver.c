@@ -34,6 +34,7 @@
     X(KILL_OPTIONS, 'O', "kill-ip-options", NULL, "remove IP options (default)")                    \
     X(PARANOID, 'p', "paranoid", NULL, "with -h: accept a name only if it resolves to the address") \
     X(NO_PARANOID, 'P', "no-paranoid", NULL, "with -h: accept any name (default)")                  \
+    X(REUSE_PORT, 0, "reuse-port", NULL, "share the port with other servers of the same user")      \
     ACCESS_OPTIONS(X)                                                                               \
     X(PROXY, 0, "proxy", "[TIME]", "require a PROXY header within TIME (3 s)")                      \
     X(PROXY_FROM, 0, "proxy-from", "CIDR[,CIDR]...", "with --proxy: refuse all other peers")
@@ -48,7 +49,7 @@ struct tcpserver {
     struct serve serve;
     struct serve_kind kind;
     struct ucspi_options ucspi_options;
-    bool keep_options, paranoid, keepalive_is_asked;
+    bool keep_options, paranoid, keepalive_is_asked, reuse_port;
     int keepalive[3]; /* as listen_set_keepalive takes it */
     const char *iface;
     struct access access;
@@ -173,7 +174,8 @@ static void listen_as_asked(struct tcpserver *t, const char *host, uint16_t port
         .type = SOCK_STREAM,
         .ipv4_only = t->ucspi_options.ipv4,
         .backlog = t->serve.asked.backlog,
-        .iface = t->iface};
+        .iface = t->iface,
+        .reuse_port = t->reuse_port};
     if (listen_open(&l) < 0)
         exit(msg_fatal_why(t->msg, EXIT_SYSTEM, l.action, l.object, l.why));
     t->port = l.port;
@@ -298,6 +300,9 @@ static void take_option(struct tcpserver *t, int row, const struct opts *o)
     case OPT_PARANOID:
     case OPT_NO_PARANOID:
         t->paranoid = row == OPT_PARANOID;
+        break;
+    case OPT_REUSE_PORT:
+        t->reuse_port = true;
         break;
         ACCESS_OPTIONS(OPT_CASE)
         access_option(&t->access, row - OPT_RULES, o);

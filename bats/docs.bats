@@ -23,6 +23,10 @@ teardown() {
   examples docs/perlipc.md
 }
 
+@test "docs/scaling.md" {
+  examples docs/scaling.md
+}
+
 @test "docs/tls.md" {
   examples docs/tls.md
 }

@@ -21,41 +21,42 @@ static int bind_device(int fd, const char *iface)
 }
 
 /*
- * Binds and listens; says in *action which call failed. Two UDP sockets with SO_REUSEADDR would share a port,
- * and one of them get nothing.
+ * Binds and listens; says in l->action which call failed. Two UDP sockets with SO_REUSEADDR would share a
+ * port, and one of them get nothing.
  */
-static int bring_up(
-    int fd, struct addr *a, int type, bool dual, int backlog, const char *iface, const char **action)
+static int bring_up(struct listen *l, int fd, struct addr *a, bool dual)
 {
     const int on = 1, only6 = !dual;
-    *action = "setsockopt";
-    if (type == SOCK_STREAM && setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) < 0)
+    l->action = "setsockopt";
+    if (l->type == SOCK_STREAM && setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) < 0)
+        return -1;
+    if (l->reuse_port && setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on) < 0)
         return -1;
     if (addr_family(a) == AF_INET6 && setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &only6, sizeof only6) < 0)
         return -1;
-    if (iface && bind_device(fd, iface) < 0)
+    if (l->iface && bind_device(fd, l->iface) < 0)
         return -1;
-    *action = "bind";
+    l->action = "bind";
     if (bind(fd, &a->u.sa, a->len) < 0)
         return -1;
-    *action = "listen";
-    if (type == SOCK_STREAM && listen(fd, backlog) < 0)
+    l->action = "listen";
+    if (l->type == SOCK_STREAM && listen(fd, l->backlog) < 0)
         return -1;
     struct addr bound;
-    *action = "getsockname";
+    l->action = "getsockname";
     if (addr_local(&bound, fd) < 0)
         return -1;
     addr_set_port(a, addr_port(&bound));
     return 0;
 }
 
-static int open_one(struct addr *a, int type, bool dual, int backlog, const char *iface, const char **action)
+static int open_one(struct listen *l, struct addr *a, bool dual)
 {
-    *action = "socket";
-    int fd = socket(addr_family(a), type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    l->action = "socket";
+    int fd = socket(addr_family(a), l->type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd < 0)
         return -1;
-    if (bring_up(fd, a, type, dual, backlog, iface, action) < 0)
+    if (bring_up(l, fd, a, dual) < 0)
         fd_close(&fd);
     return fd;
 }
@@ -85,10 +86,10 @@ static int listen_everywhere(struct listen *l)
 {
     struct addr a;
     addr_parse_ip(&a, l->ipv4_only ? "0.0.0.0" : "::", l->port);
-    int fd = open_one(&a, l->type, true, l->backlog, l->iface, &l->action);
+    int fd = open_one(l, &a, true);
     if (fd < 0 && !l->ipv4_only && is_absent(errno)) {
         addr_parse_ip(&a, "0.0.0.0", l->port);
-        fd = open_one(&a, l->type, true, l->backlog, l->iface, &l->action);
+        fd = open_one(l, &a, true);
     }
     if (fd < 0)
         return fail(l, &a);
@@ -107,7 +108,7 @@ static int listen_on(struct listen *l, struct resolved *answer)
     for (int i = 0; i < answer->n; i++) {
         struct addr *a = &answer->addrs[i];
         addr_set_port(a, port);
-        int fd = open_one(a, l->type, false, l->backlog, l->iface, &l->action);
+        int fd = open_one(l, a, false);
         if (fd < 0 && is_absent(errno) && (i + 1 < answer->n || l->n))
             continue;
         if (fd < 0) {

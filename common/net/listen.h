@@ -16,6 +16,7 @@ struct listen {
     bool ipv4_only;
     int backlog;
     const char *iface; /* a network device to listen on, or NULL */
+    bool reuse_port;   /* share the port with other sockets of the same user that ask for it: socket(7) */
     /* the result */
     int *fds; /* close-on-exec, non-blocking; the caller's to close, and to be freed by listen_free */
     int n;
