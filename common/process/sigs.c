@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/pollfor.h"
 #include "base/tick.h"
 
 /* A bit for each signal; sigset_t is for those that go to the kernel, and is 16 times as large. */
@@ -276,12 +277,6 @@ bool sigs_ending_came(void)
     while (state.started && tick_came() && take_pending())
         ;
     return find_ending() != 0;
-}
-
-static int poll_for(struct pollfd *fds, nfds_t n, int64_t ns)
-{
-    struct timespec limit = {.tv_sec = ns / CLOCK_SECOND, .tv_nsec = ns % CLOCK_SECOND};
-    return ppoll(fds, n, ns == CLOCK_NEVER ? NULL : &limit, NULL);
 }
 
 /* Without a signalfd, as no fd is to be had: looks for signals at every tick's time. */
