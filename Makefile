@@ -133,7 +133,7 @@ $(B)/try-escape: $(OBJECTS) check/escape.c
 	$(Q)$(COMPILE) -o $(B)/escape.o check/escape.c
 	$(Q)$(CC) $(SAME) $(CFLAGS) $(LINK) $(LDFLAGS) -o $@ $(filter-out %/net/confine.o,$(OBJECTS)) $(B)/escape-confine.o $(B)/escape.o
 
-helpers: $(HELPERS) $(B)/try-escape
+helpers: $(HELPERS) $(B)/try-escape $(B)/bench/load
 
 demo: all
 	sh contrib/demo.sh $(B)/ipcbox
