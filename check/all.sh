@@ -2,6 +2,7 @@
 # all.sh BUILD: everything `make check` looks at. A linter that is not installed is named and left out, unless
 # CHECK_ALL is set (CI), where it must be there.
 set -eu
+export LC_ALL=C
 build=$1
 bad=
 

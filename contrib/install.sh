@@ -9,6 +9,7 @@
 # Ours is what is a link to ipcbox, or a page that names it. Nothing else is ever removed. What is installed is for all
 # users, whatever the umask.
 set -eu
+export LC_ALL=C
 umask 022
 action=$1 build=$2
 shift 2
