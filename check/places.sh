@@ -105,8 +105,10 @@ newest() {
   version=$(chroot "$sid" "$name" -dumpversion)
   # the benchmark's programs with -static and no library, too
   # shellcheck disable=SC2016 # for that shell
-  if in_log chroot "$sid" sh -c 'cd "/src/$0" && make -s -j "$2" CC="$1" WERROR=-Werror all tools helpers && sh contrib/demo.sh build/ipcbox' \
-    "$1" "$name" "$jobs"; then
+  if in_log unshare --mount sh -euc 'mount -t proc proc "$0/proc"
+    exec chroot "$0" sh -euc "cd /src/$1
+      make -s -j $3 CC=$2 WERROR=-Werror all tools helpers
+      sh contrib/demo.sh build/ipcbox"' "$sid" "$1" "$name" "$jobs"; then
     row ok "$name ($version): no warnings; the demo runs"
   else
     failed "$name ($version)"
