@@ -12,12 +12,20 @@ LINKS   ?= free
 NAME_PREFIX ?=
 B       ?= build
 
-WARN  = -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wformat=2 -Werror
+# make check adds WERROR=-Werror: a compiler of tomorrow warns of more, and that must stop nobody's build
+WARN  = -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wformat=2 -Werror=switch $(WERROR)
+# What the code needs, whatever CPPFLAGS and CFLAGS a packager gives.
 # _GNU_SOURCE: accept4, splice, struct ucred; what is Linux only stands behind functions of common/
 # 64 bits for times and offsets, also where long has 32
-CPPFLAGS += -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -D_TIME_BITS=64 -Icommon -I$(B)
+NEED     = -std=c11 -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -D_TIME_BITS=64 $(DEFINE) $(INCLUDE)
+DEFINE   =
+INCLUDE  = -Icommon -I$(B)
 CFLAGS  ?= -O2 -g
-HARDEN   = -D_FORTIFY_SOURCE=2 -fstack-protector-strong -fPIE
+# a packager's own _FORTIFY_SOURCE stays, and that of a compiler that has one gives way to ours
+FORTIFY  = $(if $(findstring _FORTIFY_SOURCE,$(CC) $(CPPFLAGS) $(CFLAGS)),,-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2)
+HARDEN   = $(FORTIFY) -fstack-protector-strong -fPIE
+# the same binary, with -g, from whatever directory ($$PWD is the shell's)
+SAME     = -ffile-prefix-map="$$PWD"=.
 LINK     = -pie -Wl,-z,relro,-z,now -Wl,--as-needed
 
 ifeq ($(ONLY),)
@@ -26,14 +34,14 @@ SOURCES  = $(wildcard common/*/*.c applets/*.c)
 else
 APPLETS  = $(ONLY)
 SOURCES  = $(filter-out $(addprefix common/,box/toolbox.c box/install.c box/complete.c base/kinds.c),$(wildcard common/*/*.c)) applets/$(ONLY).c
-CPPFLAGS += -DONE_APPLET
+DEFINE  += -DONE_APPLET
 endif
 OBJECTS  = $(SOURCES:%.c=$(B)/%.o)
 # SPAWN=fork: programs are started by fork(2) alone, for valgrind(1) and sanitizers
 ifeq ($(SPAWN),fork)
-CPPFLAGS += -DSPAWN_FORK
+DEFINE  += -DSPAWN_FORK
 endif
-COMPILE  = $(CC) -std=c11 $(WARN) $(HARDEN) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c
+COMPILE  = $(CC) $(NEED) $(WARN) $(HARDEN) $(SAME) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c
 
 # V=1 shows the commands whole
 ifeq ($(V),)
@@ -50,7 +58,7 @@ all: $(B)/ipcbox
 
 $(B)/ipcbox: $(OBJECTS)
 	$(SAY) LD $@
-	$(Q)$(CC) $(CFLAGS) $(LINK) $(LDFLAGS) -o $@ $^
+	$(Q)$(CC) $(SAME) $(CFLAGS) $(LINK) $(LDFLAGS) -o $@ $^
 
 $(B)/%.o: %.c $(B)/flags | $(B)/registry.h $(B)/completion.h
 	@mkdir -p $(@D)
@@ -70,9 +78,11 @@ $(B)/completion.h: common/completion/pack.awk $(SCRIPTS) Makefile
 	$(Q)LC_ALL=C awk -f common/completion/pack.awk $(SCRIPTS) >$@
 
 # a change of compiler or flags rebuilds everything; then it is also seen whether there is a compiler with its headers
+# (by the environment: flags may have quotes)
+$(B)/flags: export FLAGS_NOW = $(COMPILE) $(LINK) $(LDFLAGS)
 $(B)/flags: FORCE
 	@mkdir -p $(@D)
-	@echo '$(COMPILE) $(LINK) $(LDFLAGS)' | cmp -s - $@ || { $(PROBE) && echo '$(COMPILE) $(LINK) $(LDFLAGS)' >$@; }
+	@printf '%s\n' "$$FLAGS_NOW" | cmp -s - $@ || { $(PROBE) && printf '%s\n' "$$FLAGS_NOW" >$@; }
 
 PROBE = { command -v $(firstword $(CC)) >/dev/null || \
     { echo 'make: there is no $(firstword $(CC)): a C compiler is needed (Debian: apt-get install gcc libc6-dev)' >&2; false; }; } && \
@@ -101,12 +111,12 @@ static:
 $(B)/bench/%: bench/%.c bench/tool.h $(B)/flags
 	@mkdir -p $(@D)
 	$(SAY) CC $@
-	$(Q)$(CC) -std=c11 $(WARN) $(HARDEN) $(CPPFLAGS) $(CFLAGS) $(LINK) $(LDFLAGS) -o $@ $<
+	$(Q)$(CC) $(NEED) $(WARN) $(HARDEN) $(SAME) $(CPPFLAGS) $(CFLAGS) $(LINK) $(LDFLAGS) -o $@ $<
 
 $(B)/bench/hello: private LINK = -static -nostdlib
 $(B)/bench/copy: private LINK = -static -nostdlib
 # they use nothing of common/, whose spawn.h is not that of the system
-$(B)/bench/%: private CPPFLAGS := $(filter-out -Icommon,$(CPPFLAGS))
+$(B)/bench/%: private INCLUDE = -I$(B)
 
 # bats/helper/NAME.c is a program that tests use: an observer or a hostile peer, of nothing of common/
 HELPERS = $(patsubst bats/helper/%.c,$(B)/helper/%,$(wildcard bats/helper/*.c))
@@ -121,9 +131,9 @@ $(B)/try-escape: $(OBJECTS) check/escape.c
 	$(SAY) LD $@
 	$(Q)$(COMPILE) -DTRY_ESCAPE -o $(B)/escape-confine.o common/net/confine.c
 	$(Q)$(COMPILE) -o $(B)/escape.o check/escape.c
-	$(Q)$(CC) $(CFLAGS) $(LINK) $(LDFLAGS) -o $@ $(filter-out %/net/confine.o,$(OBJECTS)) $(B)/escape-confine.o $(B)/escape.o
+	$(Q)$(CC) $(SAME) $(CFLAGS) $(LINK) $(LDFLAGS) -o $@ $(filter-out %/net/confine.o,$(OBJECTS)) $(B)/escape-confine.o $(B)/escape.o
 
-helpers: $(HELPERS) $(B)/try-escape
+helpers: $(HELPERS) $(B)/try-escape $(B)/bench/load
 
 demo: all
 	sh contrib/demo.sh $(B)/ipcbox
@@ -145,13 +155,17 @@ tools: $(patsubst bench/%.c,$(B)/bench/%,$(wildcard bench/*.c))
 bench: all
 	AGAINST='$(AGAINST)' sh bench/run.sh $(B)
 
-INSTALL = PREFIX='$(PREFIX)' DESTDIR='$(DESTDIR)' LINKS='$(LINKS)' NAME_PREFIX='$(NAME_PREFIX)' sh contrib/install.sh
+# by the environment: a path may have blanks and quotes
+install uninstall: export PREFIX := $(PREFIX)
+install uninstall: export DESTDIR := $(DESTDIR)
+install uninstall: export LINKS := $(LINKS)
+install uninstall: export NAME_PREFIX := $(NAME_PREFIX)
 
 install: all
-	@$(INSTALL) install $(B) $(APPLETS)
+	@sh contrib/install.sh install $(B) $(APPLETS)
 
 uninstall:
-	@$(INSTALL) uninstall $(B) $(APPLETS)
+	@sh contrib/install.sh uninstall $(B) $(APPLETS)
 
 clean:
 	rm -rf $(B)

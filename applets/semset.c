@@ -175,11 +175,21 @@ static bool waits_for(pid_t pid, int id)
     if (!num_u64n(text, digits, 0, UINT64_MAX, &number) ||
         strncmp(text + digits, buf_str(&argument), argument.len) != 0)
         return false;
+    static const unsigned calls[] = {
 #ifdef SYS_semop
-    return number == SYS_semop || number == SYS_semtimedop;
-#else
-    return number == SYS_semtimedop;
+        SYS_semop,
 #endif
+#ifdef SYS_semtimedop
+        SYS_semtimedop,
+#endif
+#ifdef SYS_semtimedop_time64
+        SYS_semtimedop_time64,
+#endif
+    };
+    for (size_t i = 0; i < sizeof calls / sizeof *calls; i++)
+        if (number == calls[i])
+            return true;
+    return false;
 }
 
 /* Reports how many processes wait for the set that is about to be removed, and the pids that we may see. */

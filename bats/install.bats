@@ -166,10 +166,13 @@ foreign_is_there() {
 
 @test "make passes what it is told on to install.sh" {
   need make make
-  run -0 make -n -C "$top" install PREFIX=/p DESTDIR=/d LINKS=all NAME_PREFIX=ipc-
-  [[ $output == *"PREFIX='/p' DESTDIR='/d' LINKS='all' NAME_PREFIX='ipc-' sh contrib/install.sh install "*" tcpserver "* ]]
-  run -0 make -n -C "$top" uninstall
-  [[ $output == *"LINKS='free' NAME_PREFIX='' sh contrib/install.sh uninstall "*" tcpserver "* ]]
+  mkdir -p src/contrib
+  ln -s "$top/Makefile" "$top/applets" "$top/common" src/
+  echo 'echo "<$PREFIX> <$DESTDIR> <$LINKS> <$NAME_PREFIX> <$*>"' >src/contrib/install.sh
+  run -0 make -s -C src -o all install PREFIX=/p DESTDIR="/d e" LINKS=all NAME_PREFIX=ipc-
+  [[ $output == *"</p> </d e> <all> <ipc-> <install "*" tcpserver "* ]]
+  run -0 make -s -C src uninstall
+  [[ $output == *"</usr/local> <> <free> <> <uninstall "*" tcpserver "* ]]
 }
 
 @test "an installation works, and uninstall takes all of it away" {

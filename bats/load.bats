@@ -4,15 +4,9 @@
 load helper/common
 load helper/peers
 
-setup_file() {
-  need make make
-  need "${CC:-cc}" gcc
-  make -s -C "$BATS_TEST_DIRNAME/.." B="$BATS_FILE_TMPDIR/build" "$BATS_FILE_TMPDIR/build/bench/load" 3>&-
-}
-
 setup() {
   common_setup
-  load=$BATS_FILE_TMPDIR/build/bench/load
+  load=$HELPERS/../bench/load
   ulimit -Sn "$(ulimit -Hn)"
 }
 

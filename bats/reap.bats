@@ -310,6 +310,14 @@ passes_all() {
   grep -q INJECTED trace
 }
 
+@test "as process 1: orphans are reaped where the kernel refuses a subreaper, which process 1 is without" {
+  need_namespace
+  need strace strace
+  run -7 --separate-stderr timeout --foreground 60 strace -f -qq -o trace -e trace=prctl -e inject=prctl:error=EINVAL \
+    unshare --pid --fork --mount-proc "$IPCBOX" reap sh -c 'sh -c "sleep 1000 &"; exit 7'
+  [ -z "$stderr" ]
+}
+
 @test "a signal that kills PROG by way of us kills us" {
   script prog 'echo running; exec sleep infinity'
   background reap reap ./prog

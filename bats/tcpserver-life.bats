@@ -85,12 +85,12 @@ manager() {
 
 @test "readiness is reported before the first connection is accepted" {
   manager "$PWD/notify"
-  with_strace trace -e trace=accept4,write,sendto
+  with_strace trace -e 'trace=accept4,write,sendto,?send' # i386 has that, too
   TCPSERVER=traced with_sockets l CALLED=1 NOTIFY_SOCKET="$PWD/notify"
   start srv activated --inherit --ready-fd 2 true
   until_line trace '^accept4\('
-  sed -n '1,4s/(.*//p' trace >calls
-  [ "$(cat calls)" = $'write\nsendto\nwrite\naccept4' ]
+  sed -n 's/^\([a-z0-9]*\)(.*/\1/p' trace | head -n 4 >calls
+  [[ $(cat calls) =~ ^write$'\n'send(to)?$'\n'write$'\n'accept4$ ]]
 }
 
 # ---- inherited sockets ----

@@ -132,7 +132,7 @@ lines_of() {
 }
 
 @test "where a child can't share our memory it is a copy" {
-  [ -z "${IPCBOX_SANITIZED:-}" ] || skip "this build makes copies only"
+  need_shared_memory
   script prog 'echo served'
   for error in EINVAL ENOSYS; do
     with_strace trace -e trace=clone -e "inject=clone:error=$error:when=1"

@@ -288,6 +288,21 @@ greeted() {
   [ "$(client -o "$srv_at" rest)" -gt 0 ]
 }
 
+@test "a system that has no IP options refuses no connection for it" {
+  local n
+  with_strace trace -e trace=setsockopt
+  start srv traced 127.0.0.1 0 echo served
+  run -0 call "$srv_at"
+  finish "$srv"
+  n=$(grep -n IP_OPTIONS trace | cut -d: -f1)
+  with_strace trace -e trace=setsockopt -e "inject=setsockopt:error=ENOPROTOOPT:when=$n"
+  start srv traced 127.0.0.1 0 echo served
+  run -0 call "$srv_at"
+  [ "$output" = served ]
+  grep -q 'IP_OPTIONS.*INJECTED' trace
+  [ ! -s srv.err ]
+}
+
 # ---- the program ----
 
 @test "a program has the connection on fds 0 and 1, the server's stderr on 2, and no other fd" {

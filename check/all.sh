@@ -2,6 +2,7 @@
 # all.sh BUILD: everything `make check` looks at. A linter that is not installed is named and left out, unless
 # CHECK_ALL is set (CI), where it must be there.
 set -eu
+export LC_ALL=C
 build=$1
 bad=
 
@@ -54,13 +55,13 @@ fi
 for compiler in gcc clang; do
   if have "$compiler"; then
     step "no warnings with $compiler"
-    must make -s -j "$jobs" B="$build/check-$compiler" CC="$compiler" CFLAGS='-O2 -Wconversion -Wno-sign-conversion' \
-      all tools
+    must make -s -j "$jobs" B="$build/check-$compiler" CC="$compiler" WERROR=-Werror \
+      CFLAGS='-O2 -Wconversion -Wno-sign-conversion' all tools helpers
   fi
 done
 if have musl-gcc; then
   step "static build with musl, of at most 416 KiB"
-  must make -s -j "$jobs" B="$build" ALSO="$build/static/try-escape" static
+  must make -s -j "$jobs" B="$build" WERROR=-Werror ALSO="$build/static/try-escape" static
   must test "$(wc -c <"$build/static/ipcbox")" -le 425984
   step "tests of the static build: those with no word of libc's in them, and no signal that is musl's own"
   ln -sfn ../helper "$build/static/helper"
@@ -83,7 +84,7 @@ echo 'const char *__asan_default_options(void); const char *__asan_default_optio
 # thousands of starts are faster with the runtime linked in; clang does that by itself
 runtime='-static-libasan -static-libubsan'
 case $(${CC:-cc} --version) in *clang*) runtime= ;; esac
-must make -s -j "$jobs" B="$build/sanitized" SPAWN=fork HARDEN='-fPIE' LDFLAGS="$build/sanitized/defaults.o $runtime" \
+must make -s -j "$jobs" B="$build/sanitized" SPAWN=fork WERROR=-Werror HARDEN='-fPIE' LDFLAGS="$build/sanitized/defaults.o $runtime" \
   CFLAGS='-O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer'
 ln -sfn ../helper "$build/sanitized/helper"
 must env IPCBOX_SANITIZED=1 sh bats/helper/run.sh "$build/sanitized"

@@ -150,7 +150,8 @@ static long connect_copy(void)
     X(connect_short, call(SYS_connect, P(stream), P(&work->to->u), work->to->len - 1, 0, 0, 0))           \
     X(connect_inside, call(SYS_connect, P(stream), P(&work->to->u) + 1, sizeof elsewhere, 0, 0, 0))       \
     X(connect_behind, call(SYS_connect, P(stream), P(&work->to[work->n].u), sizeof elsewhere, 0, 0, 0))   \
-    X(connect_half, call(SYS_connect, P(stream), P(&work->to->u) + ((uintptr_t)1 << 32), 16, 0, 0, 0))    \
+    X(connect_half,                                                                                       \
+        call(SYS_connect, P(stream), P(&work->to->u) + (uintptr_t)(UINT64_C(1) << 32), 16, 0, 0, 0))      \
     X(table_munmap, call(SYS_munmap, TABLE, 4096, 0, 0, 0, 0))                                            \
     X(table_mprotect, call(SYS_mprotect, TABLE, 4096, PROT_READ | PROT_WRITE, 0, 0, 0))                   \
     X(table_mremap, call(SYS_mremap, TABLE, 4096, 4096, MREMAP_MAYMOVE | MREMAP_FIXED, whole_page(), 0))  \
@@ -168,7 +169,7 @@ static void get_ready(void)
     datagram = socket(AF_INET, SOCK_DGRAM, 0);
     elsewhere = (struct sockaddr_in){
         .sin_family = AF_INET, .sin_port = htons(9), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    below = mmap((void *)((uintptr_t)7 << 32), 4096, PROT_READ | PROT_WRITE,
+    below = mmap((void *)((uintptr_t)(UINT64_C(7) << 32)), 4096, PROT_READ | PROT_WRITE,
         MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
     memcpy(below, &elsewhere, sizeof elsewhere);
 }

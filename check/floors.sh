@@ -1,6 +1,7 @@
 #!/bin/sh
 # floors.sh: a room of common/ includes only from itself and from those named here; applets include from common/ only.
 set -eu
+export LC_ALL=C
 may_include() {
   case $1 in
   base) echo "" ;;

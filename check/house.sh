@@ -1,6 +1,7 @@
 #!/bin/sh
 # house.sh: rules that a grep can see: what each module owns, calls that nobody makes, sizes, the files of an applet.
 set -eu
+export LC_ALL=C
 bad=0
 complain() {
   [ -z "$2" ] || {

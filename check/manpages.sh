@@ -3,6 +3,7 @@
 # summary, its SYNOPSIS and its OPTIONS are those of --help, both ways; README.md has the tables of applets that ipcbox
 # lists. mandoc(1), where it is installed, reads all pages without a warning.
 set -eu
+export LC_ALL=C
 box=$1/ipcbox
 bad=0
 

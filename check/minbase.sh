@@ -5,6 +5,7 @@
 # Needs root, debootstrap, and this machine's sources of packages. The system is kept under BUILD/minbase; mounts and
 # processes are in namespaces of our own. Fails when a command fails, when fewer than 1,100 tests ran, or none of some applet's.
 set -eu
+export LC_ALL=C
 build=$(readlink -f "$1")
 base=$build/minbase/base
 least=1100

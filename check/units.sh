@@ -2,6 +2,7 @@
 # units.sh BUILD: the units of contrib/systemd as systemd-analyze(1) sees them, with the applets where BUILD has them: right, and
 # confined.
 set -eu
+export LC_ALL=C
 dir=$(mktemp -d "$1/units.XXXXXX")
 trap 'rm -rf "$dir"' EXIT
 binary=$(readlink -f "$1/ipcbox")

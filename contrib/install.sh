@@ -6,8 +6,11 @@
 #                   are taken are named and left alone. all: they are named and replaced. none: ipcbox alone
 # NAME_PREFIX       is put before the applets' names, such as ipc-
 #
-# Ours is what is a link to ipcbox, or a page that names it. Nothing else is ever removed.
+# Ours is what is a link to ipcbox, or a page that names it. Nothing else is ever removed. What is installed is for all
+# users, whatever the umask.
 set -eu
+export LC_ALL=C
+umask 022
 action=$1 build=$2
 shift 2
 prefix=${NAME_PREFIX:-} links=${LINKS:-free}

@@ -14,6 +14,7 @@ IPCBOX=${IPCBOX:-$BATS_TEST_DIRNAME/../build/ipcbox}
 IPCBOX=$(readlink -f "$IPCBOX")
 HELPERS=${IPCBOX%/*}/helper # programs of helper/NAME.c
 export IPCBOX LC_ALL=C TZ=UTC
+umask 022 # the caller may have another
 
 # With IPCBOX_ONLY, a pattern, only tests run in whose text it is, or in that of functions that they call.
 common_setup() {

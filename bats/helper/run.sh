@@ -3,9 +3,24 @@
 # tagged `long` unless ALL is set. JOBS files at once (two a processor: they wait more than they work). What each file
 # has said is in BUILD/test.log/; what failed comes at the end, too. Where bats isn't installed, puts a copy under BUILD/
 # first, from Debian's package or from npm, without root and without a change to the system.
+# However it is started: the umask is 022, and the watchdog gives all signals their defaults back. Where TMPDIR is longer
+# than a socket's name has room for (unix(7)), or has blanks, which configuration files of peers don't take, the tests
+# work in another directory.
 set -eu
+export LC_ALL=C
+umask 022
 build=$(readlink -f "$1")
 shift
+case ${TMPDIR:-/tmp} in
+*[!A-Za-z0-9/._+-]* | ?????????????????????????????????*)
+  for dir in /tmp /var/tmp /dev/shm; do
+    [ -w "$dir" ] || continue
+    echo "make test: TMPDIR is long, or has blanks; the tests work in $dir"
+    export TMPDIR="$dir"
+    break
+  done
+  ;;
+esac
 filter=
 if [ $# -eq 0 ]; then
   set -- bats/*.bats

@@ -106,3 +106,11 @@ with_sockets() {
 ended() {
   [ "$(grep -c '^tcpserver: end ' "$1.err")" -ge "$2" ]
 }
+
+# Only x86-64 and arm64 have children that share our memory (ELF header, elf(5): class 2, machine 62 or 183).
+need_shared_memory() {
+  local header
+  [ -z "${IPCBOX_SANITIZED:-}" ] || skip "this build makes copies only"
+  read -ra header < <(od -An -tu1 -w20 -N20 "$IPCBOX")
+  [[ ${header[4]} == 2 && ${header[18]} =~ ^(62|183)$ && ${header[19]} == 0 ]] || skip "on this machine children are copies only"
+}

@@ -2,8 +2,10 @@
 // that has been running for -n (20) seconds, and ends the one that has for -t (300): SIGABRT for the test,
 // which helper/common.bash takes for its failure, and SIGKILL for all that it has started; ten seconds later
 // SIGKILL for the test, too. (What bats has for that needs ps or pkill.) Exits with COMMAND's status. A test
-// is a process whose program is bats-exec-test and whose parent's is not. What it has started is below it, or
-// has the test's directory in its environment.
+// is a process whose program is bats-exec-test and whose parent's is not. What it has started is below it,
+// has the test's directory in its environment, or works there. COMMAND starts with all signals at their
+// defaults and none blocked, whatever nohup(1), a service manager or a script's background have set: tests
+// find the same everywhere. Under nohup(1) it has a session of its own, so that no hangup comes to it.
 #include <ctype.h>
 #include <dirent.h>
 #include <fcntl.h>
@@ -104,6 +106,18 @@ static int words_of_test(pid_t pid, const char *words[3])
     return 1;
 }
 
+static int works_in(pid_t pid, const char *dir)
+{
+    char path[64], at[PATH_MAX];
+    snprintf(path, sizeof path, "/proc/%d/cwd", pid);
+    ssize_t n = readlink(path, at, sizeof at - 1);
+    size_t len = strlen(dir);
+    if (n < 0)
+        return 0;
+    at[n] = 0;
+    return !strncmp(at, dir, len) && (!at[len] || at[len] == '/' || at[len] == ' ');
+}
+
 static void end_test(const struct process *test, const char *number)
 {
     static char text[ENOUGH], mark[4200];
@@ -115,7 +129,8 @@ static void end_test(const struct process *test, const char *number)
         if (all[i].pid == test->pid || all[i].pid == getpid())
             continue;
         n = read_proc(all[i].pid, "environ", text);
-        if (below(all[i].pid, test->pid) || (n > 0 && entry_of(text, n, mark, 1)))
+        if (below(all[i].pid, test->pid) || (n > 0 && entry_of(text, n, mark, 1)) ||
+            works_in(all[i].pid, strchr(mark, '=') + 1))
             kill(all[i].pid, SIGKILL);
     }
 }
@@ -178,6 +193,20 @@ static void nothing(int sig)
     (void)sig;
 }
 
+static void start(char **command, int in_session)
+{
+    sigset_t none;
+    for (int sig = 1; sig < NSIG; sig++)
+        signal(sig, SIG_DFL);
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL);
+    if (in_session)
+        setsid();
+    execvp(*command, command);
+    perror(*command);
+    _exit(127);
+}
+
 int main(int argc, char **argv)
 {
     int named = 20, limit = 300, status;
@@ -188,28 +217,26 @@ int main(int argc, char **argv)
             limit = atoi(optarg);
         else
             return 100;
-    sigset_t set, old;
+    const int deaf = signal(SIGHUP, SIG_IGN) == SIG_IGN;
+    if (!deaf)
+        signal(SIGHUP, SIG_DFL);
+    sigset_t set;
     sigemptyset(&set);
     for (int i = 0; i < 4; i++)
         sigaddset(&set, (int[]){SIGCHLD, SIGINT, SIGTERM, SIGHUP}[i]);
     signal(SIGCHLD, nothing); // lest it is ignored
-    sigprocmask(SIG_BLOCK, &set, &old);
+    if (deaf)
+        sigdelset(&set, SIGHUP);
+    sigprocmask(SIG_BLOCK, &set, NULL);
     pid_t child = fork();
     if (child < 0)
         return perror("watchdog: fork"), 111;
-    if (!child) {
-        signal(SIGHUP, SIG_DFL); // nohup(1), or a script's background: tests find the same everywhere
-        signal(SIGINT, SIG_DFL);
-        signal(SIGQUIT, SIG_DFL);
-        sigprocmask(SIG_SETMASK, &old, NULL);
-        execvp(argv[optind], argv + optind);
-        perror(argv[optind]);
-        _exit(127);
-    }
+    if (!child)
+        start(argv + optind, deaf);
     while (waitpid(child, &status, WNOHANG) == 0) {
         int sig = sigtimedwait(&set, NULL, &(struct timespec){.tv_sec = 1});
-        if (sig == SIGTERM || sig == SIGHUP)
-            kill(child, sig); // at a Ctrl-C the terminal has told it
+        if (sig == SIGTERM || sig == SIGHUP || (sig == SIGINT && deaf))
+            kill(child, sig); // at a Ctrl-C the terminal has told it, if it is in its session
         if (sig < 0)
             look_after(named, limit);
     }

@@ -5,7 +5,6 @@
 
 #include <errno.h>
 #include <limits.h>
-#include <poll.h>
 #include <stdbool.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -14,6 +13,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/pollfor.h"
 #include "base/tick.h"
 
 enum { PATIENCE_MS = 200, NOWAIT = 8 /* RWF_NOWAIT (pwritev2(2)), not in every libc's headers */ };
@@ -29,8 +29,7 @@ static struct {
 static int wait_for_room(int fd, int64_t ns)
 {
     struct pollfd room = {.fd = fd, .events = POLLOUT};
-    const struct timespec limit = {.tv_sec = ns / CLOCK_SECOND, .tv_nsec = ns % CLOCK_SECOND};
-    return ppoll(&room, 1, &limit, NULL);
+    return poll_for(&room, 1, ns);
 }
 
 /* Another writer may take the room that there was. */

@@ -3,7 +3,7 @@
  *
  * Between tick_begin and tick_end, a blocking call (flock(2), msgrcv(2), open(2) of a FIFO, write(2) to a
  * terminal) fails with EINTR every 50 ms, so that its caller can look at the clock and at the signals that
- * are pending. All other signals stay blocked: nothing but the tick's own signal, SIGRTMAX, is let in. The
+ * are pending. All other signals stay blocked: nothing but the tick's own signal, SIGRTMIN+20, is let in. The
  * timer is our own (timer_create(2)); an alarm(2) that was inherited goes on. A pair inside a pair does
  * nothing.
  */
@@ -21,7 +21,7 @@ void tick_end(void);
 /* Whether a tick has come since the last call, or since tick_begin; true outside of such a pair. */
 bool tick_came(void);
 
-/* For a process that is about to exec: SIGRTMAX has the disposition again that it was found with. */
+/* For a process that is about to exec: SIGRTMIN+20 has the disposition again that it was found with. */
 void tick_undo(void);
 
 #endif

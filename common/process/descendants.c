@@ -160,10 +160,10 @@ static int note_earlier(struct descendants *d)
 void descendants_begin(struct descendants *d)
 {
     *d = (struct descendants){.is_init = getpid() == 1, .session = getsid(0), .group = getpgrp()};
+    if (d->is_init)
+        return; /* every orphan is ours without it */
     if (prctl(PR_SET_CHILD_SUBREAPER, 1) < 0)
         miss(d, "prctl");
-    if (d->is_init)
-        return;
     d->had_children = reap_have_any_children();
     if (!procs_are_ours() || (d->had_children && note_earlier(d) < 0))
         miss(d, "/proc");

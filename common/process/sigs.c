@@ -17,19 +17,10 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/pollfor.h"
 #include "base/tick.h"
 
-/* A bit for each signal; sigset_t is for those that go to the kernel, and is 16 times as large. */
-typedef uint64_t set;
-
 enum { FEW = 16 };
-
-_Static_assert(NSIG <= 65, "a signal has no bit");
-
-static set bit(int sig)
-{
-    return UINT64_C(1) << (sig - 1);
-}
 
 static struct {
     bool started;
@@ -37,9 +28,6 @@ static struct {
     int fd;              /* signalfd(2) of `caught`, made when fds are first waited for; -1: none */
     sigset_t found_mask; /* the mask we were started with */
     sigset_t caught;     /* blocked, and taken by us alone */
-    set found_ignored;   /* of those whose disposition was changed and, after sigs_learn_ignored, of all */
-    set ending;          /* of `caught`: those that sigs_take_ending takes */
-    set lazy;            /* of these: dropped if it turns out that they were found ignored */
     bool term_ends;      /* whoever takes SIGTERM ends with it */
     bool left_over;      /* one was taken by a sleep that reported ready fds: the next sleep reports it */
     sigset_t mask_to_restore; /* what sigs_release goes back to */
@@ -47,11 +35,13 @@ static struct {
     nfds_t room;
 } state;
 
-/* What was taken from the kernel and from us not yet: how often, and whether the last was sent to us alone.
- */
+/* Of each signal what was taken from the kernel and from us not yet, and what it is. */
 static struct {
     unsigned short count;
-    bool sent;
+    bool sent : 1;          /* the last to us alone */
+    bool found_ignored : 1; /* once its disposition was changed and, after sigs_learn_ignored, of all */
+    bool ending : 1;        /* it is in `caught`, and sigs_take_ending takes it */
+    bool lazy : 1;          /* not so if it turns out that it was found ignored */
 } taken[NSIG];
 
 static int set_disposition(int sig, void (*disposition)(int))
@@ -75,16 +65,9 @@ static void start(void)
     sigemptyset(&state.caught);
 }
 
-static void block(set signals)
+/* Those that are new in `caught`. */
+static void block_caught(void)
 {
-    bool any = false;
-    for (int sig = 1; sig < NSIG; sig++) {
-        if (!(signals & bit(sig)) || sigismember(&state.caught, sig) == 1)
-            continue;
-        any = sigaddset(&state.caught, sig) == 0;
-    }
-    if (!any)
-        return;
     if (sigprocmask(SIG_BLOCK, &state.caught, NULL) < 0)
         state.error = errno;
     if (state.fd >= 0 && signalfd(state.fd, &state.caught, SFD_CLOEXEC | SFD_NONBLOCK) < 0)
@@ -94,13 +77,14 @@ static void block(set signals)
 void sigs_catch(int sig)
 {
     start();
-    if (state.lazy & bit(sig) && sigs_found_ignored(sig))
-        state.ending &= ~bit(sig); /* taken, but it ends nobody who was to ignore it */
-    state.lazy &= ~bit(sig);
-    block(bit(sig));
+    if (taken[sig].lazy && sigs_found_ignored(sig))
+        taken[sig].ending = false; /* taken, but it ends nobody who was to ignore it */
+    taken[sig].lazy = false;
+    if (sigismember(&state.caught, sig) == 0 && sigaddset(&state.caught, sig) == 0)
+        block_caught();
     if (sig != SIGCHLD || !sigs_is_ignored(sig))
         return;
-    state.found_ignored |= bit(sig); /* where it is ignored, children leave no status (wait(2)) */
+    taken[sig].found_ignored = true; /* where it is ignored, children leave no status (wait(2)) */
     set_disposition(sig, SIG_DFL);
 }
 
@@ -131,14 +115,12 @@ static bool ends_by_default(int sig)
 
 static void catch_all(bool faults)
 {
-    set more = 0;
     start();
     for (int sig = 1; sig < NSIG; sig++)
-        if (ends_by_default(sig) && (faults || !is_of_fault(sig)) && sigismember(&state.caught, sig) != 1)
-            more |= bit(sig);
-    state.ending |= more;
-    state.lazy |= more;
-    block(more);
+        if (ends_by_default(sig) && (faults || !is_of_fault(sig)) && sigismember(&state.caught, sig) != 1 &&
+            sigaddset(&state.caught, sig) == 0)
+            taken[sig].ending = taken[sig].lazy = true;
+    block_caught();
 }
 
 void sigs_catch_ending(void)
@@ -159,7 +141,7 @@ int sigs_fd(void)
 void sigs_catch_also(int sig)
 {
     sigs_catch(sig);
-    state.ending |= bit(sig);
+    taken[sig].ending = true;
 }
 
 void sigs_claim_term(void)
@@ -196,7 +178,7 @@ static bool was_sent(const siginfo_t *info)
 static void note(const siginfo_t *info)
 {
     int sig = info->si_signo;
-    if (state.lazy & bit(sig) && sigs_is_ignored(sig))
+    if (taken[sig].lazy && sigs_is_ignored(sig))
         return;
     if ((sig == SIGXFSZ || sig == SIGPIPE) && info->si_code <= 0 && info->si_pid == getpid())
         return; /* of our own write(2), which says so itself */
@@ -255,7 +237,7 @@ bool sigs_take(int sig)
 static int find_ending(void)
 {
     for (int sig = 1; sig < NSIG; sig++)
-        if (taken[sig].count && state.ending & bit(sig))
+        if (taken[sig].count && taken[sig].ending)
             return sig;
     return 0;
 }
@@ -276,12 +258,6 @@ bool sigs_ending_came(void)
     while (state.started && tick_came() && take_pending())
         ;
     return find_ending() != 0;
-}
-
-static int poll_for(struct pollfd *fds, nfds_t n, int64_t ns)
-{
-    struct timespec limit = {.tv_sec = ns / CLOCK_SECOND, .tv_nsec = ns % CLOCK_SECOND};
-    return ppoll(fds, n, ns == CLOCK_NEVER ? NULL : &limit, NULL);
 }
 
 /* Without a signalfd, as no fd is to be had: looks for signals at every tick's time. */
@@ -414,7 +390,7 @@ void sigs_learn_ignored(void)
     reset_reserved();
     for (int sig = 1; sig < NSIG; sig++)
         if (sigs_is_ignored(sig))
-            state.found_ignored |= bit(sig);
+            taken[sig].found_ignored = true;
 }
 
 int sigs_give(int sig, bool ignored)
@@ -448,7 +424,7 @@ bool sigs_is_blocked(int sig)
 
 bool sigs_found_ignored(int sig)
 {
-    return state.found_ignored & bit(sig) || sigs_is_ignored(sig);
+    return taken[sig].found_ignored || sigs_is_ignored(sig);
 }
 
 void sigs_reset(enum sigs_start how)
@@ -458,7 +434,7 @@ void sigs_reset(enum sigs_start how)
         return; /* nothing was changed */
     start();
     for (int sig = 1; sig < NSIG; sig++)
-        if (state.found_ignored & bit(sig) && (how == SIGS_CLEAN || sig == SIGCHLD))
+        if (taken[sig].found_ignored && (how == SIGS_CLEAN || sig == SIGCHLD))
             set_disposition(sig, how == SIGS_CLEAN ? SIG_DFL : SIG_IGN);
     if (how == SIGS_PIPELINE)
         set_disposition(SIGPIPE, SIG_DFL);

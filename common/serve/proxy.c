@@ -12,8 +12,9 @@
 
 enum { V1_MAX = 107, V2_FIXED = 16, V2_IPV4 = 12, V2_IPV6 = 36 };
 
-static const unsigned char V1_START[6] = "PROXY ";
-static const unsigned char V2_START[12] = "\r\n\r\n\0\r\nQUIT\n";
+static const unsigned char V1_START[6] = {'P', 'R', 'O', 'X', 'Y', ' '};
+static const unsigned char V2_START[12] = {
+    '\r', '\n', '\r', '\n', '\0', '\r', '\n', 'Q', 'U', 'I', 'T', '\n'};
 
 static bool begins(const unsigned char *bytes, size_t n, const unsigned char *start, size_t len)
 {
