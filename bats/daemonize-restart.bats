@@ -76,6 +76,7 @@ not_restarted() {
   daemonized -P monitor --log log --supervise --backoff 1ms:1ms --max-restarts 1/1h \
     sh -c "sleep 6092s & echo \$! >>'$here/left'; exit 1"
   until_true [ ! -e monitor ]
+  [[ $(tail -n 1 log) == *"; gave up after 1 restart in 3600 s" ]]
   ended "$(tail -n 1 left)"
 }
 
