@@ -58,7 +58,7 @@ int monitor_prog_start(struct monitor *m)
             .death_signal = m->leave ? 0 : SIGKILL};
         m->started = clock_now();
         failed = job_execute(&m->job, 0, &spawn, m->is_up ? CLOCK_NEVER : clock_in(m->timeout));
-    } else { /* as when fork(2) fails: --restart-on tries again */
+    } else { /* a failed start like any other: --restart-on tries again */
         failed = job_start_failed(&m->job, 0, "start", errno);
     }
     m->ready_pipe = ready[0];
