@@ -254,6 +254,18 @@ crowd_is() {
   [ ! -s waiter.err ]
 }
 
+@test "-w: a zombie that is left without a pidfd is seen, too" {
+  mkfifo hold
+  background crowd does fork 60 pid open hold ';' sleep
+  until_true crowd_is 60
+  local pids
+  mapfile -t pids <crowd.out
+  kill -KILL "${pids[50]}"
+  run -0 sh -c 'ulimit -n 40; exec alive -w --any -t 20 "$@"' '' "${pids[@]}"
+  [ "$output" = "${pids[50]}" ]
+  echo >hold
+}
+
 @test "-w --any: any number of pids, and never a cut one" {
   # the kernel gives none of these (PID_MAX_LIMIT)
   seq 5000000 5019999 >pids

@@ -56,6 +56,20 @@ not_restarted() {
   until_true other prog "$first"
 }
 
+@test "--restart-on failure: a restart that fails for lack of descriptors is a failure, and is tried again" {
+  need prlimit util-linux
+  daemonized -P monitor -p prog --log log --restart-on failure --backoff 50ms:50ms \
+    sh -c 'trap "exit 0" TERM; sleep 6095s & wait'
+  local pid
+  pid=$(cat prog)
+  prlimit --nofile=5: --pid "$(cat monitor)"
+  refused 0 --restart -P monitor
+  until_true grep -q 'sh could not be started: Too many open files; restart 2 in 0.05 s$' log
+  prlimit --nofile=64: --pid "$(cat monitor)"
+  until_true other prog "$pid"
+  refused 0 --stop -P monitor
+}
+
 @test "--restart-on, --foreground: the status is that of PROG" {
   run -7 timeout --foreground 60 daemonize --foreground --restart-on signal sh -c 'exit 7'
   run -0 timeout --foreground 60 daemonize --foreground --restart-on failure true
@@ -76,6 +90,7 @@ not_restarted() {
   daemonized -P monitor --log log --supervise --backoff 1ms:1ms --max-restarts 1/1h \
     sh -c "sleep 6092s & echo \$! >>'$here/left'; exit 1"
   until_true [ ! -e monitor ]
+  [[ $(tail -n 1 log) == *"; gave up after 1 restart in 3600 s" ]]
   ended "$(tail -n 1 left)"
 }
 

@@ -233,6 +233,28 @@ end" ]
   grep -q "^daemonize: [0-9]* bytes of output were lost $here/small/errors: No space left on device$" log
 }
 
+# is_of_size BYTES FILE
+is_of_size() {
+  [ "$(stat -c %s "$2")" -eq "$1" ]
+}
+
+@test "--rotate of a log that takes no more does not wait for the end of the line" {
+  local keep
+  for keep in 0 1; do
+    rm -f log*
+    (
+      ulimit -f 8
+      daemonized -P monitor --log log --log-keep "$keep" sh -c 'seq -f %040g 300; exec sleep 6096s'
+    )
+    until_true is_of_size 8192 log
+    refused 0 --rotate -P monitor
+    until_true grep -q '0300$' log
+    cmp log <(seq -f %040g 300 | tail -c +8193)
+    refused 0 --stop -P monitor
+  done
+  is_of_size 8192 log.1
+}
+
 @test "the logs must be different files; a log excludes -o and -e for its stream" {
   refused 100 -P monitor --log log --err-log ./log true
   [[ ${lines[0]} == "daemonize: -p, -P, -l and logs need different files: "* ]]

@@ -217,7 +217,7 @@ stopping() {
   [ "$status" -eq 0 ] && [[ $output == stopping:* ]]
 }
 
-@test "--status for a user who may not look into the monitor: its pid, and PROG's where -p tells it" {
+@test "a user who may not look into the monitor: --status has its pid, and PROG's where -p tells it" {
   need_root
   local as=(setpriv --reuid nobody --clear-groups)
   open_directory=$(mktemp -d "${TMPDIR:-/tmp}/daemonize.XXXXXX")
@@ -230,6 +230,11 @@ stopping() {
   [ "$output" = "running: pid $(cat prog), monitor $(cat monitor)" ]
   run -0 "${as[@]}" ./daemonize --status -P monitor
   [ "$output" = "running: monitor $(cat monitor)" ]
+  # who may not signal it is told that, not that it is no monitor
+  for command in restart reload rotate stop; do
+    run -111 "${as[@]}" ./daemonize "--$command" -P monitor
+    [ "$output" = "daemonize: signal the holder of $PWD/monitor: Operation not permitted" ]
+  done
   # a number in the file that is no child of the monitor's is not PROG
   local prog
   prog=$(cat prog)

@@ -101,6 +101,14 @@ stdio_ends() {
   with_each stdio_ends
 }
 
+@test "stdin and stdout are /dev/null although the launcher had no descriptor left" {
+  # 4 is the lock; a shell as PROG would lack one
+  background launched sh -c 'exec <. 3<. 4<&- 5<&- && ulimit -n 5 && exec lockrun lock sleep infinity'
+  until_true at_null 1
+  at_null 0
+  finish "$launched"
+}
+
 at_root() {
   [ "/proc/$launched/cwd" -ef / ] && [ "/proc/$launched/exe" -ef "$IPCBOX" ]
 }

@@ -150,12 +150,14 @@ static int wait_until_stopped(
  * A signal that only a monitor knows would kill another program that locks its pidfile so. 0, or the exit
  * status when it is not to be sent, which has been reported.
  */
-static int check_monitor(const struct monitor_control *c, pid_t pid)
+static int check_monitor(const struct monitor_control *c, const struct watch *w)
 {
     struct monitor_status s;
     struct process holder;
-    bool told = monitor_status_read(pid, &s);
-    if (!told && procs_look(pid, &holder))
+    bool told = monitor_status_read(w->proc.pid, &s);
+    if (!told && watch_signal(w, 0) < 0) /* then the signal fails likewise, for the same reason */
+        return 0;
+    if (!told && procs_look(w->proc.pid, &holder))
         return msg_fatal_why(c->msg, EXIT_SYSTEM, c->name, c->path, "not a pidfile of daemonize");
     bool logs = c->command == MONITOR_CMD_ROTATE;
     if (!told || (logs ? s.has_log : s.phase == PHASE_RUNNING || c->command == MONITOR_CMD_RESTART))
@@ -170,7 +172,7 @@ static int send_command(const struct monitor_control *c, const struct watch *w, 
     bool stops = c->command == MONITOR_CMD_STOP;
     static const int sigs[] = {0, SIGTERM, MONITOR_RESTART, MONITOR_RELOAD, MONITOR_ROTATE};
     int sig = sigs[c->command];
-    int failed = stops ? 0 : check_monitor(c, w->proc.pid);
+    int failed = stops ? 0 : check_monitor(c, w);
     if (failed)
         return failed;
     if (watch_signal(w, sig) < 0 && errno != ESRCH)

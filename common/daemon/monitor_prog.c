@@ -25,18 +25,25 @@ static int fail(const struct monitor *m, const char *action, const char *object)
     return msg_fatal(m->msg, EXIT_SYSTEM, action, object, errno);
 }
 
+static int open_null(void)
+{
+    int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+    if (null >= 0 && fd_raise(&null, PROG_FDS) < 0)
+        fd_close(&null);
+    return null;
+}
+
 int monitor_prog_start(struct monitor *m)
 {
-    int ready[2] = {-1, -1}, null = open("/dev/null", O_RDWR | O_CLOEXEC);
-    int failed = 0;
+    int ready[2] = {-1, -1}, failed;
     if (m->no_new_privs && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0) /* PROG inherits it */
         return fail(m, "prctl", "PR_SET_NO_NEW_PRIVS");
-    if (null < 0 || fd_raise(&null, PROG_FDS) < 0)
-        return fail(m, "open", "/dev/null");
-    int done = m->ready == READY_FD && !m->is_up ? pipe2(ready, O_CLOEXEC) : 0;
-    if (done == 0 && ready[1] >= 0)
+    int null = open_null(), done = null;
+    if (done >= 0 && m->ready == READY_FD && !m->is_up)
+        done = pipe2(ready, O_CLOEXEC);
+    if (done >= 0 && ready[1] >= 0)
         done = fd_raise(&ready[1], PROG_FDS);
-    if (done == 0) {
+    if (done >= 0) {
         int silent = m->foreground ? -1 : null;
         const int fds[PROG_FDS] = {null, m->out >= 0 ? m->out : silent,
             m->err >= 0                  ? m->err
@@ -51,8 +58,8 @@ int monitor_prog_start(struct monitor *m)
             .death_signal = m->leave ? 0 : SIGKILL};
         m->started = clock_now();
         failed = job_execute(&m->job, 0, &spawn, m->is_up ? CLOCK_NEVER : clock_in(m->timeout));
-    } else {
-        failed = fail(m, "pipe", NULL);
+    } else { /* a failed start like any other: --restart-on tries again */
+        failed = job_start_failed(&m->job, 0, "start", errno);
     }
     m->ready_pipe = ready[0];
     fd_close(&ready[1]);

@@ -188,7 +188,7 @@ void monitor_report_end(struct monitor *m, bool again)
         if (m->backoff)
             add_seconds(&line, m->backoff);
     } else if (m->gave_up) {
-        buf_fmt(&line, "; gave up after %zu restarts in ", m->max_restarts);
+        buf_fmt(&line, "; gave up after %zu restart%s in ", m->max_restarts, m->max_restarts == 1 ? "" : "s");
         add_seconds(&line, m->max_restarts_time);
     } else {
         buf_text(&line, "; no restart");

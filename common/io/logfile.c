@@ -201,9 +201,12 @@ static size_t before_rotation(const struct logfile *l, size_t n)
     return newline ? (size_t)(newline - bytes) + 1 : n;
 }
 
-static bool must_rotate(const struct logfile *l, size_t n)
+/* A line that the log could not take whole is not waited for: to rotate may be what makes room. */
+static bool must_rotate(const struct logfile *l, size_t n, bool stalled)
 {
-    return l->is_file && l->size && !l->in_line && (l->rotate || (l->limit && l->size + n > l->limit));
+    if (!l->is_file || !l->size || (l->in_line && !(stalled && l->rotate)))
+        return false;
+    return l->rotate || (l->limit && l->size + n > l->limit);
 }
 
 static void rotate_now(struct logfile *l)
@@ -235,10 +238,11 @@ static int note_error(struct logfile *l)
 int logfile_flush(struct logfile *l, bool all)
 {
     size_t left = portion(l, all);
+    const bool stalled = l->error != 0;
     l->error = 0;
     while (left) {
         size_t n = before_rotation(l, left);
-        if (must_rotate(l, n)) {
+        if (must_rotate(l, n, stalled)) {
             rotate_now(l);
             n = before_rotation(l, left);
         }
@@ -252,7 +256,7 @@ int logfile_flush(struct logfile *l, bool all)
         l->size += (uint64_t)done;
         left -= (size_t)done;
     }
-    if (l->rotate && must_rotate(l, 0))
+    if (l->rotate && must_rotate(l, 0, stalled))
         rotate_now(l);
     return 0;
 }

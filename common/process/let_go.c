@@ -13,11 +13,13 @@
 /* Programs have had their own copies of all this since they were forked, executed or not. */
 void job_let_go(const struct job *j, const int *own, size_t n)
 {
-    int keep[JOB_OWN_MAX + 2], null = open("/dev/null", O_RDWR | O_CLOEXEC);
+    int keep[JOB_OWN_MAX + 2];
     if (n)
         memcpy(keep, own, n * sizeof *own);
     keep[n++] = j->status_fd;
     keep[n++] = sigs_fd();
+    fd_close_others(STDERR_FILENO + 1, keep, n); /* first: there may be no descriptor left for null */
+    int null = open("/dev/null", O_RDWR | O_CLOEXEC);
     for (int fd = STDIN_FILENO; fd <= STDOUT_FILENO && null >= 0; fd++) {
         size_t i = 0;
         while (i < n && keep[i] != fd)
@@ -25,7 +27,8 @@ void job_let_go(const struct job *j, const int *own, size_t n)
         if (i == n)
             dup2(null, fd);
     }
-    fd_close_others(STDERR_FILENO + 1, keep, n);
+    if (null > STDERR_FILENO)
+        fd_close(&null);
     if (chdir("/") < 0)
         errno = 0; /* then a file system can't be unmounted for a while */
 }

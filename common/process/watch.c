@@ -28,9 +28,21 @@ static bool is_seen(const struct watch *w)
     return now.start == w->proc.start && procs_is_alive(&now);
 }
 
+/* A pidfd, unless it would be the last descriptor: without one nothing can be read in /proc. -1 with errno.
+ */
+static int open_pidfd(pid_t pid)
+{
+    int fd = (int)syscall(SYS_pidfd_open, pid, 0), spare = fd < 0 ? -1 : fd_dup(fd, 0), err = errno;
+    if (spare < 0)
+        fd_close(&fd);
+    fd_close(&spare);
+    errno = err;
+    return fd;
+}
+
 int watch_begin(struct watch *w, pid_t pid)
 {
-    *w = (struct watch){.fd = (int)syscall(SYS_pidfd_open, pid, 0)};
+    *w = (struct watch){.fd = open_pidfd(pid)};
     bool none =
         w->fd < 0 && (errno == ESRCH || errno == EINVAL || errno == ENOENT); /* the latter of threads */
     if (w->fd < 0 && !none && !procs_look(pid, &w->proc))
