@@ -248,6 +248,7 @@ void monitor_prog_begin(struct monitor *m)
     m->job.hooks.on_signal = take_signal;
     m->job.hooks.on_watched = take_log;
     m->job.hooks.owner = m;
+    m->job.patient = true; /* a HUP of logrotate(8) cuts no schedule short, nor does a TERM after another */
 }
 
 int monitor_prog_end(struct monitor *m)
