@@ -128,6 +128,16 @@ not_restarted() {
   [ "$(cat log)" = $'out\nerr\ndaemonize: --on-exit exited with status 5' ]
 }
 
+@test "--on-exit has some time, and an end, when --stop has had to kill PROG" {
+  script deaf "trap '' TERM; echo >'$here/up'; while :; do sleep 0.05; done"
+  daemonized -P monitor --log log --on-exit 'echo saved; echo $$ >pid; exec sleep 6098s' -c "$here" ./deaf
+  until_true [ -e up ]
+  refused 124 --stop -t 1 -P monitor
+  grep -qx saved log
+  grep -qx 'daemonize: --on-exit was killed by SIGKILL' log
+  run ! alive "$(cat pid)"
+}
+
 @test "--on-exit that hangs is killed after -t; --stop's end kills it, too" {
   daemonized -P monitor --log log -t 0.2 --on-exit 'exec sleep 6095s' true
   until_true [ ! -e monitor ]

@@ -18,6 +18,8 @@
 #include "process/sigs.h"
 #include "process/status_page.h"
 
+enum { LATE_SECONDS = 2 }; /* for --on-exit, of those that --stop waits before it kills us */
+
 void monitor_init(struct monitor *m, struct msg *msg)
 {
     *m = (struct monitor){.msg = msg, .report = -1, .lock = -1, .out = -1, .err = -1, .ready_pipe = -1};
@@ -110,11 +112,12 @@ static void run_on_exit(struct monitor *m)
     buf_str(&status);
     if (!hook_start(h, m, -1))
         return;
-    int64_t until = clock_in(m->timeout);
-    while (h->pid && clock_left(until) && !m->job.hurry)
+    const bool late =
+        m->job.hurry; /* --stop had to kill PROG: what CMD has to put in order matters the more */
+    int64_t until = clock_in(late ? clock_first(LATE_SECONDS * CLOCK_SECOND, m->timeout) : m->timeout);
+    while (h->pid && clock_left(until) && m->job.hurry == late)
         monitor_sleep(m, clock_left(until));
-    if (h->pid)
-        kill(-h->pid, SIGKILL);
+    hook_kill(h);
     for (until = clock_in(CLOCK_SECOND); h->pid && clock_left(until);)
         monitor_sleep(m, clock_left(until));
 }
