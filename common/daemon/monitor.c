@@ -82,6 +82,7 @@ static bool plan_start(struct monitor *m)
 static void start_again(struct monitor *m)
 {
     m->start_at = CLOCK_NEVER;
+    logpump_empty(&m->logs[OUT_LOG]); /* what the old one wrote has its pid */
     if (monitor_prog_start(m) != 0) { /* said; the next try comes later */
         m->status.restarts++;
         monitor_note_end(m, true);

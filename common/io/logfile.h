@@ -26,7 +26,7 @@ struct logfile {
     uint64_t limit;       /* bytes; 0: only rotated when it is asked for */
     unsigned keep;        /* how many rotated ones */
     bool with_time;       /* each line begins with the time at which it was read */
-    struct devlog syslog; /* with a facility: that is where lines go, and path is its name */
+    struct devlog syslog; /* with a facility: that is where lines go, and path is its name; pid may change */
 
     /* how it goes */
     struct place place; /* where it was when it was opened */
@@ -35,6 +35,7 @@ struct logfile {
     uint64_t size;
     char *buffer;
     size_t start, len;
+    pid_t line_pid;   /* of the line that is being sent to the system's log */
     bool in_line;     /* what was written last ends inside a line */
     bool rotate;      /* before the next line, whatever its size */
     size_t rotated;   /* how often it was, until somebody has taken note */
