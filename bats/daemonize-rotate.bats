@@ -81,6 +81,34 @@ lines_of() {
   alive "$(cat monitor)"
 }
 
+@test "--rotate after one that has failed, and on a log that others have truncated" {
+  writer --log log --log-keep 1
+  say one log
+  mkdir -p log.1/full
+  refused 0 --rotate -P monitor
+  until_line log "^daemonize: rotate $here/log: "
+  rm -r log.1
+  rotated log.1
+  grep -qx one log.1
+  rm log.1
+  say two log
+  : >log
+  refused 0 --rotate -P monitor
+  say three log
+  [ ! -e log.1 ]
+}
+
+@test "--rotate and a HUP do not wait for a command of --on-exit" {
+  mkfifo go
+  daemonized -P monitor --supervise --hup reopen --backoff 1ms:1h --log log --on-exit "echo begun; read -r line <'$here/go'" true
+  until_line log begun
+  rotated log.1
+  mv log log.old
+  kill -HUP "$(cat monitor)"
+  until_true [ -e log ]
+  timeout 20 sh -c 'echo >go'
+}
+
 @test "--rotate under load: no line is lost or cut" {
   local n
   mkfifo go

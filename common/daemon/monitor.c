@@ -184,22 +184,16 @@ static void run_log_run(struct monitor *m, struct logfile *l)
     fd_close(&in);
 }
 
-static void tend_logs(struct monitor *m)
+static void run_log_runs(struct monitor *m)
 {
-    for (size_t i = 0; i < LOGS; i++) {
-        if (m->reopen)
-            logpump_reopen(&m->logs[i]);
-        if (m->rotate)
-            logpump_rotate(&m->logs[i]);
+    for (size_t i = 0; i < LOGS; i++)
         run_log_run(m, &m->logs[i].file);
-    }
-    m->reopen = m->rotate = false;
 }
 
 static void stay(struct monitor *m)
 {
     while (tend_prog(m)) {
-        tend_logs(m);
+        run_log_runs(m);
         monitor_sleep(m, clock_first(clock_left(m->ending.next_at), clock_left(m->start_at)));
     }
 }

@@ -67,7 +67,8 @@ static void take_hup(struct monitor *m)
     const struct logfile *out = &m->logs[OUT_LOG].file;
     bool by_default = m->hup == HUP_DEFAULT;
     bool has_log = (out->path && !out->syslog.facility) || m->logs[ERR_LOG].file.path;
-    m->reopen = has_log && m->hup != HUP_FORWARD;
+    for (size_t i = 0; i < LOGS && has_log && m->hup != HUP_FORWARD; i++)
+        logpump_reopen(&m->logs[i]);
     if (m->hup == HUP_RESTART || (by_default && m->supervise))
         m->restart = true;
     else if (m->hup == HUP_FORWARD || (by_default && !has_log))
@@ -101,7 +102,8 @@ static void take_signal(void *owner, int sig, bool sent)
     } else if (sig == MONITOR_RELOAD) {
         m->reload = true;
     } else if (sig == MONITOR_ROTATE) {
-        m->rotate = true;
+        for (size_t i = 0; i < LOGS; i++)
+            logpump_rotate(&m->logs[i]);
     } else if (sig == MONITOR_KILL) {
         m->stop = SIGTERM;
         m->has_grace = true;

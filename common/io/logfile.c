@@ -76,6 +76,7 @@ static int open_path(struct logfile *l)
     l->fd = fd;
     l->is_file = fstat(fd, &st) == 0 && S_ISREG(st.st_mode);
     l->size = l->is_file ? (uint64_t)st.st_size : 0;
+    l->rotate = false; /* that was asked of the old one */
     return 0;
 }
 
@@ -101,6 +102,14 @@ int logfile_open(struct logfile *l)
 int logfile_reopen(struct logfile *l)
 {
     return l->syslog.facility ? 0 : open_path(l);
+}
+
+void logfile_ask_rotation(struct logfile *l)
+{
+    struct stat st;
+    if (l->is_file && fstat(l->fd, &st) == 0)
+        l->size = (uint64_t)st.st_size; /* others may have truncated it */
+    l->rotate = l->is_file && l->size;
 }
 
 static const char *numbered(const struct logfile *l, unsigned n, struct buf *b)

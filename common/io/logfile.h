@@ -55,6 +55,9 @@ int logfile_open(struct logfile *l);
 /* Opens the path again: what was there has been moved away (logrotate). On failure the old one stays. */
 int logfile_reopen(struct logfile *l);
 
+/* Has it rotated as soon as the line that is being written has ended, if it is not empty. */
+void logfile_ask_rotation(struct logfile *l);
+
 /*
  * Takes what `from` has, one read's worth, and writes what it can. 1; 0 at the end of `from`; -1 with errno:
  * EAGAIN when there is nothing now or no room.
