@@ -20,9 +20,10 @@ enum { MESSAGES_MAX = 64 };
 
 /* ---- its start ---- */
 
-static int fail(const struct monitor *m, const char *action, const char *object)
+/* Before there is a process: PROG counts as one that could not be started, not as ended once more. */
+static int fail(struct monitor *m, const char *action)
 {
-    return msg_fatal(m->msg, EXIT_SYSTEM, action, object, errno);
+    return job_start_failed(&m->job, 0, action, errno);
 }
 
 int monitor_prog_start(struct monitor *m)
@@ -30,9 +31,12 @@ int monitor_prog_start(struct monitor *m)
     int ready[2] = {-1, -1}, null = open("/dev/null", O_RDWR | O_CLOEXEC);
     int failed = 0;
     if (m->no_new_privs && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0) /* PROG inherits it */
-        return fail(m, "prctl", "PR_SET_NO_NEW_PRIVS");
-    if (null < 0 || fd_raise(&null, PROG_FDS) < 0)
-        return fail(m, "open", "/dev/null");
+        return fail(m, "prctl");
+    if (null < 0 || fd_raise(&null, PROG_FDS) < 0) {
+        failed = fail(m, "open /dev/null for");
+        fd_close(&null);
+        return failed;
+    }
     int done = m->ready == READY_FD && !m->is_up ? pipe2(ready, O_CLOEXEC) : 0;
     if (done == 0 && ready[1] >= 0)
         done = fd_raise(&ready[1], PROG_FDS);
@@ -52,7 +56,7 @@ int monitor_prog_start(struct monitor *m)
         m->started = clock_now();
         failed = job_execute(&m->job, 0, &spawn, m->is_up ? CLOCK_NEVER : clock_in(m->timeout));
     } else {
-        failed = fail(m, "pipe", NULL);
+        failed = fail(m, "pipe");
     }
     m->ready_pipe = ready[0];
     fd_close(&ready[1]);
