@@ -165,6 +165,26 @@ begin $here/log.1 three
 end" ]
 }
 
+@test "--log-run: the log of stderr has its turn although that of stdout is rotated all the time" {
+  mkfifo go
+  writer --log log --err-log errors --log-run "echo \"\${LOG_FILE##*/} \$(cat)\" >>'$here/runs'; read -r line <'$here/go'"
+  say one log
+  rotated log.1
+  until_true lines 1 runs
+  say two log
+  rotated log.2
+  say 'err one' errors
+  rotated errors.1
+  say three log
+  rotated log.3
+  echo >go
+  until_true lines 2 runs
+  echo >go
+  until_true lines 3 runs
+  [ "$(cat runs)" = $'log.1 one\nerrors.1 err one\nlog.2 two' ]
+  echo >go
+}
+
 @test "--log-run that hangs: lines and rotations go on, a restart and a stop do not wait for it, nor end it" {
   script prog.sh "echo \$\$ >>'$here/pids'; exec \"$HELPERS/number-lines\" 20000"
   daemonized -P monitor --supervise --backoff 1ms:1ms --log log --log-size 64k --log-keep 3 \
@@ -259,6 +279,21 @@ end" ]
   refused 0 --stop -P monitor
   umount small
   grep -q "^daemonize: [0-9]* bytes of output were lost $here/small/errors: No space left on device$" log
+}
+
+@test "both logs on a full disk: each reports its own loss" {
+  need_root
+  mkdir small
+  mount -t tmpfs -o size=64k none small || skip "can't mount"
+  daemonized -P monitor --log small/log --err-log small/errors \
+    sh -c "for i in \$(seq 400); do printf '%0200d\n' 0; printf '%0200d\n' 0 >&2; done; echo >'$here/done'; exec sleep 6115s"
+  until_true [ -e done ]
+  refused 0 --stop -P monitor
+  local log errors
+  log=$(tail -n 1 small/log) errors=$(tail -n 1 small/errors)
+  umount small
+  [[ $log =~ ^daemonize:\ [0-9]+\ bytes\ of\ output\ were\ lost:\ No ]]
+  [[ $errors =~ ^daemonize:\ [0-9]+\ bytes\ of\ output\ were\ lost:\ No ]]
 }
 
 @test "the logs must be different files; a log excludes -o and -e for its stream" {

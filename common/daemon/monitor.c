@@ -171,7 +171,7 @@ static void run_log_run(struct monitor *m, struct logfile *l)
 {
     struct hook *h = &m->log_run;
     struct buf file = BUF(h->variables[0]);
-    if (h->pid || !l->rotated)
+    if (!l->rotated)
         return;
     if (l->rotated > l->keep) /* the others are gone */
         l->rotated = l->keep ? l->keep : 1;
@@ -184,10 +184,15 @@ static void run_log_run(struct monitor *m, struct logfile *l)
     fd_close(&in);
 }
 
+/* The logs take turns: one that is rotated all the time does not keep the other waiting for ever. */
 static void run_log_runs(struct monitor *m)
 {
-    for (size_t i = 0; i < LOGS; i++)
-        run_log_run(m, &m->logs[i].file);
+    size_t first = m->log_run_next;
+    for (size_t i = 0; i < LOGS && !m->log_run.pid; i++) {
+        struct logfile *l = &m->logs[(first + i) % LOGS].file;
+        m->log_run_next = (first + i + (l->rotated != 0)) % LOGS;
+        run_log_run(m, l);
+    }
 }
 
 static void stay(struct monitor *m)
@@ -206,7 +211,9 @@ static void clean_up(struct monitor *m, bool told)
     if (m->job.running || told)
         monitor_prog_end(m);
     run_on_exit(m);
-    logpump_end(&m->logs[ERR_LOG], !m->foreground && !m->logs[OUT_LOG].file.path);
+    /* stderr is the log of stdout, if there is one; but where that is full, too, each reports its own loss */
+    const struct logfile *out = &m->logs[OUT_LOG].file;
+    logpump_end(&m->logs[ERR_LOG], !m->foreground && (!out->path || out->error));
     logpump_end(&m->logs[OUT_LOG], !m->foreground);
     pidfile_remove(&m->prog_pid);
     pidfile_remove(&m->own_pid);
