@@ -121,6 +121,19 @@ not_restarted() {
   [ "$output" = "daemonize: ./prog.sh could not be started: No such file or directory; gave up after 2 restarts in 3600 s" ]
 }
 
+@test "a restart for which the monitor has no descriptor left is a failed start, and is tried again" {
+  need prlimit util-linux
+  daemonized -P monitor -p prog --log log --restart-on failure --backoff 0.1:0.4 sleep 6099s
+  local old
+  old=$(cat prog)
+  prlimit --pid "$(cat monitor)" --nofile=3:
+  kill -KILL "$old"
+  until_line log 'sleep could not be started: Too many open files; restart 2 in 0.2 s'
+  [ "$(grep -c "$old was killed" log)" -eq 1 ]
+  prlimit --pid "$(cat monitor)" --nofile=64:
+  until_true [ -s prog ]
+}
+
 @test "--on-exit has the status in its environment, at each end; the restart waits for it" {
   script crash "echo run >>'$here/order'; exit 7"
   daemonized -P monitor --supervise --backoff 1ms:1ms --max-restarts 1/1h --on-exit \
@@ -141,6 +154,16 @@ not_restarted() {
   daemonized -P monitor --log log --on-exit 'cat; echo out; echo err >&2; exit 5' true
   until_true [ ! -e monitor ]
   [ "$(cat log)" = $'out\nerr\ndaemonize: --on-exit exited with status 5' ]
+}
+
+@test "--on-exit has some time, and an end, when --stop has had to kill PROG" {
+  script deaf "trap '' TERM; echo >'$here/up'; while :; do sleep 0.05; done"
+  daemonized -P monitor --log log --on-exit 'echo saved; echo $$ >pid; exec sleep 6098s' -c "$here" ./deaf
+  until_true [ -e up ]
+  refused 124 --stop -t 1 -P monitor
+  grep -qx saved log
+  grep -qx 'daemonize: --on-exit was killed by SIGKILL' log
+  run ! alive "$(cat pid)"
 }
 
 @test "--on-exit that hangs is killed after -t; --stop's end kills it, too" {

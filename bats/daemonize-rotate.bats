@@ -81,6 +81,34 @@ lines_of() {
   alive "$(cat monitor)"
 }
 
+@test "--rotate after one that has failed, and on a log that others have truncated" {
+  writer --log log --log-keep 1
+  say one log
+  mkdir -p log.1/full
+  refused 0 --rotate -P monitor
+  until_line log "^daemonize: rotate $here/log: "
+  rm -r log.1
+  rotated log.1
+  grep -qx one log.1
+  rm log.1
+  say two log
+  : >log
+  refused 0 --rotate -P monitor
+  say three log
+  [ ! -e log.1 ]
+}
+
+@test "--rotate and a HUP do not wait for a command of --on-exit" {
+  mkfifo go
+  daemonized -P monitor --supervise --hup reopen --backoff 1ms:1h --log log --on-exit "echo begun; read -r line <'$here/go'" true
+  until_line log begun
+  rotated log.1
+  mv log log.old
+  kill -HUP "$(cat monitor)"
+  until_true [ -e log ]
+  timeout 20 sh -c 'echo >go'
+}
+
 @test "--rotate under load: no line is lost or cut" {
   local n
   mkfifo go
@@ -135,6 +163,26 @@ begin $here/log.2 two
 end
 begin $here/log.1 three
 end" ]
+}
+
+@test "--log-run: the log of stderr has its turn although that of stdout is rotated all the time" {
+  mkfifo go
+  writer --log log --err-log errors --log-run "echo \"\${LOG_FILE##*/} \$(cat)\" >>'$here/runs'; read -r line <'$here/go'"
+  say one log
+  rotated log.1
+  until_true lines 1 runs
+  say two log
+  rotated log.2
+  say 'err one' errors
+  rotated errors.1
+  say three log
+  rotated log.3
+  echo >go
+  until_true lines 2 runs
+  echo >go
+  until_true lines 3 runs
+  [ "$(cat runs)" = $'log.1 one\nerrors.1 err one\nlog.2 two' ]
+  echo >go
 }
 
 @test "--log-run that hangs: lines and rotations go on, a restart and a stop do not wait for it, nor end it" {
@@ -253,6 +301,21 @@ is_of_size() {
     refused 0 --stop -P monitor
   done
   is_of_size 8192 log.1
+}
+
+@test "both logs on a full disk: each reports its own loss" {
+  need_root
+  mkdir small
+  mount -t tmpfs -o size=64k none small || skip "can't mount"
+  daemonized -P monitor --log small/log --err-log small/errors \
+    sh -c "for i in \$(seq 400); do printf '%0200d\n' 0; printf '%0200d\n' 0 >&2; done; echo >'$here/done'; exec sleep 6115s"
+  until_true [ -e done ]
+  refused 0 --stop -P monitor
+  local log errors
+  log=$(tail -n 1 small/log) errors=$(tail -n 1 small/errors)
+  umount small
+  [[ $log =~ ^daemonize:\ [0-9]+\ bytes\ of\ output\ were\ lost:\ No ]]
+  [[ $errors =~ ^daemonize:\ [0-9]+\ bytes\ of\ output\ were\ lost:\ No ]]
 }
 
 @test "the logs must be different files; a log excludes -o and -e for its stream" {

@@ -136,3 +136,28 @@ stopped_by() {
   done
   [ ! -e monitor ]
 }
+
+@test "descendants have their time although a HUP or a TERM comes meanwhile" {
+  mkfifo go
+  script child "trap 'echo USR1 >>noted; read -r line <go; echo saved >>noted; exit 0' USR1; trap '' TERM
+    echo start >>noted; while :; do sleep 0.05; done"
+  local sig
+  for sig in HUP TERM; do
+    rm -f noted
+    daemonized -P monitor -p prog -c "$here" --supervise --hup reopen --log log --stop-signal USR1:50 \
+      sh -c './child & exec sleep 6082s'
+    until_line noted start
+    kill -KILL "$(cat prog)"
+    until_line noted USR1
+    kill -"$sig" "$(cat monitor)"
+    until_true has_heard "$(cat monitor)"
+    timeout 20 sh -c 'echo >go'
+    until_line noted saved
+    refused 0 --stop -t 50 -P monitor
+  done
+}
+
+# has_heard PID: no signal waits for it.
+has_heard() {
+  grep -q '^ShdPnd:[[:space:]]*0*$' "/proc/$1/status"
+}

@@ -91,6 +91,20 @@ in_dev() {
   [ "$output" = 1 ]
 }
 
+@test "a line has the pid of who wrote it, also when it is sent after a restart" {
+  script talk "[ ! -e '$here/late' ] || exit 0; for i in {1..600}; do echo \$\$; done
+    [ ! -e '$here/once' ] || { echo >'$here/late'; exec sleep 6114s; }; echo >'$here/once'; exit 3"
+  in_dev 'daemonize -P monitor --syslog -q --supervise --backoff 1ms:1ms ./talk; next; logger lines; next; daemonize --stop -P monitor'
+  until_true [ -e late ]
+  echo >go
+  until_true lines 1200 lines
+  echo >go
+  ends_with 0 "$service"
+  run -0 awk '/talk/ {match($0, /talk\[[0-9]+\]: /); if (substr($0, RSTART + 5, RLENGTH - 8) != substr($0, RSTART + RLENGTH)) n++}
+    END {print n + 0}' lines
+  [ "$output" = 0 ]
+}
+
 @test "where there is no logger at all, nothing waits, and the stop is not late" {
   script talk "'$HELPERS/number-lines' 100000; echo >'$here/done'; exec sleep 6112s"
   in_dev 'daemonize -P monitor --syslog ./talk; next; daemonize --stop -P monitor'

@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -61,6 +62,12 @@ bool hook_start(struct hook *h, struct monitor *m, int in)
     fd_close(&in);
     h->pid = pid > 0 ? pid : 0;
     return pid > 0;
+}
+
+void hook_kill(const struct hook *h)
+{
+    if (h->pid && kill(-h->pid, SIGKILL) < 0) /* it has no group yet */
+        kill(h->pid, SIGKILL);
 }
 
 bool hook_note_end(struct hook *h, struct monitor *m, pid_t pid, int status)

@@ -30,6 +30,9 @@ struct hook {
  */
 bool hook_start(struct hook *h, struct monitor *m, int in);
 
+/* Kills the command and its process group, if it runs. */
+void hook_kill(const struct hook *h);
+
 /* Whether it was this one that ended; then a failure is reported. */
 bool hook_note_end(struct hook *h, struct monitor *m, pid_t pid, int status);
 

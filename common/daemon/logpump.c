@@ -109,7 +109,7 @@ void logpump_reopen(struct logpump *p)
 void logpump_rotate(struct logpump *p)
 {
     logpump_empty(p);
-    p->file.rotate = p->file.is_file && p->file.size;
+    logfile_ask_rotation(&p->file);
     if (p->pipe >= 0)
         logfile_flush(&p->file, false);
     report_trouble(p);

@@ -18,6 +18,8 @@
 #include "process/sigs.h"
 #include "process/status_page.h"
 
+enum { LATE_SECONDS = 2 }; /* for --on-exit, of those that --stop waits before it kills us */
+
 void monitor_init(struct monitor *m, struct msg *msg)
 {
     *m = (struct monitor){.msg = msg, .report = -1, .lock = -1, .out = -1, .err = -1, .ready_pipe = -1};
@@ -80,6 +82,7 @@ static bool plan_start(struct monitor *m)
 static void start_again(struct monitor *m)
 {
     m->start_at = CLOCK_NEVER;
+    logpump_empty(&m->logs[OUT_LOG]); /* what the old one wrote has its pid */
     if (monitor_prog_start(m) != 0) { /* said; the next try comes later */
         m->status.restarts++;
         monitor_note_end(m, true);
@@ -110,11 +113,12 @@ static void run_on_exit(struct monitor *m)
     buf_str(&status);
     if (!hook_start(h, m, -1))
         return;
-    int64_t until = clock_in(m->timeout);
-    while (h->pid && clock_left(until) && !m->job.hurry)
+    const bool late =
+        m->job.hurry; /* --stop had to kill PROG: what CMD has to put in order matters the more */
+    int64_t until = clock_in(late ? clock_first(LATE_SECONDS * CLOCK_SECOND, m->timeout) : m->timeout);
+    while (h->pid && clock_left(until) && m->job.hurry == late)
         monitor_sleep(m, clock_left(until));
-    if (h->pid)
-        kill(-h->pid, SIGKILL);
+    hook_kill(h);
     for (until = clock_in(CLOCK_SECOND); h->pid && clock_left(until);)
         monitor_sleep(m, clock_left(until));
 }
@@ -167,7 +171,7 @@ static void run_log_run(struct monitor *m, struct logfile *l)
 {
     struct hook *h = &m->log_run;
     struct buf file = BUF(h->variables[0]);
-    if (h->pid || !l->rotated)
+    if (!l->rotated)
         return;
     if (l->rotated > l->keep) /* the others are gone */
         l->rotated = l->keep ? l->keep : 1;
@@ -180,22 +184,21 @@ static void run_log_run(struct monitor *m, struct logfile *l)
     fd_close(&in);
 }
 
-static void tend_logs(struct monitor *m)
+/* The logs take turns: one that is rotated all the time does not keep the other waiting for ever. */
+static void run_log_runs(struct monitor *m)
 {
-    for (size_t i = 0; i < LOGS; i++) {
-        if (m->reopen)
-            logpump_reopen(&m->logs[i]);
-        if (m->rotate)
-            logpump_rotate(&m->logs[i]);
-        run_log_run(m, &m->logs[i].file);
+    size_t first = m->log_run_next;
+    for (size_t i = 0; i < LOGS && !m->log_run.pid; i++) {
+        struct logfile *l = &m->logs[(first + i) % LOGS].file;
+        m->log_run_next = (first + i + (l->rotated != 0)) % LOGS;
+        run_log_run(m, l);
     }
-    m->reopen = m->rotate = false;
 }
 
 static void stay(struct monitor *m)
 {
     while (tend_prog(m)) {
-        tend_logs(m);
+        run_log_runs(m);
         monitor_sleep(m, clock_first(clock_left(m->ending.next_at), clock_left(m->start_at)));
     }
 }
@@ -208,7 +211,9 @@ static void clean_up(struct monitor *m, bool told)
     if (m->job.running || told)
         monitor_prog_end(m);
     run_on_exit(m);
-    logpump_end(&m->logs[ERR_LOG], !m->foreground && !m->logs[OUT_LOG].file.path);
+    /* stderr is the log of stdout, if there is one; but where that is full, too, each reports its own loss */
+    const struct logfile *out = &m->logs[OUT_LOG].file;
+    logpump_end(&m->logs[ERR_LOG], !m->foreground && (!out->path || out->error));
     logpump_end(&m->logs[OUT_LOG], !m->foreground);
     pidfile_remove(&m->prog_pid);
     pidfile_remove(&m->own_pid);

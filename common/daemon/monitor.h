@@ -59,7 +59,8 @@ struct monitor {
     struct notify readiness;   /* what is reported of PROG to our own manager */
     struct logpump logs[LOGS]; /* of what PROG writes; its file.path is set if there is one */
     struct hook on_exit, log_run;
-    bool is_ready, is_up, restart, reopen, reload, rotate;
+    size_t log_run_next; /* the log whose turn it is */
+    bool is_ready, is_up, restart, reload;
     bool on_exit_due, gave_up;
     int64_t *restarted; /* when the last max_restarts restarts were; 0: never */
     size_t restarted_n;

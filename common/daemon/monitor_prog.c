@@ -20,9 +20,10 @@ enum { MESSAGES_MAX = 64 };
 
 /* ---- its start ---- */
 
-static int fail(const struct monitor *m, const char *action, const char *object)
+/* Before there is a process: PROG counts as one that could not be started, not as ended once more. */
+static int fail(struct monitor *m, const char *action)
 {
-    return msg_fatal(m->msg, EXIT_SYSTEM, action, object, errno);
+    return job_start_failed(&m->job, 0, action, errno);
 }
 
 static int open_null(void)
@@ -37,7 +38,7 @@ int monitor_prog_start(struct monitor *m)
 {
     int ready[2] = {-1, -1}, failed;
     if (m->no_new_privs && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0) /* PROG inherits it */
-        return fail(m, "prctl", "PR_SET_NO_NEW_PRIVS");
+        return fail(m, "prctl");
     int null = open_null(), done = null;
     if (done >= 0 && m->ready == READY_FD && !m->is_up)
         done = pipe2(ready, O_CLOEXEC);
@@ -58,8 +59,8 @@ int monitor_prog_start(struct monitor *m)
             .death_signal = m->leave ? 0 : SIGKILL};
         m->started = clock_now();
         failed = job_execute(&m->job, 0, &spawn, m->is_up ? CLOCK_NEVER : clock_in(m->timeout));
-    } else { /* a failed start like any other: --restart-on tries again */
-        failed = job_start_failed(&m->job, 0, "start", errno);
+    } else {
+        failed = fail(m, null < 0 ? "open /dev/null for" : "pipe");
     }
     m->ready_pipe = ready[0];
     fd_close(&ready[1]);
@@ -74,7 +75,8 @@ static void take_hup(struct monitor *m)
     const struct logfile *out = &m->logs[OUT_LOG].file;
     bool by_default = m->hup == HUP_DEFAULT;
     bool has_log = (out->path && !out->syslog.facility) || m->logs[ERR_LOG].file.path;
-    m->reopen = has_log && m->hup != HUP_FORWARD;
+    for (size_t i = 0; i < LOGS && has_log && m->hup != HUP_FORWARD; i++)
+        logpump_reopen(&m->logs[i]);
     if (m->hup == HUP_RESTART || (by_default && m->supervise))
         m->restart = true;
     else if (m->hup == HUP_FORWARD || (by_default && !has_log))
@@ -108,7 +110,8 @@ static void take_signal(void *owner, int sig, bool sent)
     } else if (sig == MONITOR_RELOAD) {
         m->reload = true;
     } else if (sig == MONITOR_ROTATE) {
-        m->rotate = true;
+        for (size_t i = 0; i < LOGS; i++)
+            logpump_rotate(&m->logs[i]);
     } else if (sig == MONITOR_KILL) {
         m->stop = SIGTERM;
         m->has_grace = true;
@@ -255,6 +258,7 @@ void monitor_prog_begin(struct monitor *m)
     m->job.hooks.on_signal = take_signal;
     m->job.hooks.on_watched = take_log;
     m->job.hooks.owner = m;
+    m->job.patient = true; /* a HUP of logrotate(8) cuts no schedule short, nor does a TERM after another */
 }
 
 int monitor_prog_end(struct monitor *m)

@@ -16,9 +16,11 @@
 #include "base/clock.h"
 #include "base/fd.h"
 #include "base/msg.h"
+#include "base/num.h"
 #include "base/speak.h"
 
 enum { RETRY_MS = 500, SYSLOG_RETRY_MS = 10, STAMP = sizeof "2001-09-09T01:46:40.123456Z" };
+enum { PID_DIGITS = 10, HEAD = PID_DIGITS + STAMP }; /* what a line may need beside its bytes */
 static const char fresh_suffix[] = "new";
 
 static int open_for_appending(const struct place *p, int flags, mode_t mode)
@@ -74,6 +76,7 @@ static int open_path(struct logfile *l)
     l->fd = fd;
     l->is_file = fstat(fd, &st) == 0 && S_ISREG(st.st_mode);
     l->size = l->is_file ? (uint64_t)st.st_size : 0;
+    l->rotate = false; /* that was asked of the old one */
     return 0;
 }
 
@@ -99,6 +102,14 @@ int logfile_open(struct logfile *l)
 int logfile_reopen(struct logfile *l)
 {
     return l->syslog.facility ? 0 : open_path(l);
+}
+
+void logfile_ask_rotation(struct logfile *l)
+{
+    struct stat st;
+    if (l->is_file && fstat(l->fd, &st) == 0)
+        l->size = (uint64_t)st.st_size; /* others may have truncated it */
+    l->rotate = l->is_file && l->size;
 }
 
 static const char *numbered(const struct logfile *l, unsigned n, struct buf *b)
@@ -171,11 +182,11 @@ static int rotate(struct logfile *l)
     return 0;
 }
 
-/* What a line may need beside its bytes. */
+/* For a line, beside its head. */
 static size_t room(const struct logfile *l)
 {
     size_t left = LOGFILE_BUFFER - l->len;
-    return left > STAMP ? left - STAMP : 0;
+    return left > HEAD ? left - HEAD : 0;
 }
 
 /* How many of the bytes to write now: whole lines, or a piece of one that is too long to keep. */
@@ -217,11 +228,24 @@ static void rotate_now(struct logfile *l)
         l->rotated++;
 }
 
-static ssize_t write_some(const struct logfile *l, size_t n)
+/* Each line has the pid of who wrote it, who may have had a successor by now. */
+static ssize_t write_syslog(struct logfile *l, const char *bytes, size_t n)
+{
+    struct devlog d = l->syslog;
+    size_t head = l->in_line ? 0 : PID_DIGITS;
+    uint64_t pid;
+    if (head && num_u64n(bytes, head, 0, INT32_MAX, &pid))
+        l->line_pid = (pid_t)pid;
+    d.pid = l->line_pid;
+    ssize_t done = devlog_line(l->fd, &d, LOG_INFO, bytes + head, n - head);
+    return done < 0 ? -1 : (ssize_t)head + done;
+}
+
+static ssize_t write_some(struct logfile *l, size_t n)
 {
     const char *bytes = l->buffer + l->start;
     if (l->syslog.facility)
-        return devlog_line(l->fd, &l->syslog, LOG_INFO, bytes, n);
+        return write_syslog(l, bytes, n);
     return l->is_file ? fd_write(l->fd, bytes, n) : speak_now(l->fd, bytes, n);
 }
 
@@ -273,17 +297,30 @@ static bool is_in_line(const struct logfile *l)
     return l->len ? l->buffer[l->len - 1] != '\n' : l->in_line;
 }
 
+static bool has_heads(const struct logfile *l)
+{
+    return l->with_time || l->syslog.facility;
+}
+
+static void add_head(const struct logfile *l, struct buf *b)
+{
+    if (l->syslog.facility)
+        buf_fmt(b, "%0*ld", PID_DIGITS, (long)l->syslog.pid);
+    if (l->with_time) {
+        msg_timestamp(b);
+        buf_char(b, ' ');
+    }
+}
+
 /* There is room for all of it; move_to_front has been called. */
 static void add(struct logfile *l, const char *bytes, size_t n)
 {
     while (n) {
-        const char *newline = l->with_time ? memchr(bytes, '\n', n) : NULL;
+        const char *newline = has_heads(l) ? memchr(bytes, '\n', n) : NULL;
         size_t part = newline ? (size_t)(newline - bytes) + 1 : n;
         struct buf b = {.mem = l->buffer, .len = l->len, .size = LOGFILE_BUFFER};
-        if (l->with_time && !is_in_line(l)) {
-            msg_timestamp(&b);
-            buf_char(&b, ' ');
-        }
+        if (!is_in_line(l))
+            add_head(l, &b);
         buf_bytes(&b, bytes, part);
         l->len = b.len;
         bytes += part;
@@ -309,7 +346,7 @@ int logfile_take(struct logfile *l, int from)
 {
     char bytes[16 * 1024];
     move_to_front(l);
-    size_t most = l->with_time ? room(l) / (STAMP + 1) : room(l); /* each byte may be a line */
+    size_t most = has_heads(l) ? room(l) / (HEAD + 1) : room(l); /* each byte may be a line */
     bool drops = !most && l->syslog.facility;
     if (!most && room(l))
         most = 1;

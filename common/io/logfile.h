@@ -26,7 +26,7 @@ struct logfile {
     uint64_t limit;       /* bytes; 0: only rotated when it is asked for */
     unsigned keep;        /* how many rotated ones */
     bool with_time;       /* each line begins with the time at which it was read */
-    struct devlog syslog; /* with a facility: that is where lines go, and path is its name */
+    struct devlog syslog; /* with a facility: that is where lines go, and path is its name; pid may change */
 
     /* how it goes */
     struct place place; /* where it was when it was opened */
@@ -35,6 +35,7 @@ struct logfile {
     uint64_t size;
     char *buffer;
     size_t start, len;
+    pid_t line_pid;   /* of the line that is being sent to the system's log */
     bool in_line;     /* what was written last ends inside a line */
     bool rotate;      /* before the next line, whatever its size */
     size_t rotated;   /* how often it was, until somebody has taken note */
@@ -53,6 +54,9 @@ int logfile_open(struct logfile *l);
 
 /* Opens the path again: what was there has been moved away (logrotate). On failure the old one stays. */
 int logfile_reopen(struct logfile *l);
+
+/* Has it rotated as soon as the line that is being written has ended, if it is not empty. */
+void logfile_ask_rotation(struct logfile *l);
 
 /*
  * Takes what `from` has, one read's worth, and writes what it can. 1; 0 at the end of `from`; -1 with errno:

@@ -74,8 +74,9 @@ struct job {
     bool start_failed; /* one could not be started; who is ended then has not been late */
 
     struct job_hooks hooks;
-    int came;   /* the last signal that would have ended us, 0: none */
-    bool hurry; /* the applet's to set, by on_signal: job_end is to wait for nobody */
+    int came;     /* the last signal that would have ended us, 0: none */
+    bool hurry;   /* the applet's to set, by on_signal: job_end is to wait for nobody */
+    bool patient; /* the applet's to set: only that, and no signal, hurries job_end */
 
     struct descendants descendants;
     bool with_family;     /* job_end ends them, too */

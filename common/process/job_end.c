@@ -50,7 +50,8 @@ static bool sleep_ending(struct job *j, int64_t ns)
         j->hooks.on_watched(j->hooks.owner);
     while ((sig = sigs_take_ending(&sent))) {
         j->came = sig;
-        hurry = hurry || sig == SIGTERM || sig == SIGINT || sig == SIGQUIT || sig == SIGHUP;
+        hurry =
+            hurry || (!j->patient && (sig == SIGTERM || sig == SIGINT || sig == SIGQUIT || sig == SIGHUP));
         if (j->hooks.on_signal)
             j->hooks.on_signal(j->hooks.owner, sig, sent);
     }
