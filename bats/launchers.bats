@@ -101,6 +101,13 @@ stdio_ends() {
   with_each stdio_ends
 }
 
+@test "stdin and stdout are /dev/null, also where all fds were in use" {
+  background launched bash -c 'exec >out 3<&0 4<&0 5<&0 6<&0 7<&0 8<&0 9<&-; ulimit -n 10
+    exec lockrun lock sleep infinity'
+  until_true at_null 1
+  finish "$launched"
+}
+
 at_root() {
   [ "/proc/$launched/cwd" -ef / ] && [ "/proc/$launched/exe" -ef "$IPCBOX" ]
 }

@@ -2,7 +2,6 @@
  * let_go.c - job_let_go, see job.h.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -13,19 +12,19 @@
 /* Programs have had their own copies of all this since they were forked, executed or not. */
 void job_let_go(const struct job *j, const int *own, size_t n)
 {
-    int keep[JOB_OWN_MAX + 2], null = open("/dev/null", O_RDWR | O_CLOEXEC);
+    int keep[JOB_OWN_MAX + 2];
     if (n)
         memcpy(keep, own, n * sizeof *own);
     keep[n++] = j->status_fd;
     keep[n++] = sigs_fd();
-    for (int fd = STDIN_FILENO; fd <= STDOUT_FILENO && null >= 0; fd++) {
+    fd_close_others(STDERR_FILENO + 1, keep, n); /* first: the table of fds may have been full */
+    for (int fd = STDIN_FILENO; fd <= STDOUT_FILENO; fd++) {
         size_t i = 0;
         while (i < n && keep[i] != fd)
             i++;
         if (i == n)
-            dup2(null, fd);
+            fd_to_null(fd);
     }
-    fd_close_others(STDERR_FILENO + 1, keep, n);
     if (chdir("/") < 0)
         errno = 0; /* then a file system can't be unmounted for a while */
 }
