@@ -133,6 +133,19 @@ keeper() {
   run -0 lockrun --fd 9 9<hold
 }
 
+@test "--fd of standard input, output or error that is closed" {
+  local fd
+  for fd in 0 1 2; do
+    run -100 sh -c "exec lockrun --fd $fd $fd<&-"
+  done
+  for fd in 0 1; do
+    run -100 sh -c "exec lockrun --status-fd $fd lock true $fd<&-"
+    [[ $output == "lockrun: option --status-fd '$fd': is not open"* ]]
+  done
+  [ ! -e lock ]
+  run -0 lockrun --fd 0 <hold
+}
+
 # ---- -E ----
 
 @test "-E: that status in place of 1, whatever it is; as flock(1)'s" {

@@ -259,6 +259,13 @@ once_ready() {
   [ "$output" = $'ready\nquestion\nend' ]
 }
 
+@test "--pty=both: a program whose terminal is canonical again after its input has ended reads the end" {
+  echo line >question
+  once_ready timeout --foreground 60 open2 --pty=both \
+    sh -c 'stty raw -echo; echo ready; head -c5; stty icanon; cat; cat; echo end'
+  [ "$(cat answers)" = $'ready\nline\nend' ]
+}
+
 @test "--pty=both: a hang-up that is not ours is no success, and where it is ignored, -k ends the program" {
   # shellcheck disable=SC2016
   run -0 how-it-ends open2 --pty=both sh -c 'kill -HUP $$' </dev/null

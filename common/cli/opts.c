@@ -281,7 +281,8 @@ int opts_choice(const struct opts *o)
 int opts_fd(const struct opts *o, int min)
 {
     int fd = (int)opts_num(o, (uint64_t)min, INT32_MAX);
-    if (fd > STDERR_FILENO ? fd_set_cloexec(fd, true) < 0 : fcntl(fd, F_GETFD) < 0)
+    /* close-on-exec from the start: not our caller's, but put there by fd_fill_std */
+    if (fd > STDERR_FILENO ? fd_set_cloexec(fd, true) < 0 : fcntl(fd, F_GETFD) != 0)
         opts_wrong(o, "is not open");
     return fd;
 }

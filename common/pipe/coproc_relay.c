@@ -276,7 +276,8 @@ static int be_late(struct talk *t)
 
 /*
  * --pty=both, after the end of the input: a raw terminal has no character for that, so it is hung up, once
- * all input has been read, and no output has come for a while that may be the answer to it.
+ * all input has been read, and no output has come for a while that may be the answer to it. One that gathers
+ * lines is told again: it may have been raw when the input ended, or the program may have read on.
  */
 static void look_at_terminal(struct talk *t)
 {
@@ -285,7 +286,13 @@ static void look_at_terminal(struct talk *t)
     if (clock_left(t->look))
         return;
     t->look = clock_in(quiet);
-    if (!t->out.open || is_blocked(&t->out) || talk_is_unanswered(t) || !pty_waits_raw(t->c->from_server))
+    if (!t->out.open || is_blocked(&t->out))
+        return;
+    char end[PTY_END_SIZE];
+    enum pty_waiting waits = pty_waits_for(t->c->from_server);
+    if (waits == PTY_LINE)
+        fd_write(t->c->from_server, end, pty_encode_end(&t->line, t->c->from_server, end) > 0);
+    if (waits != PTY_BYTES || talk_is_unanswered(t))
         return;
     t->c->hung_up = true;
     close_output(t);

@@ -4,6 +4,7 @@
 #include "pipe/pty.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <string.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
@@ -70,12 +71,14 @@ static bool gathers_lines(int master)
     return tcgetattr(master, &t) == 0 && t.c_lflag & ICANON;
 }
 
-bool pty_waits_raw(int master)
+/* FIONREAD counts no ends that are still to be read, and poll(2) no bytes below a raw terminal's VMIN. */
+enum pty_waiting pty_waits_for(int master)
 {
-    int unread = 0, slave = gathers_lines(master) ? -1 : open_slave(master);
-    bool is_raw = slave >= 0 && ioctl(slave, FIONREAD, &unread) == 0;
+    int unread = 0, slave = open_slave(master);
+    struct pollfd p = {.fd = slave, .events = POLLIN};
+    bool waits = slave >= 0 && ioctl(slave, FIONREAD, &unread) == 0 && !unread && poll(&p, 1, 0) == 0;
     fd_close(&slave);
-    return is_raw && !unread;
+    return !waits ? PTY_HAS_INPUT : gathers_lines(master) ? PTY_LINE : PTY_BYTES;
 }
 
 size_t pty_encode(struct pty_line *line, int master, const char *in, size_t n, char *out)

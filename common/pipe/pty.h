@@ -27,10 +27,11 @@ struct pty_line {
 size_t pty_encode(struct pty_line *line, int master, const char *in, size_t n, char *out);
 
 /*
- * Whether the slave's program has made its terminal raw, and read all its input. There is no character for
- * the end of it: only a hang-up is one.
+ * What the slave's program, which has read all its input, may wait for, if for anything: a line, whose end is
+ * a character (pty_encode_end), or bytes, as it has made its terminal raw. Only a hang-up is the end of those.
  */
-bool pty_waits_raw(int master);
+enum pty_waiting { PTY_HAS_INPUT, PTY_LINE, PTY_BYTES };
+enum pty_waiting pty_waits_for(int master);
 
 /*
  * What tells the slave's program that its input has ended; nothing if its terminal is raw. Unlike a pipe's, a

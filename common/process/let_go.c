@@ -2,7 +2,6 @@
  * let_go.c - job_let_go, see job.h.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -19,16 +18,13 @@ void job_let_go(const struct job *j, const int *own, size_t n)
     keep[n++] = j->status_fd;
     keep[n++] = sigs_fd();
     fd_close_others(STDERR_FILENO + 1, keep, n); /* first: there may be no descriptor left for null */
-    int null = open("/dev/null", O_RDWR | O_CLOEXEC);
-    for (int fd = STDIN_FILENO; fd <= STDOUT_FILENO && null >= 0; fd++) {
+    for (int fd = STDIN_FILENO; fd <= STDOUT_FILENO; fd++) {
         size_t i = 0;
         while (i < n && keep[i] != fd)
             i++;
         if (i == n)
-            dup2(null, fd);
+            fd_to_null(fd);
     }
-    if (null > STDERR_FILENO)
-        fd_close(&null);
     if (chdir("/") < 0)
         errno = 0; /* then a file system can't be unmounted for a while */
 }
