@@ -33,10 +33,13 @@ APPLETS  = $(sort $(patsubst applets/%.c,%,$(wildcard applets/*.c)))
 SOURCES  = $(wildcard common/*/*.c applets/*.c)
 else
 APPLETS  = $(ONLY)
-SOURCES  = $(filter-out $(addprefix common/,box/toolbox.c box/install.c box/complete.c base/kinds.c),$(wildcard common/*/*.c)) applets/$(ONLY).c
+WITHOUT  = $(addprefix common/,box/toolbox.c box/install.c box/complete.c base/kinds.c $(if $(filter-out status,$(ONLY)),status/%))
+SOURCES  = $(filter-out $(WITHOUT),$(wildcard common/*/*.c)) applets/$(ONLY).c
 DEFINE  += -DONE_APPLET
 endif
 OBJECTS  = $(SOURCES:%.c=$(B)/%.o)
+# those that have no link, and are reached as `ipcbox NAME` alone
+INNER    = $(patsubst applets/%.c,%,$(shell grep -l '\.is_inner = true' applets/*.c))
 # SPAWN=fork: programs are started by fork(2) alone, for valgrind(1) and sanitizers
 ifeq ($(SPAWN),fork)
 DEFINE  += -DSPAWN_FORK
@@ -162,10 +165,10 @@ install uninstall: export LINKS := $(LINKS)
 install uninstall: export NAME_PREFIX := $(NAME_PREFIX)
 
 install: all
-	@sh contrib/install.sh install $(B) $(APPLETS)
+	@sh contrib/install.sh install $(B) $(filter-out $(INNER),$(APPLETS))
 
 uninstall:
-	@sh contrib/install.sh uninstall $(B) $(APPLETS)
+	@sh contrib/install.sh uninstall $(B) $(filter-out $(INNER),$(APPLETS))
 
 clean:
 	rm -rf $(B)

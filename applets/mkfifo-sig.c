@@ -21,6 +21,7 @@
 #include "process/notify.h"
 #include "io/relay.h"
 #include "process/sigs.h"
+#include "process/status_page.h"
 
 #define MKFIFO_SIG_OPTIONS(X)                                                                           \
     MSG_OPTIONS(X)                                                                                      \
@@ -49,6 +50,7 @@ struct mkfifo_sig {
     bool has_mode, has_timeout;
     int64_t delay, timeout, linger;
     uint64_t count, served; /* count 0: no end */
+    int page;               /* status_page.h */
     int64_t deadline;       /* of the present PROG */
     bool late;              /* it has passed */
     bool left;              /* the reader was gone before it had all */
@@ -360,6 +362,7 @@ static int serve_all(struct mkfifo_sig *s)
             failed = reopen(s);
             continue;
         }
+        status_page_count(s->page, s->msg->applet, "served", s->served);
         fifo_take_events(&s->fifo);
         bool has_reader = fifo_has_reader(&s->fifo);
         s->held = s->held && has_reader;
@@ -381,6 +384,7 @@ static int run(struct mkfifo_sig *s)
 {
     const char *object;
     int failed = 0;
+    s->page = status_page_open();
     if (fifo_init(&s->fifo, s->path, s->has_mode ? &s->mode : NULL) < 0)
         failed = msg_fatal_file(s->msg, "serve", s->path, errno);
     else if (fifo_open(&s->fifo) < 0)

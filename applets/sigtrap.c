@@ -15,6 +15,7 @@
 #include "base/clock.h"
 #include "process/job.h"
 #include "process/sigs.h"
+#include "process/status_page.h"
 #include "base/signum.h"
 #include "base/words.h"
 
@@ -41,7 +42,9 @@ struct sigtrap {
     struct job handler; /* the one that runs */
     struct action actions[SIGNUM_MAX + 1];
     bool restart; /* was asked for */
-    bool over;    /* PROG has ended by itself */
+    uint64_t starts;
+    int page;  /* status_page.h */
+    bool over; /* PROG has ended by itself */
     int64_t grace, kill_at;
     char signal_text[32], pid_text[32];
 };
@@ -123,6 +126,7 @@ static int start_prog(struct sigtrap *s)
     struct spawn spawn = {.signals = SIGS_INHERITED};
     s->restart = false;
     s->kill_at = CLOCK_NEVER;
+    status_page_count(s->page, s->msg->applet, "restarts", s->starts++);
     return job_start(&s->job, 0, &spawn) < 0 ? job_start_failed(&s->job, 0, "fork", errno) : 0;
 }
 
@@ -138,6 +142,7 @@ static bool starts_more(const struct sigtrap *s)
  */
 static int run(struct sigtrap *s)
 {
+    s->page = starts_more(s) ? status_page_open() : -1;
     int failed = start_prog(s);
     if (!failed && !starts_more(s))
         job_let_go(&s->job, NULL, 0);

@@ -47,6 +47,10 @@ teardown() {
   examples man/deadline.1
 }
 
+@test "ipcbox-status(1)" {
+  examples man/ipcbox-status.1
+}
+
 @test "killpg(1)" {
   examples man/killpg.1
 }

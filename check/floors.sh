@@ -10,6 +10,7 @@ may_include() {
   box) echo "base cli process" ;;
   pipe | daemon | net) echo "base cli io process" ;;
   serve) echo "base cli io process net" ;;
+  status) echo "base cli io process net" ;;
   sysv) echo "base cli process" ;;
   *) echo unknown ;;
   esac

@@ -33,7 +33,7 @@ complain 'symbols exported by an applet beside its own:' "$(for object in "$1"/a
 done)"
 complain 'applets without a manual page or tests:' "$(for applet in applets/*.c; do
   name=$(basename "$applet" .c)
-  [ -e "man/$name.1" ] || echo "man/$name.1"
+  [ -e "man/$name.1" ] || [ -e "man/ipcbox-$name.1" ] || echo "man/$name.1"
   [ -e "bats/$name.bats" ] || echo "bats/$name.bats"
 done)"
 complain 'tests that sleep:' "$(grep -nE '(^|[^a-z_-])sleep [0-9.]+ *$' bats/*.bats bats/helper/*.bash || :)"

@@ -88,8 +88,9 @@ render() {
     section == "SYNOPSIS" && /^\.(Pp|Bk|Ek)/ { next }
     section == "SYNOPSIS" && $1 == ".Nm" {
       end_form()
-      text = name
-      if (NF > 1) line_from(2)
+      other = $2 ~ /^[a-z]/ # ipcbox, in a page about one of its commands
+      text = other ? $2 : name
+      if (NF > 1 + other) line_from(2 + other)
       next
     }
     section == "SYNOPSIS" {
@@ -110,7 +111,7 @@ part() {
   printf '%s\n' "$page" | sed -n "s/^$1 //p"
 }
 
-# usage_of NAME: the forms of the Usage: lines
+# usage_of COMMAND: the forms of the Usage: lines
 usage_of() {
   printf '%s\n' "$help" | sed -n "/^Usage: $1 /,/^ *$/{
     s/^Usage: \($1 .*\)/\1/p
@@ -133,6 +134,7 @@ options_of_help() {
     }'
 }
 
+# check_head PAGE SUMMARY [COMMAND]: the command is named as the page, if not said otherwise
 check_head() {
   expected=$(printf '%s' "$1" | tr '[:lower:]' '[:upper:]')
   [ "$(part title)" = "$expected 1" ] || complain "man/$1.1: .Dt is '$(part title)', expected '$expected 1'"
@@ -141,21 +143,31 @@ check_head() {
   [ "$(part summary)" = "$2" ] || complain "man/$1.1: .Nd differs from --help:
   in the page: $(part summary)
   in --help:   $2"
-  same "man/$1.1" 'forms of SYNOPSIS' "$(usage_of "$1")" "$(part form)"
+  same "man/$1.1" 'forms of SYNOPSIS' "$(usage_of "${3:-$1}")" "$(part form)"
+}
+
+# check_applet APPLET PAGE COMMAND
+check_applet() {
+  [ -e "man/$2.1" ] || {
+    complain "man/$2.1 is missing"
+    return
+  }
+  help=$("$box" "$1" --help)
+  page=$(render "man/$2.1")
+  # the summary stands behind the Usage: lines, with a full stop
+  check_head "$2" "$(printf '%s\n' "$help" | awk '!/^(Usage:|      )/ { sub(/\.$/, ""); print; exit }')" "$3"
+  same "man/$2.1" 'OPTIONS' "$(options_of_help)" "$(part option)"
 }
 
 applets=$("$box" --list)
 [ -n "$applets" ] || complain "$box --list prints nothing"
 for applet in $applets; do
-  [ -e "man/$applet.1" ] || {
-    complain "man/$applet.1 is missing"
-    continue
-  }
-  help=$("$box" "$applet" --help)
-  page=$(render "man/$applet.1")
-  # the summary stands behind the Usage: lines, with a full stop
-  check_head "$applet" "$(printf '%s\n' "$help" | awk '!/^(Usage:|      )/ { sub(/\.$/, ""); print; exit }')"
-  same "man/$applet.1" 'OPTIONS' "$(options_of_help)" "$(part option)"
+  check_applet "$applet" "$applet" "$applet"
+done
+# those without a link, which --list does not have
+for page in man/ipcbox-*.1; do
+  applet=$(basename "${page#man/ipcbox-}" .1)
+  check_applet "$applet" "ipcbox-$applet" "ipcbox $applet"
 done
 
 if [ -e man/ipcbox.1 ]; then
@@ -172,6 +184,7 @@ fi
 
 for file in man/*.1; do
   name=$(basename "$file" .1)
+  [ ! -e "applets/${name#ipcbox-}.c" ] || continue
   case " ipcbox $(echo "$applets" | tr '\n' ' ')" in
   *" $name "*) ;;
   *) complain "$file is of no applet" ;;

@@ -90,7 +90,7 @@ install_all() {
   install -d "$bin" "$man/man1" "$man/man7" "$private/man" "$doc" "$bash" "$zsh" "$fish"
   rm -f "$bin/ipcbox" # running programs keep the old file
   install -m 755 "$build/ipcbox" "$bin/ipcbox"
-  install -m 644 man/ipcbox.1 "$man/man1"
+  install -m 644 man/ipcbox.1 man/ipcbox-*.1 "$man/man1"
   install -m 644 man/ipcbox.7 "$man/man7"
   install -m 644 man/*.[17] "$private/man" # for `ipcbox help`, whose page may be somebody else's by that name
   "$build/ipcbox" --completion bash ${prefix:+--prefix "$prefix"} >"$bash/ipcbox"
@@ -133,6 +133,9 @@ uninstall_all() {
       remove_ours "$bash/$name"
       remove_ours "$fish/$name.fish"
     done
+  done
+  for page in man/ipcbox-*.1; do
+    rm -f "$man/man1/${page##*/}"
   done
   rm -f "$bin/ipcbox" "$man/man1/ipcbox.1" "$man/man7/ipcbox.7" "$bash/ipcbox" "$zsh/_ipcbox" "$fish/ipcbox.fish"
   rm -rf "$private" "$doc"

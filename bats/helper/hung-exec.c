@@ -1,6 +1,7 @@
-// hung-exec FILE... - makes every exec of a FILE hang, as that from a network file system whose server is
-// away (fanotify(7); for root only). Prints "ready", then "held N" as the Nth exec hangs. At SIGUSR1 all that
-// hang go on, and so do those to come; the same when it ends. 77: there is no such thing on this machine.
+// hung-exec [-o] FILE... - makes every exec of a FILE hang (-o: every open(2)), as that from a network file
+// system whose server is away (fanotify(7); for root only). Prints "ready", then "held N" as the Nth exec
+// hangs. At SIGUSR1 all that hang go on, and so do those to come; the same when it ends. 77: there is no such
+// thing on this machine.
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
@@ -48,8 +49,10 @@ int main(int argc, char **argv)
     fan = fanotify_init(FAN_CLASS_CONTENT | FAN_CLOEXEC, O_RDONLY | O_CLOEXEC);
     if (fan < 0)
         return perror("hung-exec"), 77;
-    for (int i = 1; i < argc; i++)
-        if (fanotify_mark(fan, FAN_MARK_ADD, FAN_OPEN_EXEC_PERM, AT_FDCWD, argv[i]) < 0)
+    int opens = argc > 1 && strcmp(argv[1], "-o") == 0;
+    for (int i = 1 + opens; i < argc; i++)
+        if (fanotify_mark(fan, FAN_MARK_ADD, opens ? FAN_OPEN_PERM : FAN_OPEN_EXEC_PERM, AT_FDCWD, argv[i]) <
+            0)
             return perror(argv[i]), 77;
     puts("ready");
     struct pollfd fds[] = {

@@ -253,7 +253,8 @@ static void add_applets(struct buf *out, enum complete_shell shell)
 static void add_names(struct buf *out, const char *prefix)
 {
     for (size_t i = 0; i < applet_count(); i++)
-        buf_fmt(out, " %s%s", prefix, applet_at(i)->cli->name);
+        if (!applet_at(i)->cli->is_inner)
+            buf_fmt(out, " %s%s", prefix, applet_at(i)->cli->name);
 }
 
 void complete_print(enum complete_shell shell, const struct cli *toolbox, const char *prefix, struct buf *out)

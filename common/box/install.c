@@ -27,6 +27,12 @@ static size_t link_count(void)
     return applet_count() + 1;
 }
 
+/* Whether the i-th has a link at all. */
+static bool has_link(size_t i)
+{
+    return i == applet_count() || !applet_at(i)->cli->is_inner;
+}
+
 /*
  * Whether `name` needs no link: it is this very file, which a symbolic link would replace by itself, or it is
  * our own name and leads here already.
@@ -72,7 +78,7 @@ static const char *find_taken(const struct install *in, char mem[static NAME_MAX
     struct stat st;
     for (size_t i = 0; i < link_count(); i++) {
         const char *name = link_name(in, i, mem);
-        if (fstatat(in->dir, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && !is_here(in, name))
+        if (has_link(i) && fstatat(in->dir, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && !is_here(in, name))
             return name;
     }
     return NULL;
@@ -89,7 +95,7 @@ static int make_links(const struct install *in)
     }
     for (size_t i = 0; i < link_count(); i++) {
         const char *name = link_name(in, i, mem);
-        if (is_here(in, name))
+        if (!has_link(i) || is_here(in, name))
             continue;
         if (make_link(in, name) == 0) {
             made[i % sizeof made] = true;

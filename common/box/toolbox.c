@@ -40,6 +40,7 @@ static const struct cli cli = {.name = "ipcbox",
     .summary = "Unix interprocess communication for the shell",
     .usage = "APPLET [ARGUMENT]...\n"
              "help [APPLET]\n"
+             "status [OPTION]...\n"
              "--list\n"
              "--help [APPLET]\n"
              "--version\n"
@@ -64,7 +65,7 @@ static void add_themes(struct buf *out)
         bool named = false;
         for (size_t i = 0; i < applet_count(); i++) {
             const struct applet *a = applet_at(i);
-            if (a->theme != (enum theme)theme)
+            if (a->theme != (enum theme)theme || a->cli->is_inner)
                 continue;
             if (!named)
                 buf_fmt(out, "\n%s\n", theme_names[theme]);
@@ -122,7 +123,8 @@ static int print_help(const struct msg *m, const char *name, struct buf *out)
 static int print_list(const struct msg *m, struct buf *out)
 {
     for (size_t i = 0; i < applet_count(); i++)
-        buf_fmt(out, "%s\n", applet_at(i)->cli->name);
+        if (!applet_at(i)->cli->is_inner)
+            buf_fmt(out, "%s\n", applet_at(i)->cli->name);
     return opts_print(m, out);
 }
 
@@ -149,6 +151,7 @@ static bool find_page(const char *name, struct buf *path)
 {
     static const char *const places[] = {
         "../man/%s.1", "../share/ipcbox/man/%s.1", "../share/man/man1/%s.1", "../share/man/man1/%s.1.gz"};
+    const struct applet *applet = applet_find(name);
     char self[PATH_MAX];
     ssize_t n = readlink("/proc/self/exe", self, sizeof self);
     while (n > 0 && self[n - 1] != '/')
@@ -158,7 +161,7 @@ static bool find_page(const char *name, struct buf *path)
         path->len = 0;
         buf_bytes(path, self, (size_t)n);
         buf_bytes(path, places[i], (size_t)(name_at - places[i]));
-        buf_fmt(path, "%s%s", name, name_at + 2);
+        buf_fmt(path, "%s%s%s", applet && applet->cli->is_inner ? "ipcbox-" : "", name, name_at + 2);
         if (access(buf_str(path), R_OK) == 0)
             return true;
     }

@@ -44,7 +44,7 @@ const struct applet *applet_find(const char *name)
 const struct applet *applet_called(const char *name)
 {
     const struct applet *applet = applet_find(name);
-    while (!applet && (name = strchr(name, '-')))
+    while ((!applet || applet->cli->is_inner) && (name = strchr(name, '-')))
         applet = applet_find(++name);
-    return applet;
+    return applet && applet->cli->is_inner ? NULL : applet;
 }

@@ -20,10 +20,11 @@ struct applet {
 /* The applet of that name in this binary, or NULL. */
 const struct applet *applet_find(const char *name);
 
-/* That applet, or the one with the longest name of which `name` is WORD-APPLET, or NULL. */
+/* The applet that a link of that name stands for: the one with the longest name of which `name` is APPLET or
+ * WORD-APPLET, or NULL. */
 const struct applet *applet_called(const char *name);
 
-/* The applets of this binary, sorted by name. */
+/* The applets of this binary, sorted by name; those with a link are `!cli->is_inner`. */
 size_t applet_count(void);
 const struct applet *applet_at(size_t i);
 

@@ -47,6 +47,7 @@ struct cli {
     const char *const *commands; /* sub-commands, NULL at the end; or NULL */
     const struct opt *options;
     size_t count;
+    bool is_inner; /* it has no link of its own: it is reached as `ipcbox NAME` alone */
 };
 
 enum { OPTS_MAX = 64 };

@@ -99,7 +99,7 @@ void opts_usage(const struct cli *cli, struct buf *out)
         struct fill f = {.out = out};
         size_t len = strcspn(form, "\n");
         begin_line(&f);
-        buf_fmt(out, "%s %s ", head, cli->name);
+        buf_fmt(out, "%s %s%s ", head, cli->is_inner ? "ipcbox " : "", cli->name);
         f.indent = column(&f);
         buf_bytes(&one, form, len);
         put_filled(&f, buf_str(&one));
@@ -143,5 +143,5 @@ void opts_help(const struct cli *cli, struct buf *out)
         buf_char(out, '\n');
         put_notes(out, cli->notes);
     }
-    buf_fmt(out, "\nManual pages: %s(1), ipcbox(7)\n", cli->name);
+    buf_fmt(out, "\nManual pages: %s%s(1), ipcbox(7)\n", cli->is_inner ? "ipcbox-" : "", cli->name);
 }

@@ -19,15 +19,70 @@ enum { AT_ONCE_SECONDS = 5 };
 
 /* ---- the page ---- */
 
+/* "exited with status 7"; nothing before the first end */
+static void add_how(const struct monitor *m, struct buf *b)
+{
+    char name[SIGNUM_SIZE];
+    const struct monitor_status *s = &m->status;
+    const char *prog = *m->job.progs->argv;
+    switch (s->last) {
+    case LAST_NONE:
+        break;
+    case LAST_EXITED:
+        buf_fmt(b, "exited with status %d", s->value);
+        break;
+    case LAST_KILLED:
+        buf_fmt(b, "was killed by SIG%s", signum_name(s->value, name));
+        break;
+    case LAST_FAILED:
+        buf_escaped(b, prog, strnlen(prog, 200));
+        buf_fmt(b, " could not be started: %s", strerror(s->value));
+        break;
+    }
+}
+
+/* For people: "PROG 4711 is running; restarts: 2; before that, it exited with status 7". */
+static void add_state(const struct monitor *m, struct buf *b)
+{
+    static const char *const phases[] = {" is running", " is to be restarted", " is being stopped"};
+    const struct monitor_status *s = &m->status;
+    buf_fmt(b, "PROG %ld%s", (long)s->prog, phases[s->phase]);
+    if (s->restarts)
+        buf_fmt(b, "; restarts: %llu", (unsigned long long)s->restarts);
+    if (s->last == LAST_EXITED || s->last == LAST_KILLED)
+        buf_text(b, s->phase == PHASE_RUNNING ? "; before that, it " : "; it ");
+    else if (s->last == LAST_FAILED)
+        buf_text(b, "; ");
+    add_how(m, b);
+}
+
+/* All of the line, or, where there is no room for it, nothing: the numbers matter more. */
+static void add_line(struct buf *lines, const char *name, const char *text)
+{
+    char mem[STATUS_LINES_SIZE];
+    struct buf line = BUF(mem);
+    if (!text)
+        return;
+    buf_fmt(&line, "%s=", name);
+    buf_escaped(&line, text, strlen(text));
+    buf_char(&line, '\n');
+    if (!line.cut && line.len <= lines->size - lines->len)
+        buf_bytes(lines, line.mem, line.len);
+}
+
 void monitor_status_publish(struct monitor *m)
 {
-    char mem[512];
-    struct buf lines = BUF(mem);
+    char mem[STATUS_LINES_SIZE], state_mem[1024];
+    struct buf lines = BUF(mem), state = BUF(state_mem);
     const struct monitor_status *s = &m->status;
     buf_fmt(&lines, "applet=%s\nphase=%d\nprog=%ld\nrestarts=%llu\nlast=%d\nvalue=%d\n", m->msg->applet,
         (int)s->phase, (long)s->prog, (unsigned long long)s->restarts, (int)s->last, s->value);
     buf_fmt(&lines, "ended=%lld\nnext_start=%lld\nlog=%d\n", (long long)s->ended, (long long)s->next_start,
         s->has_log);
+    add_state(m, &state);
+    add_line(&lines, "state", buf_str(&state));
+    add_line(&lines, "pidfile", m->prog_pid.path);
+    add_line(&lines, "monitor_pidfile", m->own_pid.path);
     status_page_write(m->status_page, &lines);
 }
 
@@ -118,25 +173,11 @@ static void add_seconds(struct buf *b, int64_t ns)
 /* "4711 exited with status 7" */
 static void add_end(const struct monitor *m, struct buf *b)
 {
-    char name[SIGNUM_SIZE];
-    const struct monitor_status *s = &m->status;
-    const char *prog = *m->job.progs->argv;
-    switch (s->last) {
-    case LAST_NONE:
-        break;
-    case LAST_EXITED:
-        buf_fmt(b, "%ld exited with status %d", (long)s->prog, s->value);
-        if (m->seems_detached)
-            buf_text(b, MONITOR_SEEMS_DETACHED);
-        break;
-    case LAST_KILLED:
-        buf_fmt(b, "%ld was killed by SIG%s", (long)s->prog, signum_name(s->value, name));
-        break;
-    case LAST_FAILED:
-        buf_escaped(b, prog, strnlen(prog, 200));
-        buf_fmt(b, " could not be started: %s", strerror(s->value));
-        break;
-    }
+    if (m->status.last == LAST_EXITED || m->status.last == LAST_KILLED)
+        buf_fmt(b, "%ld ", (long)m->status.prog);
+    add_how(m, b);
+    if (m->status.last == LAST_EXITED && m->seems_detached)
+        buf_text(b, MONITOR_SEEMS_DETACHED);
 }
 
 /*

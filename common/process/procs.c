@@ -38,18 +38,21 @@ static bool skip_fields(const char **text, int n)
     return true;
 }
 
-/* "PID (NAME) STATE PPID PGRP SESSION ... STARTTIME(22)": the name may hold anything. */
+/* "PID (NAME) STATE PPID PGRP SESSION TTY TPGID FLAGS(9) ... STARTTIME(22)": the name may hold anything. */
 static bool parse(const char *text, struct process *p)
 {
-    uint64_t parent, group, session;
+    enum { OF_KERNEL = 0x00200000 }; /* PF_KTHREAD */
+    uint64_t parent, group, session, flags;
     const char *at = strrchr(text, ')');
     if (!at || at[1] != ' ' || !at[2] || at[3] != ' ')
         return false;
     p->state = at[2];
     at += 4;
     if (!take_number(&at, &parent) || !take_number(&at, &group) || !take_number(&at, &session) ||
-        !skip_fields(&at, 15) || !take_number(&at, &p->start))
+        !skip_fields(&at, 2) || !take_number(&at, &flags) || !skip_fields(&at, 12) ||
+        !take_number(&at, &p->start))
         return false;
+    p->is_kernel = flags & OF_KERNEL;
     p->parent = (pid_t)parent;
     p->group = (pid_t)group;
     p->session = (pid_t)session;

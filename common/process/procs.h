@@ -14,6 +14,7 @@ struct process {
     pid_t pid, parent, group, session;
     char state;     /* R, S, D, T, t, Z, X ... */
     uint64_t start; /* clock ticks after boot */
+    bool is_kernel; /* a thread of the kernel */
     bool ours;      /* the caller's to use */
 };
 

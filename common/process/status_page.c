@@ -41,6 +41,14 @@ void status_page_write(int fd, const struct buf *lines)
         return; /* the old one stays */
 }
 
+void status_page_count(int fd, const char *applet, const char *name, unsigned long long n)
+{
+    char mem[128];
+    struct buf lines = BUF(mem);
+    buf_fmt(&lines, "applet=%s\n%s=%llu\n", applet, name, n);
+    status_page_write(fd, &lines);
+}
+
 static bool is_page(int directory, const char *name)
 {
     char link[sizeof target];

@@ -11,13 +11,17 @@
 
 #include "base/buf.h"
 
-enum { STATUS_PAGE_SIZE = 1024 };
+enum { STATUS_PAGE_SIZE = 2048, STATUS_LINES_SIZE = STATUS_PAGE_SIZE - 64 };
 
 /* Close-on-exec. -1 with errno when there can be none: then there is no page, and nothing else is wrong. */
 int status_page_open(void);
 
-/* Replaces the page. The lines are the caller's, each with its newline; fd may be -1. */
+/* Replaces the page. The lines are the caller's, each with its newline, STATUS_LINES_SIZE at most; fd may be
+ * -1. A line state=TEXT is what people are shown of it. */
 void status_page_write(int fd, const struct buf *lines);
+
+/* The page of one that has only this to tell: applet=APPLET and NAME=N. */
+void status_page_count(int fd, const char *applet, const char *name, unsigned long long n);
 
 /*
  * The lines of process pid's page, NUL-terminated; how many bytes, or -1: it has none, or may not be looked

@@ -160,6 +160,16 @@ struct serve {
     int64_t reap_at; /* when all are looked at; 0: nobody is known to have ended */
     unsigned long accepted, refused, denied, started, failed;
 
+    /* what `ipcbox status` reads (status_page.h) */
+    struct {
+        int fd;            /* -1: there can be none */
+        const char *where; /* we listen */
+        struct serve_counts {
+            unsigned long active, accepted, denied, refused, failed;
+        } shown;
+        int64_t next_at; /* not again before */
+    } page;
+
     int relayed; /* of --stdio, the connection; 0: none yet */
 
     /* connections that have no program yet */

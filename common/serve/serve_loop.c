@@ -254,7 +254,8 @@ static int64_t sleep_time(struct serve *s)
             until = clock_first(until, at[i]);
     for (size_t i = 0; may_read_preambles(s) && i < s->waiting.n; i++)
         until = clock_first(until, s->waiting.list[i].deadline);
-    return clock_first(clock_left(until), notify_tend(&s->asked.notify, s->msg));
+    int64_t left = clock_first(clock_left(until), serve_show_status(s));
+    return clock_first(left, notify_tend(&s->asked.notify, s->msg));
 }
 
 /* Says when -c makes clients wait, once, and when it has made none wait for a while. */

@@ -82,6 +82,12 @@ unsigned long serve_active(const struct serve *s);
  * while. */
 void serve_pause(struct serve *s, const char *action);
 
+/*
+ * Brings the page up to date, ten times a second at most. How long the next time may be waited for:
+ * CLOCK_NEVER if it is up to date.
+ */
+int64_t serve_show_status(struct serve *s);
+
 /* The counters, when they were asked for or with -v. */
 void serve_say_status(const struct serve *s, bool asked);
 

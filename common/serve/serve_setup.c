@@ -20,6 +20,7 @@
 #include "net/udp.h"
 #include "net/ucspi.h"
 #include "process/listen_fds.h"
+#include "process/status_page.h"
 #include "net/listen.h"
 
 enum {
@@ -35,7 +36,7 @@ void serve_init(struct serve *s, struct msg *m, const struct serve_kind *kind, v
     *s = (struct serve){.msg = m, .kind = kind, .owner = owner};
     s->asked = (struct serve_asked){
         .backlog = BACKLOG_DEFAULT, .notify.fd = -1, .inherit_fd = -1, .exit_idle = CLOCK_NEVER};
-    s->held.fd = s->also = -1;
+    s->held.fd = s->also = s->page.fd = -1;
     s->children = (struct table){.entry_size = sizeof(struct serve_child), .key_size = sizeof(pid_t)};
     s->clients = (struct table){.entry_size = sizeof(struct serve_client), .key_size = ADDR_KEY_SIZE};
 }
@@ -333,6 +334,9 @@ int serve_run(struct serve *s, const char *where, const char *path, char **argv)
         return msg_fatal(s->msg, EXIT_SYSTEM, "malloc", NULL, errno);
     if (s->kind->datagrams && (failed = s->kind->datagrams->begin(s->owner)))
         return failed;
+    s->page.fd = status_page_open();
+    s->page.where = where;
+    serve_show_status(s);
     if (notify_ready(&s->asked.notify, "READY=1", where, &object) < 0)
         return msg_fatal(s->msg, EXIT_SYSTEM, "report readiness to", object, errno);
     int status = serve_loop(s);

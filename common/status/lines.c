@@ -1,0 +1,82 @@
+/*
+ * lines.c - see lines.h.
+ */
+#include "status/lines.h"
+
+#include <fcntl.h>
+#include <string.h>
+
+#include "base/fd.h"
+#include "base/num.h"
+
+static const char digits[] = "0123456789abcdef";
+
+int lines_open(struct lines *l, const char *path)
+{
+    l->at = l->len = 0;
+    l->fd = open(path, O_RDONLY | O_CLOEXEC);
+    return l->fd < 0 ? -1 : 0;
+}
+
+/* A line that does not fit is cut where the memory ends; its rest is taken for another. */
+char *lines_next(struct lines *l)
+{
+    for (;;) {
+        char *line = l->mem + l->at, *end = memchr(line, '\n', l->len - l->at);
+        if (!end && l->at) {
+            memmove(l->mem, line, l->len -= l->at);
+            l->at = 0;
+            continue;
+        }
+        ssize_t n = end || l->len == sizeof l->mem - 1
+                        ? 0
+                        : fd_read(l->fd, l->mem + l->len, sizeof l->mem - 1 - l->len);
+        if (n > 0) {
+            l->len += (size_t)n;
+            continue;
+        }
+        if (!end && !l->len)
+            return NULL;
+        end = end ? end : l->mem + l->len;
+        l->at = (size_t)(end - l->mem) + (end < l->mem + l->len);
+        *end = '\0';
+        return line;
+    }
+}
+
+void lines_close(struct lines *l)
+{
+    fd_close(&l->fd);
+}
+
+const char *lines_word(const char *line, int n)
+{
+    line += strspn(line, " \t");
+    while (n--) {
+        line += strcspn(line, " \t\n");
+        line += strspn(line, " \t");
+    }
+    return line;
+}
+
+void lines_copy(const char *text, char *word, size_t size)
+{
+    size_t n = strcspn(text, " \t\n");
+    n = n < size ? n : size - 1;
+    memcpy(word, text, n);
+    word[n] = '\0';
+}
+
+uint64_t lines_hex(const char *text)
+{
+    uint64_t n = 0;
+    for (const char *digit; *text && (digit = strchr(digits, *text | ' ')); text++)
+        n = n << 4 | (uint64_t)(digit - digits);
+    return n;
+}
+
+uint64_t lines_number(const char *text)
+{
+    uint64_t n = 0;
+    return num_u64n(text, strspn(text, "0123456789"), 0, UINT64_MAX, &n) ? n : 0;
+}
