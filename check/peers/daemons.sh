@@ -186,7 +186,7 @@ daemon_stranger() {
 
 daemon_self() {
   # PROG goes to the background by itself
-  printf '#!/bin/sh\nsetsid stay prog.pid </dev/null >/dev/null 2>&1 &\nuntil [ -s prog.pid ]; do sleep 0.01; done\n' >prog
+  printf '#!/bin/sh\necho $$ >self\nsetsid stay prog.pid </dev/null >/dev/null 2>&1 &\nuntil [ -s prog.pid ]; do sleep 0.01; done\n' >prog
   case $1 in
   start-stop-daemon)
     chmod +x prog
@@ -197,6 +197,7 @@ daemon_self() {
   daemonize)
     up daemonize
     await [ -s prog.pid ]
+    await ended "$(cat self)"
     pid=$(cat prog.pid)
     down daemonize
     daemonize --stop -p prog.pid
@@ -204,6 +205,7 @@ daemon_self() {
   *)
     up "$1"
     await [ -s prog.pid ]
+    await ended "$(cat self)"
     pid=$(cat prog.pid)
     down "$1"
     ;;

@@ -10,7 +10,13 @@ deadline_sessions() {
 deadline_terminal() {
   reads_terminal "$1" && { echo yes; return; }
   rm -f typed
-  [ "$1" = timeout ] && reads_terminal "$1 --foreground" && echo partly:foreground || echo no
+  if [ "$1" = deadline ] || ! reads_terminal "$1 --foreground"; then
+    echo no
+    return
+  fi
+  timeout --foreground 1 sh -c 'stay child & wait'
+  await [ -s child ]
+  runs "$(cat child)" && echo partly:foreground || echo yes=--foreground
 }
 # a script at a terminal runs PROG under the tool, and PROG reads a line
 reads_terminal() {

@@ -77,7 +77,7 @@ note_text() {
   forwards) echo 'Not all of them.' ;;
   stop) echo 'PROG is stopped, but not the tool, so that the shell does not see that its job has stopped.' ;;
   two) echo 'One signal, a time, then SIGKILL.' ;;
-  match) echo 'Only if `--exec`, `--name` or `--user` shows that the process is another program; with the pidfile alone it is killed.' ;;
+  match) echo 'Only with an option such as `--exec` that tells the other program apart; with the pidfile alone it is killed.' ;;
   constant) echo 'Always after the same pause.' ;;
   late) echo 'Once the time of `sv -w` has passed.' ;;
   nice) echo 'The nice value only.' ;;
