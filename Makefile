@@ -54,7 +54,7 @@ else
 SAY = @:
 endif
 
-.PHONY: all demo test test-all helpers check bench tools install uninstall static clean help FORCE
+.PHONY: all demo test test-all helpers check peers check-peers bench tools install uninstall static clean help FORCE
 .DELETE_ON_ERROR:
 
 all: $(B)/ipcbox
@@ -152,6 +152,14 @@ test-all: all helpers
 check: all helpers
 	sh check/all.sh $(B)
 
+# docs/peers.md, from experiments with the programs that it is about; and whether it is still true
+peers: all
+	sh check/peers.sh $(B) >$(B)/peers.md
+	cp $(B)/peers.md docs/peers.md
+
+check-peers: all
+	sh check/peers.sh $(B) docs/peers.md
+
 # the programs that the benchmarks load and check with
 tools: $(patsubst bench/%.c,$(B)/bench/%,$(wildcard bench/*.c))
 
@@ -179,6 +187,7 @@ help:
 	@echo 'make test                run the bats tests except the longest; TESTS=bats/NAME.bats for one file'
 	@echo 'make test-all            run all bats tests'
 	@echo 'make check               linters, sanitizers, floors, man pages against --help'
+	@echo 'make check-peers         whether docs/peers.md is true of the programs that are installed; make peers writes it'
 	@echo 'make bench               benchmarks against the peers that are installed; QUICK=1 for few rounds,'
 	@echo '                         AGAINST=PATH/ipcbox: against another build instead'
 	@echo 'make install             into PREFIX=$(PREFIX), under DESTDIR; make uninstall removes it; LINKS=free|all|none'

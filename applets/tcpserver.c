@@ -35,7 +35,7 @@
     X(PARANOID, 'p', "paranoid", NULL, "with -h: accept a name only if it resolves to the address") \
     X(NO_PARANOID, 'P', "no-paranoid", NULL, "with -h: accept any name (default)")                  \
     X(REUSE_PORT, 0, "reuse-port", NULL, "share the port with other servers of the same user")      \
-    ACCESS_OPTIONS(X)                                                                               \
+    ACCESS_OPTIONS(X, "IP")                                                                         \
     X(PROXY, 0, "proxy", "[TIME]", "require a PROXY header within TIME (3 s)")                      \
     X(PROXY_FROM, 0, "proxy-from", "CIDR[,CIDR]...", "with --proxy: refuse all other peers")
 
@@ -134,7 +134,7 @@ static int put_env(void *owner, const struct serve_conn *c, struct env *e, char 
         ucspi_hosts(&t->ucspi, e, t->ucspi_options.local_name, NULL) < 0 ||
         ucspi_count(&t->ucspi, e, "TCP", c->client_connections) < 0)
         return -1;
-    return access_env(&t->access, &c->remote, e);
+    return access_env(&t->access, c, e);
 }
 
 static void describe(void *owner, const struct serve_conn *c, pid_t pid, struct event *e)
@@ -304,7 +304,7 @@ static void take_option(struct tcpserver *t, int row, const struct opts *o)
     case OPT_REUSE_PORT:
         t->reuse_port = true;
         break;
-        ACCESS_OPTIONS(OPT_CASE)
+        ACCESS_OPTIONS(OPT_CASE, )
         access_option(&t->access, row - OPT_RULES, o);
         break;
     case OPT_PROXY:

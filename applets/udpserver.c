@@ -16,7 +16,7 @@
 #define UDPSERVER_OPTIONS(X)                                                                     \
     SERVE_COMMON_OPTIONS(X)                                                                      \
     SOCKET_FILE_OPTIONS(X)                                                                       \
-    ACCESS_OPTIONS(X)                                                                            \
+    ACCESS_OPTIONS(X, "IP|USER[:GROUP]")                                                         \
     X(IPV4, '4', "ipv4", NULL, "use IPv4 only")                                                  \
     X(INTERFACE, 'I', "interface", "IFACE", "listen only on the network interface IFACE")        \
     X(UNIX, 0, "unix", "PATH", "use the Unix socket PATH in place of HOST and PORT")             \
@@ -44,7 +44,7 @@ static void take_option(struct udpserver *u, int row, const struct opts *o)
         SOCKET_FILE_OPTIONS(OPT_CASE)
         keeper_option(&u->d.keeper, row - OPT_OWNER, o);
         break;
-        ACCESS_OPTIONS(OPT_CASE)
+        ACCESS_OPTIONS(OPT_CASE, )
         access_option(&u->d.access, row - OPT_RULES, o);
         break;
     case OPT_IPV4:
@@ -55,7 +55,7 @@ static void take_option(struct udpserver *u, int row, const struct opts *o)
         break;
     case OPT_UNIX:
         u->path = o->arg;
-        u->d.is_unix = true;
+        u->d.access.is_unix = true;
         break;
     case OPT_AMPLIFY:
         u->amplifies = true;
@@ -75,9 +75,7 @@ static const char *listen_as_asked(struct udpserver *u, const char *host, uint16
     struct listen l = {
         .host = host, .port = port, .type = SOCK_DGRAM, .ipv4_only = u->ipv4, .iface = u->iface};
     if (s->asked.inherit) {
-        /* all are of one kind */
-        u->d.is_unix = udp_family(s->asked.inherit_fd < 0 ? FIRST_INHERITED : s->asked.inherit_fd) == AF_UNIX;
-        serve_inherit(s, u->d.is_unix ? AF_UNIX : AF_INET6, u->d.is_unix ? AF_UNIX : AF_INET);
+        serve_inherit(s, u->d.access.is_unix ? AF_UNIX : AF_INET6, u->d.access.is_unix ? AF_UNIX : AF_INET);
         if (addr_local(&a, *s->listener) == 0)
             l.port = addr_port(&a);
     } else if (u->path) {
@@ -102,12 +100,15 @@ static void check(struct udpserver *u, char **prog)
         msg_usage(u->msg, "missing PROG");
     if (keeper_was_asked(&u->d.keeper) && (!u->path || *u->path == '@'))
         msg_usage(u->msg, "-p and -o need a socket file");
-    if (u->d.is_unix && (u->d.access.path || u->d.access.per_net))
-        msg_usage(u->msg, "-x and --per-net cannot be combined with --unix");
     if (u->path && (u->ipv4 || u->iface || u->amplifies || s->asked.inherit))
         msg_usage(u->msg, "-4, -I, --amplify and --inherit cannot be combined with --unix");
     if (s->asked.inherit && (u->ipv4 || u->iface))
         msg_usage(u->msg, "-4 and -I cannot be combined with --inherit");
+    if (s->asked.inherit) /* all are of one kind */
+        u->d.access.is_unix =
+            udp_family(s->asked.inherit_fd < 0 ? FIRST_INHERITED : s->asked.inherit_fd) == AF_UNIX;
+    if (u->d.access.is_unix && u->d.access.per_net)
+        msg_usage(u->msg, "--per-net cannot be combined with a Unix socket");
     if (u->d.is_stream && s->asked.per_client)
         msg_usage(u->msg, "-C and --stream cannot be combined");
     serve_check(s, prog);
@@ -120,7 +121,8 @@ static const struct cli cli = {
     .usage = "[OPTION]... HOST PORT PROG [ARG]...\n"
              "[OPTION]... --unix PATH PROG [ARG]...\n"
              "[OPTION]... --inherit[=NAME] PROG [ARG]...\n"
-             "--explain IP -x FILE",
+             "--explain IP -x FILE\n"
+             "--explain USER[:GROUP] --unix PATH -x FILE",
     .notes = "PROG reads the datagram on fd 0. What it writes to fd 1 is the answer, which is sent if PROG "
              "exits with status 0.\n"
              "Signals: TERM stops, HUP reloads the rules, USR1 prints the status.",

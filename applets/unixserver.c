@@ -3,7 +3,7 @@
  *
  * tcpserver over a path or an abstract name. Here is what is Unix: the socket file, which is made with its
  * mode, taken over from a dead server, never from a live one, and gone at the end; and the peer's
- * credentials.
+ * credentials, by which it is admitted.
  */
 #include "cli/applet.h"
 
@@ -11,13 +11,15 @@
 #include <pwd.h>
 #include <string.h>
 
+#include "serve/access.h"
 #include "serve/serve.h"
 #include "net/keeper.h"
 #include "net/ucspi.h"
 
-#define UNIXSERVER_OPTIONS(X) \
-    SERVE_OPTIONS(X)          \
-    SOCKET_FILE_OPTIONS(X)    \
+#define UNIXSERVER_OPTIONS(X)        \
+    SERVE_OPTIONS(X)                 \
+    SOCKET_FILE_OPTIONS(X)           \
+    RULES_OPTIONS(X, "USER[:GROUP]") \
     X(PADDED, 0, "padded", NULL, "pad an abstract name with NUL bytes to 108 bytes")
 
 enum unixserver_option { UNIXSERVER_OPTIONS(OPT_ENUM) };
@@ -26,6 +28,7 @@ static const struct opt options[] = {UNIXSERVER_OPTIONS(OPT_ROW)};
 struct unixserver {
     struct msg *msg;
     struct serve serve;
+    struct access access;
     struct ucspi ucspi;
     struct keeper keeper; /* length 0 of its file's address: inherited, ask each connection */
 };
@@ -40,10 +43,7 @@ static void clean_up(void *owner)
 
 static void say_client(const struct serve_conn *c, struct buf *text)
 {
-    if (c->peer.uid == (uid_t)-1)
-        buf_text(text, "unknown");
-    else
-        buf_fmt(text, "uid %lu pid %ld", (unsigned long)c->peer.uid, (long)c->peer.pid);
+    ucspi_say_peer(&c->peer, text);
 }
 
 static bool identify(void *owner, struct serve_conn *c)
@@ -59,19 +59,18 @@ static bool identify(void *owner, struct serve_conn *c)
 
 static bool admit(void *owner, struct serve_conn *c)
 {
-    (void)owner;
-    memset(c->key, 0, sizeof c->key);
-    memcpy(c->key, &c->peer.uid, sizeof c->peer.uid);
-    return true;
+    const struct unixserver *u = owner;
+    return access_admit(&u->access, c);
 }
 
 static int put_env(void *owner, const struct serve_conn *c, struct env *e, char **pid_text)
 {
     struct unixserver *u = owner;
     *pid_text = ucspi_pid_text(&u->ucspi);
-    if (ucspi_unix(&u->ucspi, e, "UNIXLOCALPATH=", &c->local, &c->peer, 0) < 0)
+    if (ucspi_unix(&u->ucspi, e, "UNIXLOCALPATH=", &c->local, &c->peer, 0) < 0 ||
+        ucspi_count(&u->ucspi, e, "UNIX", c->client_connections) < 0)
         return -1;
-    return ucspi_count(&u->ucspi, e, "UNIX", c->client_connections);
+    return access_env(&u->access, c, e);
 }
 
 static void describe(void *owner, const struct serve_conn *c, pid_t pid, struct event *e)
@@ -102,8 +101,8 @@ static void name_client(void *owner, const struct serve_conn *c, struct buf *nam
 
 static void refresh(void *owner, bool asked)
 {
-    (void)owner;
-    (void)asked; /* nothing here is read from files */
+    struct unixserver *u = owner;
+    access_refresh(&u->access, asked);
 }
 
 static void take_option(struct unixserver *u, int row, const struct opts *o)
@@ -115,6 +114,9 @@ static void take_option(struct unixserver *u, int row, const struct opts *o)
         SOCKET_FILE_OPTIONS(OPT_CASE)
         keeper_option(&u->keeper, row - OPT_OWNER, o);
         break;
+        RULES_OPTIONS(OPT_CASE, )
+        access_option(&u->access, row - OPT_RULES, o);
+        break;
     case OPT_PADDED:
         u->keeper.padded = true;
         break;
@@ -125,12 +127,13 @@ static const struct cli cli = {
     .name = "unixserver",
     .summary = "run a program for each connection to a Unix socket",
     .usage = "[OPTION]... PATH [PROG [ARG]...]\n"
-             "[OPTION]... --inherit[=NAME] [PROG [ARG]...]",
+             "[OPTION]... --inherit[=NAME] [PROG [ARG]...]\n"
+             "--explain USER[:GROUP] -x FILE",
     .notes =
         "A PATH that begins with @ is an abstract name. A socket at PATH that has no server is replaced; any "
         "other file is an error. PROG reads from the client on fd 0 and writes to it on fd 1. Without PROG, "
         "clients get a greeting.\n"
-        "Signals: TERM stops, USR1 prints the status.",
+        "Signals: TERM stops, HUP reloads the rules, USR1 prints the status.",
     .options = options,
     .count = sizeof options / sizeof *options,
 };
@@ -145,7 +148,7 @@ static int unixserver_main(struct msg *m, int argc, char **argv)
         .name = name_client,
         .closing = clean_up,
         .refresh = refresh};
-    struct unixserver u = {.msg = m};
+    struct unixserver u = {.msg = m, .access = {.msg = m, .is_unix = true}};
     struct opts o;
     int row;
     keeper_init(&u.keeper, m);
@@ -153,6 +156,8 @@ static int unixserver_main(struct msg *m, int argc, char **argv)
     opts_start(&o, m, &cli, argc, argv);
     while ((row = opts_next(&o)) >= 0)
         take_option(&u, row, &o);
+    if (u.access.explain)
+        return access_explain(&u.access);
     argv += o.first;
     argc -= o.first;
     if (!u.serve.asked.inherit && argc < 1)
@@ -160,6 +165,7 @@ static int unixserver_main(struct msg *m, int argc, char **argv)
     const char *where = u.serve.asked.inherit ? "" : *argv++;
     char inherited[ADDR_TEXT_SIZE];
     serve_check(&u.serve, argv);
+    access_check(&u.access, &u.serve);
     bool file = !u.serve.asked.inherit && *where != '@';
     if (!file && keeper_was_asked(&u.keeper))
         msg_usage(

@@ -33,6 +33,9 @@ tcpserver --log-format=j|tcpserver --log-format=json|--log-format=json
 tcpserver --log-format j|tcpserver --log-format json|json
 tcpserver -v -c 5 known-h|tcpserver -v -c 5 known-host.example|known-host.example
 tcpclient --retry known-h|tcpclient --retry known-host.example|known-host.example
+unixserver --explain root:daem|unixserver --explain root:daemon|root:daemon
+udpserver --explain 127|udpserver --explain 127.0.0.1|127.0.0.1
+unixserver -x my\ |unixserver -x my\ file|my file
 daemonize -u root:daem|daemonize -u root:daemon|root:daemon
 daemonize --user=root:daem|daemonize --user=root:daemon|--user=root:daemon
 daemonize -g daem|daemonize -g daemon|daemon

@@ -265,7 +265,6 @@ SigIgn:	0000000000000000
   wrong_call udpserver --unix "" cat
   wrong_call udpserver -p 0600 127.0.0.1 0 cat
   wrong_call udpserver -p 0600 --unix @name cat
-  wrong_call udpserver -x rules --unix sock cat
   local option
   for option in -4 '-I lo' '--amplify 2' --inherit '--inherit-fd 0'; do
     # shellcheck disable=SC2086
@@ -275,6 +274,8 @@ SigIgn:	0000000000000000
   wrong_call udpserver -I lo --inherit-fd 0 cat
   wrong_call udpserver --stream -C 1 127.0.0.1 0 cat
   wrong_call udpserver --per-net 127.0.0.1 0 cat
+  : >rules
+  wrong_call udpserver --per-net -C 1 -x rules --unix sock cat
   wrong_call udpserver -X 127.0.0.1 0 cat
   wrong_call udpserver --amplify -1 127.0.0.1 0 cat
   wrong_call udpserver --banner hello 127.0.0.1 0 cat

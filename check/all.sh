@@ -38,7 +38,7 @@ if have clang-format; then
 fi
 if have shellcheck; then
   step "shell scripts"
-  must shellcheck -x -s sh check/*.sh bench/*.sh bench/parts/*.sh contrib/*.sh bats/helper/*.sh
+  must shellcheck -x -s sh check/*.sh check/peers/*.sh bench/*.sh bench/parts/*.sh contrib/*.sh bats/helper/*.sh
   must shellcheck -s bash -e SC2030,SC2031,SC2154,SC2034,SC2016,SC2261 bats/helper/*.bash
 fi
 if have cppcheck; then

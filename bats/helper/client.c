@@ -1,13 +1,14 @@
-// client [-u UID] [-o] PORT|PATH|@NAME WORD... - connects to 127.0.0.1 or a Unix socket, and does what the
-// words say:
+// client [-u UID[:GID[,GID]...]] [-o] PORT|PATH|@NAME WORD... - connects to 127.0.0.1 or a Unix socket, and
+// does what the words say:
 //   send TEXT    writes it (\r \n \\ are understood); drip FILE: writes FILE, each byte alone
 //   shutdown     of its own direction
 //   line         prints the next line that comes; rest: all up to the end
 //   stdin        waits for a byte or the end of stdin
 //   reset        closes so that what was not read or sent is lost; wait: for ever
-// -u: as that user. -o: with IP options, a recorded route.
+// -u: as that user and, with others beside it, group. -o: with IP options, a recorded route.
 #include <arpa/inet.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <netinet/tcp.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -96,13 +97,24 @@ static void reset(void)
     close(net);
 }
 
+static int become(const char *ids)
+{
+    gid_t groups[64];
+    size_t n = 0;
+    for (const char *id = ids + strcspn(ids, ":"); *id && n < 64; id += strcspn(id, ","))
+        groups[n++] = (gid_t)atoi(++id);
+    if (n && (setgroups(n - 1, groups + 1) < 0 || setegid(*groups) < 0))
+        return -1;
+    return seteuid((uid_t)atoi(ids));
+}
+
 int main(int argc, char **argv)
 {
     char byte;
     for (int option; (option = getopt(argc, argv, "+u:o")) > 0;)
         if (option == 'o')
             options = 1;
-        else if (option != 'u' || seteuid((uid_t)atoi(optarg)) < 0)
+        else if (option != 'u' || become(optarg) < 0)
             die("client: user");
     if (optind >= argc)
         return 100;

@@ -29,6 +29,7 @@ static const struct row rows[] = {
     {"HOST", "host"},
     {"IFACE", "iface"},
     {"IP", "ip"},
+    {"IP|USER[:GROUP]", "ip"},
     {"KEY", "key"},
     {"LIST", "none"},
     {"MAX", "none"},

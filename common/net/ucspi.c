@@ -3,6 +3,8 @@
  */
 #include "net/ucspi.h"
 
+#include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -181,4 +183,35 @@ int ucspi_peer(int fd, struct ucred *peer)
     socklen_t len = sizeof *peer;
     *peer = (struct ucred){.uid = (uid_t)-1, .gid = (gid_t)-1};
     return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, peer, &len);
+}
+
+gid_t *ucspi_peer_groups(int fd, const struct ucred *peer, size_t *n)
+{
+    gid_t *groups = NULL;
+    socklen_t len = 0;
+    for (int tries = 0; tries < 2; tries++) { /* without room for them the kernel says how many there are */
+        gid_t *more = realloc(groups, sizeof *groups + len);
+        if (!more)
+            break;
+        groups = more;
+        groups[0] = peer->gid;
+        if (getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, groups + 1, &len) == 0) {
+            *n = 1 + len / sizeof *groups;
+            return groups;
+        }
+        if (errno != ERANGE)
+            break;
+    }
+    int err = errno;
+    free(groups);
+    errno = err;
+    return NULL;
+}
+
+void ucspi_say_peer(const struct ucred *peer, struct buf *text)
+{
+    if (peer->uid == (uid_t)-1)
+        buf_text(text, "unknown");
+    else
+        buf_fmt(text, "uid %lu pid %ld", (unsigned long)peer->uid, (long)peer->pid);
 }

@@ -91,4 +91,13 @@ int ucspi_count(struct ucspi *u, struct env *e, const char *prefix, unsigned lon
 /* The credentials of the process at the other end. 0, or -1 with errno. */
 int ucspi_peer(int fd, struct ucred *peer);
 
+/*
+ * All groups of that process, the one in *peer first, then those that it had beside it when it connected
+ * (SO_PEERGROUPS, Linux 4.13): *n of them, the caller's to free. NULL with errno.
+ */
+gid_t *ucspi_peer_groups(int fd, const struct ucred *peer, size_t *n);
+
+/* That process, for a message. */
+void ucspi_say_peer(const struct ucred *peer, struct buf *text);
+
 #endif

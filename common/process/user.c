@@ -47,16 +47,46 @@ static const char *find_groups(struct user *u)
     return "too many groups";
 }
 
-static const char *parse_group(struct user *u, const char *word)
+/* It is not there or, as getpwnam(3) has it, could not be looked for. */
+static const char *why_missing(const char *why)
+{
+    bool is_fault = errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == EIO;
+    return is_fault ? strerror(errno) : why;
+}
+
+const char *user_find(const char *word, uid_t *uid)
+{
+    uint64_t id;
+    const struct passwd *pw;
+    errno = 0;
+    if (parse_id(word, &id))
+        *uid = (uid_t)id;
+    else if (*word && (pw = getpwnam(word)))
+        *uid = pw->pw_uid;
+    else
+        return why_missing("no such user");
+    return NULL;
+}
+
+const char *user_find_group(const char *word, gid_t *gid)
 {
     uint64_t id;
     const struct group *gr;
+    errno = 0;
     if (parse_id(word, &id))
-        u->gid = (gid_t)id;
+        *gid = (gid_t)id;
     else if (*word && (gr = getgrnam(word)))
-        u->gid = gr->gr_gid;
+        *gid = gr->gr_gid;
     else
-        return "no such group";
+        return why_missing("no such group");
+    return NULL;
+}
+
+static const char *parse_group(struct user *u, const char *word)
+{
+    const char *wrong = user_find_group(word, &u->gid);
+    if (wrong)
+        return wrong;
     u->has_gid = u->gid_is_given = true;
     return *u->name ? find_groups(u) : NULL;
 }
@@ -79,9 +109,10 @@ const char *user_parse(struct user *u, const char *spec)
     name[len] = '\0';
     uint64_t id;
     bool number = parse_id(name, &id);
+    errno = 0;
     const struct passwd *pw = number ? getpwuid((uid_t)id) : getpwnam(name);
     if (!pw && !number)
-        return "no such user";
+        return why_missing("no such user");
     u->uid = pw ? pw->pw_uid : (uid_t)id;
     u->has_uid = true;
     if (pw)

@@ -33,6 +33,13 @@ struct user {
 const char *user_parse(struct user *u, const char *spec);
 const char *user_parse_group(struct user *u, const char *word);
 
+/*
+ * The id of a user or group, by number or name: NULL, or what is wrong with the word; if its lookup met a
+ * fault of the machine, such as a lack of fds, that is wrong, and errno says so (getpwnam(3)).
+ */
+const char *user_find(const char *word, uid_t *uid);
+const char *user_find_group(const char *word, gid_t *gid);
+
 /* Takes an option; row counts from the first of USER_OPTIONS. */
 void user_option(struct user *u, int row, const struct opts *o);
 

@@ -218,27 +218,23 @@ static bool identify(void *owner, struct serve_conn *c)
 static bool admit(void *owner, struct serve_conn *c)
 {
     const struct datagrams *d = owner;
-    if (!d->is_unix)
-        return access_admit(&d->access, c);
-    memset(c->key, 0, sizeof c->key);
-    memcpy(c->key, &c->peer.uid, sizeof c->peer.uid);
-    return true;
+    return access_admit(&d->access, c);
 }
 
 static int put_env(void *owner, const struct serve_conn *c, struct env *e, char **pid_text)
 {
     struct datagrams *d = owner;
-    if (d->is_unix) {
+    if (d->access.is_unix) {
         *pid_text = ucspi_pid_text(&d->ucspi);
         if (ucspi_unix(&d->ucspi, e, "UNIXLOCALPATH=", &c->local, &c->peer, 0) < 0)
             return -1;
-    } else if (ucspi_udp(&d->ucspi, e, &c->local, &c->remote) < 0 ||
-               access_env(&d->access, &c->remote, e) < 0) {
+    } else if (ucspi_udp(&d->ucspi, e, &c->local, &c->remote) < 0) {
         return -1;
     }
-    return c->client_connections
-               ? ucspi_count(&d->ucspi, e, d->is_unix ? "UNIX" : "UDP", c->client_connections)
-               : 0;
+    if (c->client_connections &&
+        ucspi_count(&d->ucspi, e, d->access.is_unix ? "UNIX" : "UDP", c->client_connections) < 0)
+        return -1;
+    return access_env(&d->access, c, e);
 }
 
 /* The program: 0 where it is that of --stream. A shortage leaves the datagram where it is. */
@@ -343,7 +339,7 @@ void datagrams_init(struct datagrams *d, struct msg *m)
         .tend = tend,
         .status = status};
     *d = (struct datagrams){.msg = m,
-        .access.msg = m,
+        .access = {.msg = m, .one_group = true},
         .amplify = 1,
         .spare = -1,
         .jobs = {.entry_size = sizeof(struct job), .key_size = sizeof(pid_t)},
@@ -371,7 +367,7 @@ int datagrams_run(struct datagrams *d, const char *where, char **argv)
     }
     if (d->is_stream)
         s->asked.limit = ULONG_MAX; /* PROG is the only one */
-    d->room = d->is_unix ? DATAGRAM_UNIX_ROOM : DATAGRAM_ROOM;
+    d->room = d->access.is_unix ? DATAGRAM_UNIX_ROOM : DATAGRAM_ROOM;
     d->bytes = malloc(d->room);
     d->answer = malloc(DATAGRAM_ANSWER + 1);
     s->also = epoll_create1(EPOLL_CLOEXEC);

@@ -30,7 +30,7 @@ struct datagrams {
     struct access access;
     struct keeper keeper;
     unsigned long amplify;
-    bool is_unix, is_stream;
+    bool is_stream;
 
     /* the inside */
     struct ucspi ucspi;

@@ -1,10 +1,12 @@
 /*
  * rules.h - access rules in the source syntax of tcprules(1), read directly.
  *
- *     ADDRESS:allow|deny[,NAME="VALUE"]...      ADDRESS is 1.2.3.4, a prefix 1.2., a range 1.2.3.4-9
+ *     CLIENT:allow|deny[,NAME="VALUE"]...      CLIENT is 1.2.3.4, a prefix 1.2., a range 1.2.3.4-9
  * or 1.2-5., a block 10.0.0.0/8, [2001:db8::1], [2001:db8::]/32, a prefix [2001:db8:], a link-local address
  * on one interface [fe80::1%eth0], or nothing (all). The longest match decides, among equals that with an
- * interface, then the first. A line that can't be understood is an error: no rule is ever
+ * interface, then the first. For the clients of a Unix socket, CLIENT is uid=USER, gid=GROUP (numbers, or
+ * names, which are looked up when the file is read) or nothing; that of the user decides, else the first of
+ * those of the groups, else that of all. A line that can't be understood is an error: no rule is ever
  * silently left out.
  */
 #ifndef RULES_H
@@ -27,7 +29,8 @@ struct rule {
 struct rules {
     struct rule *rule;
     size_t count, room;
-    struct table by_prefix; /* the prefixes: look-up tries the lengths in use, longest first */
+    bool of_peers;       /* the clients are processes, not addresses */
+    struct table by_key; /* the clients: lookup tries the ranks in use, the greatest first */
     unsigned long in_use[129];
     char (*interface)[IF_NAMESIZE]; /* those that rules name; a prefix has the number of its own, from 1 */
     unsigned char interfaces;
@@ -45,8 +48,12 @@ struct rules_error {
  */
 const char *rules_add_list(struct rules **r, const char *list);
 
-/* Reads a file. NULL with *error when it can't be read or understood. The caller frees the result. */
-struct rules *rules_read(const char *path, struct rules_error *error);
+/*
+ * Reads a file of rules for peers or for addresses. NULL with *error when it can't be read or understood;
+ * errno then tells also of a line's names that could not be looked up for a shortage. The caller frees the
+ * result.
+ */
+struct rules *rules_read(const char *path, bool of_peers, struct rules_error *error);
 void rules_free(struct rules *r);
 
 /*
@@ -57,5 +64,9 @@ bool rules_update_seen(const char *path, struct stat *seen);
 
 /* The rule that decides for an address; NULL: none, which allows. */
 const struct rule *rules_find(const struct rules *r, const struct addr *a);
+
+/* The same for a process of that user, with n groups, and whether groups matter. */
+const struct rule *rules_find_peer(const struct rules *r, uid_t uid, const gid_t *groups, size_t n);
+bool rules_have_groups(const struct rules *r);
 
 #endif
