@@ -28,7 +28,8 @@ size_t pty_encode(struct pty_line *line, int master, const char *in, size_t n, c
 
 /*
  * What the slave's program, which has read all its input, may wait for, if for anything: a line, whose end is
- * a character (pty_encode_end), or bytes, as it has made its terminal raw. Only a hang-up is the end of those.
+ * a character (pty_encode_end), or bytes, as it has made its terminal raw. Only a hang-up is the end of
+ * those.
  */
 enum pty_waiting { PTY_HAS_INPUT, PTY_LINE, PTY_BYTES };
 enum pty_waiting pty_waits_for(int master);
