@@ -27,7 +27,7 @@ programs() {
   program talkd serve postgres <<'END'
 [ -z "${NOTIFY_SOCKET-}" ] || .tell READY=1
 trap : HUP
-trap 'kill $!; exit 0' TERM INT QUIT
+trap 'kill -KILL $!; exit 0' TERM INT QUIT # which can't be lost between fork and exec
 echo "talkd listens"
 [ -z "${READY_FD-}" ] || echo >&"$READY_FD"
 sleep 100 & wait
