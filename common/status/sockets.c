@@ -11,6 +11,7 @@
 #include "base/buf.h"
 #include "status/lines.h"
 
+enum { TRIES = 4 };
 enum { UNIX_LISTENS = 0x10000, UNIX_DATAGRAMS = SOCK_DGRAM }; /* __SO_ACCEPTCON */
 
 /* A table of the kernel, and which of a line's words are what. */
@@ -114,16 +115,25 @@ static int add(
 }
 
 /*
- * A path may hold a newline, and behind it what looks like a line about another socket. The true one is
- * there, too: of an inode with two lines we believe neither path.
+ * Whether we have had that one: the kernel's tables change while they are read. A path may hold a newline,
+ * and behind it what looks like a line about another socket; the true one is there, too: of a socket with two
+ * paths we believe neither.
  */
-static bool is_second(struct sockets *all, struct held_socket *held)
+static bool is_second(
+    struct sockets *all, const struct source *source, struct held_socket *held, const char *line)
 {
-    struct seen_socket *first = held->seen ? (struct seen_socket *)all->list.mem + held->seen - 1 : NULL;
-    if (first)
-        memcpy(first->local, "?", 2);
-    held->seen = all->list.n + 1;
-    return first != NULL;
+    struct seen_socket *first = held->seen ? (struct seen_socket *)all->list.mem + held->seen - 1 : NULL,
+                       again;
+    if (!first) {
+        held->seen = all->list.n + 1;
+        return false;
+    }
+    if (source->protocol == SOCKET_UNIX) {
+        take_unix(&again, line);
+        if (strcmp(again.local, first->local) != 0)
+            memcpy(first->local, "?", 2);
+    }
+    return true;
 }
 
 /* 0; 1: that process has gone meanwhile; -1 with ENOMEM. */
@@ -141,7 +151,7 @@ static int read_table(struct sockets *all, pid_t pid, const struct source *sourc
         uint64_t inode = lines_number(lines_word(line, source->inode_word));
         const struct held_socket *end = (struct held_socket *)h->sockets.mem + h->sockets.n;
         struct held_socket *s = inode ? holdings_socket(h, inode) : NULL;
-        if (!s || is_second(all, s))
+        if (!s || is_second(all, source, s, line))
             continue;
         for (; s < end && s->inode == inode && done == 0; s++)
             done = add(all, source, s, line);
@@ -184,6 +194,16 @@ static int read_namespaces(struct sockets *all, const struct census *c, const st
     }
     list_free(&read);
     return done < 0 ? -1 : 0;
+}
+
+/* Whether a socket is in no table: one that was added or removed while they were read may hide another. */
+static bool is_incomplete(const struct holdings *h)
+{
+    const struct held_socket *s = h->sockets.mem;
+    for (size_t i = 0; i < h->sockets.n; i++)
+        if (!s[i].seen && (!i || s[i - 1].inode != s[i].inode))
+            return true;
+    return false;
 }
 
 /* ---- what is shown ---- */
@@ -239,7 +259,7 @@ int sockets_take(struct sockets *s, const struct census *c, struct holdings *h)
 {
     s->list = (struct list){.size = sizeof(struct seen_socket)};
     int done = holdings_add_programs(h, c);
-    if (done == 0)
+    for (int tries = 0; done == 0 && tries < TRIES && (!tries || is_incomplete(h)); tries++)
         done = read_namespaces(s, c, h);
     if (done == 0)
         done = choose(s);
