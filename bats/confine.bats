@@ -278,5 +278,5 @@ wrap_applet() {
   run -111 refusing no-new-privs tcpserver --no-new-privs 127.0.0.1 0 true
   [ "$output" = "tcpserver: prctl PR_SET_NO_NEW_PRIVS: Operation not permitted" ]
   run -111 refusing no-new-privs daemonize --no-new-privs true
-  [ "$output" = "daemonize: prctl PR_SET_NO_NEW_PRIVS: Operation not permitted" ]
+  [ "$output" = "daemonize: prctl PR_SET_NO_NEW_PRIVS for true: Operation not permitted" ]
 }

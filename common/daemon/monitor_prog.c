@@ -38,7 +38,7 @@ int monitor_prog_start(struct monitor *m)
 {
     int ready[2] = {-1, -1}, failed;
     if (m->no_new_privs && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0) /* PROG inherits it */
-        return fail(m, "prctl");
+        return fail(m, "prctl PR_SET_NO_NEW_PRIVS for");
     int null = open_null(), done = null;
     if (done >= 0 && m->ready == READY_FD && !m->is_up)
         done = pipe2(ready, O_CLOEXEC);
