@@ -26,12 +26,6 @@ exists() {
 at_values() {
   strace -qq -o trace -e trace=semop,semtimedop -e inject=semop,semtimedop:"$1":when=1 "${@:2}"
 }
-# stopped PID: the child of PID, in $maker, has been stopped
-stopped() {
-  maker=$(cat "/proc/$1/task/$1/children")
-  maker=${maker% }
-  [ -n "$maker" ] && is_in_state "$maker" '[Tt]' && exists
-}
 # as_another PROGRAM [ARG]...: a program of $HELPERS as user nobody
 as_another() {
   setpriv --reuid nobody --regid "$(id -g nobody)" --clear-groups bash -c 'exec /proc/self/fd/9 "$@"' "$@" 9<"$HELPERS/$1"
@@ -94,21 +88,29 @@ as_another() {
   [ "$(value)" -eq 1 ]
 }
 
+# in a namespace: all that root makes elsewhere would wait for that maker, too
 @test "a maker that is stopped is not dead: nobody else sets values; it goes on, and they come once" {
   need strace strace
-  local maker
   # it looks for the set first, then creates it
-  background slow strace -qq -o trace -e trace=semget -e inject=semget:signal=STOP:when=2 semset create --value 2 "$key"
-  until_true stopped "$slow"
-  run -124 semtake -c -t 0.2 --create=5 "$key"
-  run -124 semtake -c -t 0.2 "$key"
-  run -1 semtake -c --try "$key"
-  [ "$(value)" -eq 0 ]
-  background other semtake -c --create=5 "$key"
-  kill -CONT "$maker"
-  ends_with 0 "$slow"
-  ends_with 0 "$other"
-  [ "$(value)" -eq 1 ]
+  run -0 --separate-stderr in_namespace "$(declare -f is_in_state)"'
+    strace -qq -o trace -e trace=semget -e inject=semget:signal=STOP:when=2 semset create --value 2 5 & slow=$!
+    stopped() {
+      maker=$(cat "/proc/$slow/task/$slow/children")
+      maker=${maker% }
+      [ -n "$maker" ] && is_in_state "$maker" "[Tt]" && ipcs -s | grep -q "^0x00000005 "
+    }
+    until_true stopped
+    semtake -c -t 0.2 --create=5 5 || echo $?
+    semtake -c -t 0.2 5 || echo $?
+    semtake -c --try 5 || echo $?
+    semaphore 5 get
+    semtake -c --create=5 5 & other=$!
+    kill -CONT "$maker"
+    wait "$slow"
+    wait "$other"
+    semaphore 5 get
+    semset rm 5'
+  [ "${lines[*]}" = "124 124 1 0 1" ]
 }
 
 @test "a maker that is killed half-way leaves a set that the next one finishes, at once" {
