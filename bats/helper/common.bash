@@ -133,7 +133,7 @@ until_true() {
 
 # until_line FILE PATTERN: until a line of FILE matches (grep -E).
 until_line() {
-  until_true grep -qE -- "$2" "$1"
+  until_true grep -sqE -- "$2" "$1" # it may not be there yet
 }
 
 # no_children PID: it has no children, zombies included.
