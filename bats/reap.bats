@@ -473,3 +473,11 @@ passes_all() {
   kill -TERM "$init"
   ends_with 143 "$init"
 }
+
+@test "orphans that cannot be listed are reported" {
+  need strace strace
+  run -111 --separate-stderr timeout --foreground 60 strace -qq -o trace -e trace=getdents64 -e inject=getdents64:error=EIO \
+    reap --grace 0 sh -c 'sleep 6120s >/dev/null 2>&1 & echo $!'
+  started+=("${lines[0]}")
+  [ "$stderr" = "reap: kill descendants that cannot be listed: still there after SIGKILL" ]
+}

@@ -227,3 +227,11 @@ is_shown() {
   [ -z "$stderr" ]
   run ! grep -q '"type":"process"' <<<"$output"
 }
+
+@test "what cannot be listed or opened is an error, not a shorter list" {
+  need strace strace
+  run -111 strace -f -qq -o trace -e trace=getdents64 -e inject=getdents64:error=EIO "$IPCBOX" status
+  [ "$output" = "status: look at /proc: Input/output error" ]
+  run -111 bash -c 'exec 3>&- 4>&-; ulimit -n 6; exec "$IPCBOX" status'
+  [ "$output" = "status: look at /proc: Too many open files" ]
+}

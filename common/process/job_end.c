@@ -118,6 +118,8 @@ static int say_left(const struct job *j)
         for (size_t i = 0; i < j->n; i++)
             if (j->progs[i].pid > 0)
                 buf_fmt(&pids, "%s%ld", pids.len ? " " : "", (long)j->progs[i].pid);
+    if (!pids.len)
+        buf_text(&pids, "descendants that cannot be listed");
     return msg_fatal_why(j->msg, EXIT_SYSTEM, "kill", buf_str(&pids), "still there after SIGKILL");
 }
 

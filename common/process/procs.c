@@ -118,10 +118,13 @@ int procs_list(struct procs *all)
     DIR *proc = procs_are_ours() ? opendir("/proc") : NULL;
     if (!proc)
         return -1;
-    while (done == 0 && (entry = readdir(proc)))
+    while (done == 0 && (errno = 0, entry = readdir(proc)))
         if (num_u64(entry->d_name, 1, INT32_MAX, &pid) && procs_look((pid_t)pid, &p))
             done = procs_add(all, &p);
+    done = errno && !entry ? -1 : done;
+    int err = errno;
     closedir(proc);
+    errno = err;
     if (done < 0)
         procs_free(all);
     else if (all->n)

@@ -24,8 +24,7 @@ const char *rules_add_peer(struct rules *r, const char *text, size_t n)
     if (n) {
         if (!rules_is_peer(text, n))
             return "expected uid=USER, gid=GROUP or nothing before the colon: addresses are for tcpserver "
-                   "and "
-                   "udpserver";
+                   "and udpserver";
         buf_bytes(&name, text + 4, n - 4);
         rank = *text == 'u' ? USER : GROUP;
         const char *wrong = (rank == USER ? user_find : user_find_group)(name.cut ? "" : buf_str(&name), &id);

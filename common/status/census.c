@@ -28,6 +28,7 @@
 #include "process/sigs.h"
 #include "process/worker.h"
 
+enum { DESCRIPTORS = 4 };
 enum { PATIENCE_MS = 1000, IMPATIENCE_MS = 100 }; /* the latter once one has hung */
 
 static const char deleted[] = " (deleted)";
@@ -81,9 +82,10 @@ struct file {
     struct reading reading;
 };
 
+/* One that has gone, or never had one, is not ours; of all others we can't tell. */
 static enum verdict verdict_of(int err)
 {
-    return err == EACCES || err == EPERM ? UNSEEN : NOT_OURS;
+    return err == ENOENT || err == ESRCH ? NOT_OURS : UNSEEN;
 }
 
 /* The executable is opened through /proc, so it is the one that runs, also where its path names another. */
@@ -103,6 +105,7 @@ static void look(struct table *files, pid_t pid, struct reading *reading)
     struct stat st;
     struct file key;
     struct buf path = path_of(pid, "exe", mem, sizeof mem);
+    errno = ENOENT; /* what is no regular file is not ours */
     if (stat(path.mem, &st) < 0 || !S_ISREG(st.st_mode)) {
         reading->verdict = verdict_of(errno);
         return;
@@ -271,11 +274,26 @@ static int collect(struct census *c, const struct readings *r)
     return 0;
 }
 
+/* With fewer than we and others have open at a time, what can't be opened would look as if it were not there.
+ */
+static int need_descriptors(void)
+{
+    int fds[DESCRIPTORS], err, n = 0;
+    while (n < DESCRIPTORS && (fds[n] = open("/", O_PATH | O_CLOEXEC)) >= 0)
+        n++;
+    err = errno;
+    int done = n == DESCRIPTORS ? 0 : -1;
+    while (n)
+        fd_close(&fds[--n]);
+    errno = err;
+    return done;
+}
+
 int census_take(struct census *c)
 {
     struct process init;
     *c = (struct census){.n = 0};
-    if (procs_list(&c->all) < 0)
+    if (need_descriptors() < 0 || procs_list(&c->all) < 0)
         return -1;
     c->is_hidden = !procs_look(1, &init);
     size_t size = sizeof(struct readings) + c->all.n * sizeof(struct reading);
@@ -302,34 +320,16 @@ void census_free(struct census *c)
     errno = err;
 }
 
-struct found *census_find(const struct census *c, pid_t pid)
+/* A pid, and what begins with the process of one. */
+static int by_pid(const void *key, const void *entry)
 {
-    size_t low = 0, high = c->n;
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        if (c->list[middle].process.pid == pid)
-            return &c->list[middle];
-        if (c->list[middle].process.pid < pid)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return NULL;
+    const pid_t pid = *(const pid_t *)key, other = ((const struct process *)entry)->pid;
+    return (pid > other) - (pid < other);
 }
 
-static const struct process *find_any(const struct census *c, pid_t pid)
+struct found *census_find(const struct census *c, pid_t pid)
 {
-    size_t low = 0, high = c->all.n;
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        if (c->all.list[middle].pid == pid)
-            return &c->all.list[middle];
-        if (c->all.list[middle].pid < pid)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return NULL;
+    return bsearch(&pid, c->list, c->n, sizeof *c->list, by_pid);
 }
 
 struct found *census_above(const struct census *c, const struct process *p)
@@ -339,7 +339,7 @@ struct found *census_above(const struct census *c, const struct process *p)
         struct found *f = census_find(c, p->parent);
         if (f && !f->is_worker)
             return f;
-        p = find_any(c, p->parent);
+        p = bsearch(&p->parent, c->all.list, c->all.n, sizeof *p, by_pid);
     }
     return NULL;
 }

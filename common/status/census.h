@@ -14,7 +14,7 @@ enum { CENSUS_ARGV_SIZE = 4096, CENSUS_NAME_SIZE = 32 };
 
 /* One of ours. */
 struct found {
-    struct process process;
+    struct process process;          /* first, as census.c looks it up by its pid */
     uid_t uid;                       /* the effective one */
     char version[MARK_VERSION_SIZE]; /* of its build */
     char applet[CENSUS_NAME_SIZE];   /* the caller's to find out */
