@@ -29,13 +29,10 @@ void buf_char(struct buf *b, char c)
     buf_bytes(b, &c, 1);
 }
 
-void buf_fmt(struct buf *b, const char *format, ...)
+void buf_vfmt(struct buf *b, const char *format, va_list ap)
 {
     size_t room = b->size - b->len;
-    va_list ap;
-    va_start(ap, format);
     int n = vsnprintf(b->mem + b->len, room, format, ap);
-    va_end(ap);
     if (n < 0)
         return;
     if ((size_t)n >= room) {
@@ -44,6 +41,14 @@ void buf_fmt(struct buf *b, const char *format, ...)
         return;
     }
     b->len += (size_t)n;
+}
+
+void buf_fmt(struct buf *b, const char *format, ...)
+{
+    va_list ap;
+    va_start(ap, format);
+    buf_vfmt(b, format, ap);
+    va_end(ap);
 }
 
 void buf_num(struct buf *b, unsigned long long n)
@@ -95,6 +100,8 @@ void buf_escaped(struct buf *b, const char *bytes, size_t n)
             buf_text(b, "\\\\");
         else if (!len || is_control(p[i]))
             buf_fmt(b, "\\x%02x", p[i]);
+        else if (len > 1 && len >= b->size - b->len) /* not a part of a character, also before a NUL */
+            b->cut = true;
         else
             buf_bytes(b, p + i, len);
     }

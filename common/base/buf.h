@@ -6,6 +6,7 @@
 #ifndef BUF_H
 #define BUF_H
 
+#include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -22,6 +23,7 @@ void buf_bytes(struct buf *b, const void *bytes, size_t n);
 void buf_text(struct buf *b, const char *text);
 void buf_char(struct buf *b, char c);
 __attribute__((format(printf, 2, 3))) void buf_fmt(struct buf *b, const char *format, ...);
+__attribute__((format(printf, 2, 0))) void buf_vfmt(struct buf *b, const char *format, va_list ap);
 
 /* Decimal, without printf: for what is done once a connection. */
 void buf_num(struct buf *b, unsigned long long n);

@@ -180,8 +180,10 @@ static void take_count(struct ere *e, int *min, int *max)
         e->at++;
         *max = take_number(e);
     }
-    if (*min == NO_END || *min > *max || *e->at++ != '}')
+    if (*min == NO_END || *min > *max || *e->at != '}')
         e->wrong = "expected {N}, {N,} or {N,M}";
+    else
+        e->at++;
 }
 
 /* An atom and its repetition: its code is copied for each time that it may come. */

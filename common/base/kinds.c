@@ -61,6 +61,7 @@ static const struct row rows[] = {
     {"TEXT", "none"},
     {"TIME", "time"},
     {"TIME[,INTERVAL[,COUNT]]|off", "none"},
+    {"TOKEN", "none"},
     {"TYPE", "none"},
     {"URL", "url"},
     {"USER", "user"},

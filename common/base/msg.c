@@ -67,17 +67,26 @@ void event_begin(struct event *e, const struct msg *m, const char *name)
     event_str(e, "event", name);
 }
 
+/* A field whole or not at all, so that the line stays JSON however long the values are. */
+static void end_field(struct event *e, size_t before)
+{
+    if (e->line.cut)
+        e->line.len = before;
+    e->line.cut = false;
+}
+
 void event_num(struct event *e, const char *key, long long value)
 {
     if (!e->msg->json)
         return;
+    size_t before = e->line.len;
     add_key(e, key);
     if (value < 0)
         buf_char(&e->line, '-');
     buf_num(&e->line, value < 0 ? -(unsigned long long)value : (unsigned long long)value);
+    end_field(e, before);
 }
 
-/* A field whole or not at all, so that the line stays JSON however long the values are. */
 void event_strn(struct event *e, const char *key, const char *value, size_t n)
 {
     if (!e->msg->json)
@@ -85,10 +94,7 @@ void event_strn(struct event *e, const char *key, const char *value, size_t n)
     size_t before = e->line.len;
     add_key(e, key);
     buf_json(&e->line, value, n);
-    if (e->line.cut) {
-        e->line.len = before;
-        e->line.cut = false;
-    }
+    end_field(e, before);
 }
 
 void event_str(struct event *e, const char *key, const char *value)
@@ -100,12 +106,10 @@ void event_text(struct event *e, const char *format, ...)
 {
     if (e->msg->json)
         return;
-    char text[sizeof e->mem];
     va_list ap;
     va_start(ap, format);
-    vsnprintf(text, sizeof text, format, ap);
+    buf_vfmt(&e->line, format, ap);
     va_end(ap);
-    buf_text(&e->line, text);
 }
 
 /* Finishes the line that was begun. */
@@ -213,14 +217,14 @@ void msg_die_sys(const struct msg *m, const char *action, const char *object)
 
 void msg_usage(const struct msg *m, const char *format, ...)
 {
-    char text[1024], mem[4096];
-    struct buf line = BUF(mem);
+    char text_mem[1024], mem[4096];
+    struct buf text = BUF(text_mem), line = BUF(mem);
     va_list ap;
     va_start(ap, format);
-    vsnprintf(text, sizeof text, format, ap);
+    buf_vfmt(&text, format, ap);
     va_end(ap);
     buf_fmt(&line, "%s: ", m->applet);
-    buf_escaped(&line, text, strlen(text));
+    buf_escaped(&line, text.mem, text.len);
     buf_text(&line, "\nTry '");
     if (m->link)
         buf_escaped(&line, m->link, strlen(m->link));

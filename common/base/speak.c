@@ -64,11 +64,10 @@ ssize_t speak_now(int fd, const void *bytes, size_t n)
     int err = errno;
     if (done >= 0 || err == EPIPE || err == EBADF)
         return done;
-    if (fstat(fd, &st) < 0)
-        return -1;
-    if (S_ISREG(st.st_mode))
+    const mode_t kind = fstat(fd, &st) == 0 ? st.st_mode : 0;
+    if (S_ISREG(kind))
         return write(fd, bytes, n);
-    if (S_ISSOCK(st.st_mode))
+    if (S_ISSOCK(kind))
         return send(fd, bytes, n, MSG_DONTWAIT);
     errno = EAGAIN;
     if (err == EAGAIN || wait_for_room(fd, 0) == 0)

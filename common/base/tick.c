@@ -12,6 +12,11 @@
 
 #include "base/clock.h"
 
+/* musl's name of the call whose times are those of long, where long has 32 bits */
+#ifndef SYS_timer_settime
+#define SYS_timer_settime SYS_timer_settime32
+#endif
+
 enum { TICK_MS = 50 };
 
 /* One that queues: the tick of the timer and a signal that a process sent are never taken for each other. Not

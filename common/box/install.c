@@ -53,7 +53,7 @@ static bool is_here(const struct install *in, const char *name)
 static int make_link(const struct install *in, const char *name)
 {
     char temporary[NAME_MAX + 1];
-    snprintf(temporary, sizeof temporary, ".%.200s.%ld", name, (long)getpid());
+    buf_fmt(&BUF(temporary), ".%.200s.%ld", name, (long)getpid());
     const char *first = in->force ? temporary : name;
     int made =
         in->symbolic ? symlinkat(in->self, in->dir, first) : linkat(AT_FDCWD, in->self, in->dir, first, 0);
@@ -128,10 +128,11 @@ static int make_directories(const char *dir, size_t *kept)
             continue;
         memcpy(path, dir, i);
         path[i] = '\0';
-        if (mkdir(path, 0777) == 0 && *kept == n)
+        int err = mkdir(path, 0777) < 0 ? errno : 0;
+        if (!err && *kept == n)
             *kept = i - 1;
-        else if (errno != EEXIST && access(path, F_OK) < 0)
-            return -1;
+        if (err && err != EEXIST && access(path, F_OK) < 0)
+            return errno = err, -1;
     }
     return 0;
 }

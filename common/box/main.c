@@ -24,11 +24,11 @@ static int run(const struct applet *applet, struct msg *m, int argc, char **argv
 
 int main(int argc, char **argv)
 {
-    if (argc < 1)
-        return EXIT_USAGE;
-    struct msg m = {.applet = "ipcbox", .link = base_name(argv[0]), .level = MSG_NORMAL};
+    struct msg m = {.applet = "ipcbox", .link = argc < 1 ? "" : base_name(argv[0]), .level = MSG_NORMAL};
     if (fd_fill_std() < 0)
         msg_die_sys(&m, "open", "/dev/null");
+    if (!*m.link) /* an empty argv, where Linux 5.18 and later put "" */
+        return msg_fatal_why(&m, EXIT_NOTFOUND, "run", "''", "argv[0], the name of an applet, is empty");
 #ifdef ONE_APPLET
     return run(applet_at(0), &m, argc, argv);
 #else

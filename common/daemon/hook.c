@@ -16,11 +16,19 @@
 
 static void report(const struct hook *h, struct monitor *m, const char *what, const char *why)
 {
-    char mem[160];
+    char mem[PATH_MAX + 160];
     struct buf text = BUF(mem);
     buf_fmt(&text, "%s %s%s", h->name, what, why);
     if (m->msg->level > MSG_QUIET)
         monitor_say(m, buf_str(&text));
+}
+
+void hook_refuse(const struct hook *h, struct monitor *m, int err)
+{
+    char mem[PATH_MAX + 96];
+    struct buf why = BUF(mem);
+    buf_fmt(&why, "%s: %s", h->variables[0], strerror(err));
+    report(h, m, "was not started: ", buf_str(&why));
 }
 
 /* 0, or -1 with errno. */
@@ -55,10 +63,14 @@ bool hook_start(struct hook *h, struct monitor *m, int in)
 {
     if (!h->command || h->pid)
         return false;
-    in = in >= 0 ? fd_dup(in, STDERR_FILENO + 1) : open("/dev/null", O_RDWR | O_CLOEXEC);
+    const char *failed = "could not be started: ";
+    const bool has_input = in >= 0;
+    in = has_input ? fd_dup(in, STDERR_FILENO + 1) : open("/dev/null", O_RDWR | O_CLOEXEC);
+    if (!has_input && in < 0)
+        failed = "could not be started: open /dev/null: ";
     pid_t pid = in >= 0 && fd_raise(&in, STDERR_FILENO + 1) == 0 && prepare(h, m) == 0 ? start(h, m, in) : -1;
     if (pid < 0)
-        report(h, m, "could not be started: ", strerror(errno));
+        report(h, m, failed, strerror(errno));
     fd_close(&in);
     h->pid = pid > 0 ? pid : 0;
     return pid > 0;

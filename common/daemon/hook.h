@@ -30,6 +30,9 @@ struct hook {
  */
 bool hook_start(struct hook *h, struct monitor *m, int in);
 
+/* Reports that the command was not started, as its input, which h->variables[0] names, can't be opened. */
+void hook_refuse(const struct hook *h, struct monitor *m, int err);
+
 /* Kills the command and its process group, if it runs. */
 void hook_kill(const struct hook *h);
 

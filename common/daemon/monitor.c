@@ -176,10 +176,12 @@ static void run_log_run(struct monitor *m, struct logfile *l)
     if (l->rotated > l->keep) /* the others are gone */
         l->rotated = l->keep ? l->keep : 1;
     buf_text(&file, "LOG_FILE=");
-    int in = logfile_open_rotated(l, l->keep ? (unsigned)l->rotated : 0, &file);
+    int in = logfile_open_rotated(l, l->keep ? (unsigned)l->rotated : 0, &file), err = errno;
     buf_str(&file);
     l->rotated--;
-    if (hook_start(h, m, in))
+    if (in < 0)
+        hook_refuse(h, m, err);
+    else if (hook_start(h, m, in))
         descendants_spare(&m->job.descendants, h->pid);
     fd_close(&in);
 }
@@ -205,8 +207,18 @@ static void stay(struct monitor *m)
 
 /* ---- all of it ---- */
 
-/* Who was told to end takes all its descendants along; who ended by itself may have meant to leave them. */
-static void clean_up(struct monitor *m, bool told)
+/* Whether it could be. */
+static bool remove_pidfile(const struct monitor *m, struct pidfile *p)
+{
+    bool removed = pidfile_remove(p) == 0;
+    if (!removed)
+        msg_error(m->msg, "remove", p->path, errno);
+    return removed;
+}
+
+/* A PROG that was told to end takes all its descendants along; one that ended by itself may have meant to
+ * leave them. False: a pidfile is left. */
+static bool clean_up(struct monitor *m, bool told)
 {
     if (m->job.running || told)
         monitor_prog_end(m);
@@ -215,10 +227,11 @@ static void clean_up(struct monitor *m, bool told)
     const struct logfile *out = &m->logs[OUT_LOG].file;
     logpump_end(&m->logs[ERR_LOG], !m->foreground && (!out->path || out->error));
     logpump_end(&m->logs[OUT_LOG], !m->foreground);
-    pidfile_remove(&m->prog_pid);
-    pidfile_remove(&m->own_pid);
+    bool removed = remove_pidfile(m, &m->prog_pid);
+    removed = remove_pidfile(m, &m->own_pid) && removed;
     place_close(&m->lock_place);
     fd_close(&m->lock);
+    return removed;
 }
 
 int monitor_run(struct monitor *m)
@@ -231,10 +244,12 @@ int monitor_run(struct monitor *m)
         stay(m);
         notify_stopping();
     }
-    clean_up(m, failed || m->stop || m->gave_up);
+    bool removed = clean_up(m, failed || m->stop || m->gave_up);
     if (failed) {
         monitor_report(m, failed);
         return failed;
     }
+    if (!removed)
+        return EXIT_SYSTEM;
     return m->stop && !m->job.progs->exec_errno ? EXIT_DONE : job_end_alike(&m->job, 0);
 }

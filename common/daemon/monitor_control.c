@@ -81,6 +81,9 @@ static void describe(const struct monitor_control *c, pid_t monitor, const char 
     static const char *const phases[] = {"running", "restarting", "stopping"};
     struct monitor_status s = {.phase = PHASE_RUNNING};
     bool told = monitor_status_read(monitor, &s);
+    if (!told && errno != ENOENT &&
+        errno != EACCES) /* it has no page, or is another user's: the pidfile has to do */
+        msg_error(c->msg, "ask the monitor for its state", NULL, errno);
     if (!told && c->names_prog)
         s.prog = prog_in_file(text, monitor);
     buf_fmt(out, "%s: ", phases[s.phase]);
@@ -126,7 +129,7 @@ static bool wait_for_end(const struct watch *w, int64_t deadline)
         struct pollfd end = watch_poll(w);
         if (!clock_left(deadline))
             return false;
-        sigs_sleep(&end, 1, clock_first(watch_pause(w), clock_left(deadline)));
+        sigs_sleep_or_pause(&end, 1, clock_first(watch_pause(w), clock_left(deadline)));
     }
     return true;
 }

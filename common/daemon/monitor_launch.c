@@ -47,8 +47,9 @@ static int sleep_for_report(pid_t monitor, int report)
     int came = 0;
     for (;;) {
         struct pollfd p = {.fd = report, .events = POLLIN};
-        if (sigs_sleep(&p, 1, CLOCK_NEVER) > 0)
-            return came;
+        int ready = sigs_sleep(&p, 1, CLOCK_NEVER);
+        if (ready > 0 || (ready < 0 && errno != EINTR))
+            return came; /* in the second case read(2) waits */
         int sig = sigs_take_ending(NULL);
         if (!sig || poll(&p, 1, 0) > 0)
             continue;

@@ -123,6 +123,11 @@ static void take_signal(void *owner, int sig, bool sent)
     } else if (sent || !m->foreground) { /* else the terminal has told PROG, too */
         job_signal(&m->job, sig, false);
     }
+    if (m->stop &&
+        m->status.phase == PHASE_RESTARTING) { /* --on-exit may run before the restart that is off */
+        m->status.phase = PHASE_STOPPING;
+        monitor_status_publish(m);
+    }
 }
 
 /* ---- its readiness ---- */

@@ -3,6 +3,7 @@
  */
 #include "daemon/monitor_status.h"
 
+#include <errno.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <syslog.h>
@@ -101,11 +102,13 @@ bool monitor_status_read(pid_t monitor, struct monitor_status *status)
     enum { YEAR_9999 = 253402300799 };
     char text[STATUS_PAGE_SIZE];
     uint64_t phase, prog, restarts, last, value, ended, next, log;
-    if (status_page_read(monitor, text) < 0 || !take(text, "phase", PHASE_STOPPING, &phase) ||
-        !take(text, "prog", INT32_MAX, &prog) || !take(text, "restarts", UINT64_MAX, &restarts) ||
-        !take(text, "last", LAST_FAILED, &last) || !take(text, "value", INT32_MAX, &value) ||
-        !take(text, "ended", YEAR_9999, &ended) || !take(text, "next_start", YEAR_9999, &next) ||
-        !take(text, "log", 1, &log))
+    if (status_page_read(monitor, text) < 0)
+        return false;
+    errno = EPROTO;
+    if (!take(text, "phase", PHASE_STOPPING, &phase) || !take(text, "prog", INT32_MAX, &prog) ||
+        !take(text, "restarts", UINT64_MAX, &restarts) || !take(text, "last", LAST_FAILED, &last) ||
+        !take(text, "value", INT32_MAX, &value) || !take(text, "ended", YEAR_9999, &ended) ||
+        !take(text, "next_start", YEAR_9999, &next) || !take(text, "log", 1, &log))
         return false;
     *status = (struct monitor_status){.prog = (pid_t)prog,
         .restarts = restarts,

@@ -42,7 +42,7 @@ bool monitor_prog_left_processes(const struct monitor *m);
 /* A text of the monitor's: to the log, to syslog, or, in the foreground without a log, to stderr. */
 void monitor_say(struct monitor *m, const char *text);
 
-/* What the monitor with that pid has published. False: nothing can be read. */
+/* What the monitor with that pid has published. False with errno, as status_page_read. */
 bool monitor_status_read(pid_t monitor, struct monitor_status *status);
 
 #endif

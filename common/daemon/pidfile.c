@@ -203,15 +203,20 @@ void pidfile_clear(struct pidfile *p)
     }
 }
 
-void pidfile_remove(struct pidfile *p)
+int pidfile_remove(struct pidfile *p)
 {
+    int done = 0, is_there = 0;
     abandon(p);
     if (p->fd >= 0) {
         int lock = lock_change(&p->place); /* between the look and the removal nobody puts another there */
-        if (lock_is_current(p->fd, &p->place))
-            unlinkat(p->place.dir, p->place.name, 0);
-        lock_change_end(&p->place, &lock);
+        if (lock < 0 && errno == ETIMEDOUT)
+            pidfile_clear(p); /* somebody may be about to; empty and unlocked, it is in nobody's way */
+        else if ((is_there = lock_look(p->fd, &p->place)) != 0)
+            done = is_there < 0 ? -1 : unlinkat(p->place.dir, p->place.name, 0);
+        if (lock_change_end(&p->place, &lock) < 0)
+            done = -1;
         fd_close(&p->fd);
     }
     place_close(&p->place);
+    return done;
 }

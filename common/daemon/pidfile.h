@@ -3,7 +3,8 @@
  * tells who holds it, whatever the file says.
  *
  * A pidfile appears whole and locked (rename(2)); of two starters one at a time looks and makes one
- * (lock_change). It is empty while there is no process for it to name.
+ * (lock_change). It is empty while there is no process for it to name. check/models/pidfile.pml goes through
+ * every interleaving, and says what is assumed.
  */
 #ifndef PIDFILE_H
 #define PIDFILE_H
@@ -25,9 +26,9 @@ struct pidfile {
 void pidfile_init(struct pidfile *p);
 
 /*
- * Who holds the lock on it: a pid; 0 when nobody does; -1 with errno when that can't be seen (ENOENT: there
- * is no file; EBUSY: somebody who has no pid for us, in another pid namespace; PLACE_FOREIGN). text, of which
- * there may be none, gets what is in the file, and a NUL.
+ * The pid of the process that holds the lock on it; 0 when none does; -1 with errno when that can't be seen
+ * (ENOENT: there is no file; EBUSY: a process that has no pid for us, in another pid namespace;
+ * PLACE_FOREIGN). text, of which there may be none, gets what is in the file, and a NUL.
  */
 enum { PIDFILE_TEXT_SIZE = 32 };
 pid_t pidfile_holder(const struct place *place, char text[PIDFILE_TEXT_SIZE]);
@@ -53,7 +54,7 @@ int pidfile_write(struct pidfile *p, pid_t pid);
 /* Leaves it empty, and ours: there is no such process any more. The next pidfile_write fills it again. */
 void pidfile_clear(struct pidfile *p);
 
-/* Removes it if it is still ours, and lets go of all. */
-void pidfile_remove(struct pidfile *p);
+/* Removes it if it is still ours, and lets go of all. 0, or -1 with errno: it is still there. */
+int pidfile_remove(struct pidfile *p);
 
 #endif

@@ -1,7 +1,7 @@
 /*
  * tap.h - a program's output on its way to our stderr, and the line in it that is waited for.
  *
- * Output is read ahead of a reader of our stderr who takes his time, up to PUMP_BUFFER bytes; one who has
+ * Output is read ahead of a slow reader of our stderr, up to PUMP_BUFFER bytes; one that has
  * gone loses it.
  */
 #ifndef TAP_H

@@ -4,9 +4,10 @@
 #include "net/addr_words.h"
 
 #include <ctype.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "base/buf.h"
 
 /* Takes HOST:PORT and [IPv6]:PORT apart. NULL, or the port; the host, without brackets, is *n bytes at *host.
  */
@@ -74,10 +75,12 @@ void addr_host_operand(const struct msg *m, char *host)
 
 void addr_ip_option(const struct opts *o, struct addr *a)
 {
-    char ip[ADDR_TEXT_SIZE];
-    snprintf(ip, sizeof ip, "%s", o->arg);
+    char ip[ADDR_TEXT_SIZE] = "";
+    struct buf copy = BUF(ip);
+    buf_text(&copy, o->arg);
+    buf_str(&copy);
     take_brackets_off(ip);
-    if (!addr_parse_ip(a, ip, 0))
+    if (copy.cut || !addr_parse_ip(a, ip, 0))
         opts_wrong(o, "expected an IP address");
 }
 

@@ -191,9 +191,7 @@ static int sleep_for(struct relay *r, int64_t limit)
     for (int i = 0; i < 4; i++)
         if (i < 2 ? r->up_done : r->down_done)
             polls[i].fd = -1;
-    int n = sigs_sleep(polls, 4, clock_first(limit, progress_left(&r->progress)));
-    if (n < 0 && errno != EINTR)
-        msg_die_sys(r->msg, "poll", NULL);
+    int n = sigs_sleep_or_die(r->msg, polls, 4, clock_first(limit, progress_left(&r->progress)));
     if (n > 0) {
         pump_ready(&r->up, polls);
         pump_ready(&r->down, polls + 2);
@@ -287,6 +285,7 @@ int client_relay(const struct msg *m, int fd, const struct client_options *c)
 {
     struct relay r = {.msg = m, .fd = fd, .options = c};
     progress_start(&r.progress, m->applet, c->progress);
+    sigs_heed_term();
     sigs_catch(SIGPIPE); /* the peer's EPIPE comes as an error, stdout's is told apart from it */
     if (fd_set_nonblock(fd, true) < 0)
         msg_die_sys(m, "fcntl", "connection");

@@ -12,6 +12,7 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/fd.h"
+#include "base/pollfor.h"
 #include "net/lookup.h"
 #include "process/sigs.h"
 
@@ -21,7 +22,7 @@ enum {
     ATTEMPT_DELAY_MS = 250,
     RETRY_MIN_MS = 50,
     RETRY_MAX_MS = 1000,
-    ATTEMPTS = 32, /* at a time: the oldest gives way */
+    ATTEMPTS = DIAL_POLLS - LOOKUPS, /* at a time: the oldest gives way */
 };
 
 enum { IPV6 = LOOKUP_IPV6, IPV4 = LOOKUP_IPV4 };
@@ -45,6 +46,7 @@ struct race {
     int err;
     struct addr failed;
     bool timed_out; /* it was cut short */
+    bool is_blind;  /* poll(2) has failed: nothing can be waited for */
 };
 
 static const char *host_of(const struct dial *d)
@@ -254,38 +256,83 @@ static int64_t wake_at(struct race *r)
     return until;
 }
 
-/* Sleeps on the lookups and attempts; takes what lookups answer. False when nothing has come. */
-static bool sleep_on(struct race *r, struct pollfd polls[static LOOKUPS + ATTEMPTS])
+/* What to poll: the lookups, and behind them the attempts. How many. */
+static nfds_t fill_polls(const struct race *r, struct pollfd polls[static DIAL_POLLS])
 {
     lookup_polls(&r->lookup, polls);
     for (int i = 0; i < r->attempts; i++)
         polls[LOOKUPS + i] = (struct pollfd){.fd = r->attempt[i].fd, .events = POLLOUT};
-    nfds_t fds = LOOKUPS + (nfds_t)r->attempts;
-    int n = sigs_sleep(polls, fds, clock_left(wake_at(r)));
-    if (n < 0) /* by SIGCHLD of a lookup, and there may be no other round */
-        n = poll(polls, fds, 0);
+    return LOOKUPS + (nfds_t)r->attempts;
+}
+
+/* Takes what lookups answer. */
+static void take_answers(struct race *r)
+{
     lookup_split(&r->lookup);
     for (int i = LOOKUPS - 1; i >= 0; i--)
         if (lookup_take(&r->lookup, i) && i == IPV4)
             r->ipv4_not_before = clock_in(RESOLUTION_DELAY_MS * CLOCK_MS);
     r->err = r->err ? r->err : r->lookup.err;
+}
+
+/* What has come by now. False: nothing. */
+static bool look_now(struct race *r, struct pollfd polls[static DIAL_POLLS])
+{
+    int n = poll_for(polls, fill_polls(r, polls), 0);
+    if (n < 0 && errno != EINTR) {
+        r->is_blind = true;
+        r->err = errno;
+    }
     return n > 0;
+}
+
+/* Sleeps on both, and takes what lookups answer. False when nothing has come. */
+static bool sleep_on(struct race *r, struct pollfd polls[static DIAL_POLLS])
+{
+    bool came = sigs_sleep(polls, fill_polls(r, polls), clock_left(wake_at(r))) > 0;
+    if (!came) /* SIGCHLD of a lookup may have, and there may be no other round */
+        came = look_now(r, polls);
+    take_answers(r);
+    return came;
+}
+
+/* Looks at the first n attempts, of which poll has spoken. The fd of one that is connected, or -1. */
+static int finish_ready(struct race *r, const struct pollfd *polls, int n, struct addr *peer)
+{
+    int fd = -1;
+    for (int i = n; i-- > 0 && fd < 0;)
+        if (polls[LOOKUPS + i].revents)
+            fd = finish_attempt(r, i, peer);
+    return fd;
+}
+
+/* Whether nothing can come any more. */
+static bool is_over(const struct race *r)
+{
+    return r->is_blind || (!r->attempts && !lookup_is_open(&r->lookup));
 }
 
 /* One round: a connected fd, or -1 with *over set when nothing can come any more. */
 static int race_round(struct race *r, struct addr *peer, bool *over)
 {
-    struct pollfd polls[LOOKUPS + ATTEMPTS];
+    struct pollfd polls[DIAL_POLLS];
     int fd = start_due(r, peer), attempts = r->attempts;
     if (fd >= 0)
         return fd;
-    *over = !attempts && !lookup_is_open(&r->lookup);
-    if (*over || !sleep_on(r, polls))
+    *over = is_over(r);
+    bool came = !*over && sleep_on(r, polls);
+    *over = *over || r->is_blind;
+    if (!came)
         return -1;
-    for (int i = attempts; i-- > 0;)
-        if (polls[LOOKUPS + i].revents && (fd = finish_attempt(r, i, peer)) >= 0)
-            return fd;
-    return -1;
+    return finish_ready(r, polls, attempts, peer);
+}
+
+/* Ends a race that is late. */
+static void cut_short(struct race *r)
+{
+    r->timed_out = true;
+    if (!r->err && !r->lookup.error)
+        r->err = ETIMEDOUT;
 }
 
 static void end_race(struct race *r)
@@ -305,9 +352,8 @@ static int race_once(struct race *r, struct addr *peer)
         int64_t deadline = deadline_of(r); /* a lookup's is not that of what it finds */
         fd = race_round(r, peer, &over);
         if (fd < 0 && !over && !clock_left(deadline)) {
-            r->timed_out = over = true;
-            if (!r->err && !r->lookup.error)
-                r->err = ETIMEDOUT;
+            cut_short(r);
+            over = true;
         }
     }
     end_race(r);
@@ -349,13 +395,60 @@ int dial_tcp(const struct dial *d, struct addr *peer, struct dial_failure *failu
     }
 }
 
+struct dialing {
+    struct race race;
+};
+
+struct dialing *dial_begin(const struct dial *d)
+{
+    struct dialing *g = calloc(1, sizeof *g);
+    if (!g)
+        return NULL;
+    g->race.dial = d;
+    look_up(&g->race);
+    return g;
+}
+
+nfds_t dial_polls(struct dialing *g, struct pollfd polls[static DIAL_POLLS], int64_t *until)
+{
+    *until = wake_at(&g->race);
+    return fill_polls(&g->race, polls);
+}
+
+int dial_step(struct dialing *g, struct addr *peer, struct dial_failure *failure)
+{
+    struct pollfd polls[DIAL_POLLS];
+    struct race *r = &g->race;
+    int attempts = r->attempts;
+    int64_t deadline = deadline_of(r);
+    int fd = look_now(r, polls) ? finish_ready(r, polls, attempts, peer) : -1;
+    take_answers(r);
+    if (fd < 0)
+        fd = start_due(r, peer);
+    bool late = fd < 0 && !is_over(r) && !clock_left(deadline);
+    if (late)
+        cut_short(r);
+    errno = fd < 0 && !late && !is_over(r) ? EINPROGRESS : ENOTCONN;
+    if (fd < 0 && errno != EINPROGRESS)
+        describe_failure(r->dial, r, failure);
+    return fd;
+}
+
+void dial_stop(struct dialing *g)
+{
+    if (g)
+        end_race(&g->race);
+    free(g);
+}
+
 int dial_look_up(struct dial *d, struct addr *known, struct dial_failure *failure)
 {
     struct race r = {.dial = d};
-    struct pollfd polls[LOOKUPS + ATTEMPTS];
+    struct pollfd polls[DIAL_POLLS];
     look_up(&r);
     r.again_at = clock_in(ATTEMPT_DELAY_MS * CLOCK_MS); /* from then on one family is enough */
-    while (lookup_is_open(&r.lookup) && clock_left(deadline_of(&r)) && (!r.lookup.n || r.again_at)) {
+    while (!r.is_blind && lookup_is_open(&r.lookup) && clock_left(deadline_of(&r)) &&
+           (!r.lookup.n || r.again_at)) {
         sleep_on(&r, polls);
         r.ipv4_not_before = CLOCK_NEVER; /* nothing is begun here */
         if (!clock_left(r.again_at))

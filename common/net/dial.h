@@ -4,6 +4,8 @@
 #ifndef DIAL_H
 #define DIAL_H
 
+#include <poll.h>
+
 #include "net/addr.h"
 
 struct dial {
@@ -30,6 +32,27 @@ struct dial_failure {
  * *failure says what the matter was.
  */
 int dial_tcp(const struct dial *d, struct addr *peer, struct dial_failure *failure);
+
+/*
+ * The same for a caller with other things to wait for: begins one race through all addresses, without a
+ * retry. *d must live as long. NULL with ENOMEM.
+ */
+struct dialing *dial_begin(const struct dial *d);
+
+enum { DIAL_POLLS = 35 };
+
+/* What is to be polled, and until when at most, before the next step. How many they are; of each, fd may be
+ * -1. */
+nfds_t dial_polls(struct dialing *g, struct pollfd polls[static DIAL_POLLS], int64_t *until);
+
+/*
+ * Does what can be done without waiting. The fd, as dial_tcp's; or -1 with errno: EINPROGRESS, or another
+ * when it has failed, as *failure says.
+ */
+int dial_step(struct dialing *g, struct addr *peer, struct dial_failure *failure);
+
+/* Ends it, whatever has come of it, and gives its memory back. g may be NULL. */
+void dial_stop(struct dialing *g);
 
 /*
  * Whether the socket is connected to itself: a port that nobody listens on may be chosen as our own, and then

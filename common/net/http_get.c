@@ -146,7 +146,7 @@ static uint64_t received(const struct http_get *g)
     return g->printed + g->body.moved;
 }
 
-/* Sleeps until the pump can go on. False: its time has expired. */
+/* Sleeps until the pump can go on. False with errno: ETIMEDOUT, or what poll(2) said. */
 static bool sleep_for(struct http_get *g)
 {
     struct pollfd polls[2];
@@ -156,9 +156,12 @@ static bool sleep_for(struct http_get *g)
     int ready = 0;
     while (ready <= 0 && clock_left(until)) {
         ready = sigs_sleep(polls, 2, clock_first(clock_left(until), progress_left(&g->progress)));
+        if (ready < 0 && errno != EINTR)
+            return false;
         progress_tick(&g->progress, 0, received(g));
     }
     pump_ready(&g->body, polls);
+    errno = ETIMEDOUT;
     return ready > 0;
 }
 
@@ -172,10 +175,9 @@ static int move_rest(struct http_get *g)
         if (state == PUMP_ERROR)
             return g->body.failed == PUMP_TARGET ? lose_output(g) : http_fail_sys(g, "get");
         progress_tick(&g->progress, 0, received(g));
-        if (clock_left(g->deadline) && (state == PUMP_AGAIN || sleep_for(g)))
-            continue;
         errno = ETIMEDOUT;
-        return http_fail_sys(g, "get");
+        if (!clock_left(g->deadline) || (state != PUMP_AGAIN && !sleep_for(g)))
+            return http_fail_sys(g, "get");
     }
 }
 

@@ -5,7 +5,6 @@
 
 #include <errno.h>
 
-#include <stdio.h>
 #include <string.h>
 
 #include "base/clock.h"
@@ -48,9 +47,9 @@ bool probe_unix(const struct addr *a)
 
 bool probe_status(const char *list, int status)
 {
-    char digits[4];
+    const char digits[] = {
+        (char)('0' + status / 100), (char)('0' + status / 10 % 10), (char)('0' + status % 10)};
     bool is_in = false;
-    snprintf(digits, sizeof digits, "%03d", status);
     for (;; list += 4) {
         bool fits = true;
         for (size_t i = 0; i < 3; i++) {
@@ -100,7 +99,7 @@ static enum probe_result judge(struct probe *p, const struct probe_side *s)
     int status = http_status(s->line, s->got, &reason);
     if (status > 0 && probe_status(p->statuses, status))
         return PROBE_YES;
-    snprintf(p->why_mem, sizeof p->why_mem, "the status is %d", status);
+    buf_fmt(&BUF(p->why_mem), "the status is %d", status);
     return say_no(p, status > 0 ? p->why_mem : "no HTTP response");
 }
 

@@ -6,9 +6,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
 #include <string.h>
 
+#include "base/buf.h"
 #include "base/clock.h"
 #include "base/fd.h"
 #include "base/num.h"
@@ -60,10 +60,11 @@ static void read_range(uint64_t *low, uint64_t *high)
 /* The lock on a port, among those who reserve. -1: it is taken. */
 static int lock_port(uint16_t port)
 {
-    char name[32];
+    char mem[32];
+    struct buf name = BUF(mem);
     struct addr a;
-    snprintf(name, sizeof name, "@ipcbox-port-%u", port);
-    addr_parse_unix(&a, name);
+    buf_fmt(&name, "@ipcbox-port-%u", port);
+    addr_parse_unix(&a, buf_str(&name));
     int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
     if (fd >= 0 && bind(fd, &a.u.sa, a.len) < 0)
         fd_close(&fd);

@@ -160,9 +160,16 @@ int resolve_start(struct resolve *r, const char *host, uint16_t port, int family
 
 void resolve_stop(struct resolve *r)
 {
+    char rest[256];
+    ssize_t n;
     if (r->fd < 0)
         return;
-    kill(r->pid, SIGKILL);
+    while ((n = fd_read(r->fd, rest, sizeof rest)) > 0)
+        ;
+    /* it still has its end of the pipe; else a loop that reaps all may have reaped it, and the pid be
+     * another's */
+    if (n < 0)
+        kill(r->pid, SIGKILL);
     reap_wait(r->pid);
     fd_close(&r->fd);
     resolve_free(&r->answer);

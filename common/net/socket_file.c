@@ -106,7 +106,8 @@ int socket_file_remove(const struct socket_file *f, bool open)
         done = 0;
     else if (done == 0 && place_is_same_file(&now, &f->made) && (open || !is_alive(f)))
         done = unlinkat(f->place.dir, f->place.name, 0);
-    lock_change_end(&f->place, &lock);
+    if (lock_change_end(&f->place, &lock) < 0)
+        done = -1;
     return done;
 }
 
@@ -221,7 +222,9 @@ static int bind_here(struct socket_file *f, int fd)
     if (f->owner.has_uid || f->owner.has_gid)
         return bind_for_owner(f, fd);
     int done = bind_with_mode(f, fd, f->place.dir, !f->place.path_shared);
+    f->is_made = done == 0;
     if (done == 0 && (done = place_look(&f->place, &f->made)) == 0 && f->made.st_uid != geteuid()) {
+        f->is_made = false;
         errno = PLACE_FOREIGN;
         return -1;
     }

@@ -136,7 +136,7 @@ ssize_t udp_take(int fd, void *bytes, size_t room, struct udp_ends *e)
 }
 
 /*
- * The sender's socket, if that is what its path leads to now, and not somebody else's, whom we would send
+ * The sender's socket, if that is what its path leads to now, and not another process's, which we would send
  * what the sender likes, with our credentials. An O_PATH fd, or -1 with errno.
  */
 static int open_sender(const struct udp_ends *e)

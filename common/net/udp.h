@@ -56,12 +56,12 @@ enum {
 };
 
 /*
- * An answer to who sent it, from the address that was asked, without waiting. A path is walked as place.h has
+ * An answer to its sender, from the address that was asked, without waiting. A path is walked as place.h has
  * it; that needs /proc. 0, or -1 with errno: those above, those of place_open.
  */
 int udp_answer(int fd, const void *bytes, size_t n, const struct udp_ends *e);
 
-/* Who sent it, escaped; - if his socket has no name. */
+/* The sender, escaped; - if its socket has no name. */
 void udp_sender(const struct udp_ends *e, struct buf *text);
 
 /*

@@ -218,7 +218,7 @@ static int step_all(struct talk *t, bool *again)
     return failed;
 }
 
-/* Whether there is output that only waits for who reads ours. */
+/* Whether there is output that only waits for the reader of ours. */
 static bool is_blocked(const struct lane *l)
 {
     struct pollfd p = {.fd = l->pump.from, .events = POLLIN};
@@ -227,7 +227,7 @@ static bool is_blocked(const struct lane *l)
     return l->pump.len || (l->sink && l->sink->len) || (poll(&p, 1, 0) > 0 && p.revents & POLLIN);
 }
 
-/* Nothing more has come since SERVER's end: who has its output now may keep it. */
+/* Nothing more has come since SERVER's end: whatever has its output now may keep it. */
 static void stop_listening(const struct talk *t)
 {
     const struct job *j = &t->c->job;

@@ -100,6 +100,16 @@ static int make(const struct fifo *f)
     return done;
 }
 
+/* Removes what was made and can't be opened. Keeps errno. */
+static void unmake(const struct fifo *f)
+{
+    struct stat now;
+    int err = errno;
+    if (place_look(&f->place, &now) == 0 && S_ISFIFO(now.st_mode) && now.st_uid == geteuid())
+        unlinkat(f->place.dir, f->place.name, 0);
+    errno = err;
+}
+
 /* Takes the FIFO that is open as *path_fd. 0, or -1 with errno. */
 static int take(struct fifo *f, int *path_fd, bool made)
 {
@@ -132,6 +142,8 @@ int fifo_ensure(struct fifo *f)
     if (made && make(f) < 0)
         return -1;
     int path_fd = openat(f->place.dir, f->place.name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+    if (path_fd < 0 && made)
+        unmake(f);
     int taken = path_fd < 0 ? -1 : take(f, &path_fd, made);
     fd_close(&path_fd);
     return taken;
@@ -277,11 +289,13 @@ void fifo_keep(struct fifo *f)
 int fifo_end(struct fifo *f)
 {
     struct stat now;
-    int done = 0;
-    if (f->made && place_look(&f->place, &now) == 0 && place_is_same_file(&now, &f->id) &&
-        unlinkat(f->place.dir, f->place.name, 0) < 0 && errno != ENOENT)
+    int done = f->made ? place_look(&f->place, &now) : 0;
+    if (f->made && done == 0 && place_is_same_file(&now, &f->id))
+        done = unlinkat(f->place.dir, f->place.name, 0);
+    if (done < 0 && errno == ENOENT)
+        done = 0;
+    if (lock_place_end(&f->place, claim_suffix, &f->claim) < 0)
         done = -1;
-    lock_place_end(&f->place, claim_suffix, &f->claim);
     place_close(&f->place);
     fd_close(&f->path_fd);
     fd_close(&f->writer);

@@ -2,7 +2,8 @@
  * fifo.h - the serving end of a FIFO (fifo(7)), which tells when readers come and go.
  *
  * A writer is held open all the time, so a reader's open never waits and is an event (inotify(7)); closing it
- * is the end of file for those who read. Nothing here waits.
+ * is the end of file for those who read. Nothing here waits. check/models/fifo.pml goes through every
+ * interleaving of readers, and says what is assumed.
  */
 #ifndef FIFO_H
 #define FIFO_H
@@ -56,7 +57,7 @@ bool fifo_has_reader(const struct fifo *f);
 /* Whether all that was written has been read. */
 bool fifo_is_empty(const struct fifo *f);
 
-/* The end of file for who reads. `closed` says from now on whether one of them has closed it. */
+/* The end of file for its readers. `closed` says from now on whether one of them has closed it. */
 void fifo_hang_up(struct fifo *f);
 
 /* In its place when who read has gone, and nothing is left to be read: the writer stays for the next one. */

@@ -186,6 +186,22 @@ void descendants_forget(struct descendants *d, pid_t pid)
             d->earlier[i] = d->earlier[--d->earlier_n];
 }
 
+void descendants_excuse(struct descendants *d)
+{
+    struct process *before = d->earlier;
+    size_t n = d->earlier_n;
+    if (d->is_init || !reap_have_any_children())
+        return;
+    d->earlier = NULL;
+    d->earlier_n = 0;
+    bool noted = note_earlier(d) == 0 && !reap_peek();
+    free(noted ? before : d->earlier);
+    if (noted)
+        return;
+    d->earlier = before;
+    d->earlier_n = n;
+}
+
 /* ---- all of them ---- */
 
 /* All the others in our pid namespace are ours, and need no /proc (kill(2), pid_namespaces(7)). */

@@ -66,6 +66,12 @@ bool descendants_have(const struct descendants *d, pid_t pid);
 void descendants_spare(struct descendants *d, pid_t pid);
 void descendants_forget(struct descendants *d, pid_t pid);
 
+/*
+ * Those that are our children now are to live, too: a program that has ended by itself has left them. Not
+ * when a child has just ended, which may have left others.
+ */
+void descendants_excuse(struct descendants *d);
+
 /* Adds the pids of up to a few of those that are left, with blanks between. */
 void descendants_name(const struct descendants *d, struct buf *text);
 

@@ -5,11 +5,15 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "base/fd.h"
+#include "base/pollfor.h"
 #include "process/worker.h"
+
+enum { LOOK_MS = 50 };
 
 struct holder {
     struct watch watch;
@@ -43,8 +47,8 @@ static int keep(void *arg)
         errno = 0;
     while (!watch_is_over(&w)) {
         struct pollfd end = watch_poll(&w);
-        int64_t ns = watch_pause(&w);
-        poll(&end, 1, ns == CLOCK_NEVER ? -1 : (int)(ns / CLOCK_MS));
+        if (poll_for(&end, 1, watch_pause(&w)) < 0 && errno != EINTR)
+            nanosleep(&(struct timespec){.tv_nsec = LOOK_MS * CLOCK_MS}, NULL);
     }
     return EXIT_DONE;
 }

@@ -245,7 +245,7 @@ int job_start(struct job *j, size_t i, struct spawn *s)
     p->exec_errno = p->wait_status = 0;
     p->timed_out = false;
     p->pid = p->last_pid = pid;
-    p->ended = false;
+    p->ended = p->adopted = false;
     p->own_group = s->place != SPAWN_HERE;
     j->running++;
     return 0;
@@ -309,6 +309,8 @@ static void note_end(struct job *j, size_t i, int status)
     p->ended = true;
     p->wait_status = status;
     j->running--;
+    if (p->adopted)
+        return;
     int err = spawn_reaped(p->start, &step);
     if (err) {
         job_start_failed(j, i, step, err);
@@ -389,13 +391,13 @@ long job_signal(const struct job *j, int sig, bool only_groups)
     return took;
 }
 
-/* No memory for a moment: what we have begun is not left alone for that. */
-static void survive_poll(struct job *j)
+/* What we have begun is not left alone for that: there are other ways to look. */
+static int survive_poll(struct job *j, struct pollfd *fds, nfds_t n, int64_t ns)
 {
     if (!j->poll_failed)
         msg_error(j->msg, "poll", NULL, errno);
     j->poll_failed = true;
-    sigs_sleep(NULL, 0, 100 * CLOCK_MS);
+    return sigs_look_and_pause(fds, n, ns);
 }
 
 int job_sleep(struct job *j, struct pollfd *fds, nfds_t n, int64_t ns)
@@ -403,7 +405,7 @@ int job_sleep(struct job *j, struct pollfd *fds, nfds_t n, int64_t ns)
     int sig, ready = sigs_sleep(fds, n, ns);
     bool sent;
     if (ready < 0 && errno != EINTR)
-        survive_poll(j);
+        ready = survive_poll(j, fds, n, ns);
     while ((sig = sigs_take_ending(&sent))) {
         j->came = sig;
         if (j->hooks.on_signal)

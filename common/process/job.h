@@ -33,6 +33,7 @@ struct prog {
     pid_t last_pid;   /* of its last start, also after its end */
     bool ended;
     bool own_group;
+    bool adopted; /* pid is that of a worker of ours, which started it, reports on it, and ends as it does */
     bool timed_out; /* it had to be ended */
     struct start *start;
     int exec_errno;     /* it could not be started, */

@@ -46,7 +46,7 @@ static bool sleep_ending(struct job *j, int64_t ns)
     struct pollfd p[] = {w[0], w[1]};
     bool hurry = false, sent = false;
     int sig;
-    if (sigs_sleep(p, 2, ns) > 0)
+    if (sigs_sleep_or_pause(p, 2, ns) > 0)
         j->hooks.on_watched(j->hooks.owner);
     while ((sig = sigs_take_ending(&sent))) {
         j->came = sig;
@@ -109,9 +109,8 @@ static int say_left(const struct job *j)
     struct buf pids = BUF(mem);
     const struct descendants *d = &j->descendants;
     if (j->with_family && d->missing)
-        return msg_fatal_why(j->msg, EXIT_SYSTEM, "end all descendants: look at", d->missing,
-            d->missing_errno == ENOSYS ? "it is not mounted, or shows another pid namespace"
-                                       : strerror(d->missing_errno));
+        return msg_fatal_why(
+            j->msg, EXIT_SYSTEM, "end all descendants: look at", d->missing, procs_reason(d->missing_errno));
     if (j->with_family)
         descendants_name(&j->descendants, &pids);
     else
@@ -125,7 +124,7 @@ static int say_left(const struct job *j)
 
 int job_end_by(struct job *j, const struct schedule *s)
 {
-    job_reap(j); /* who has ended in time has not been late */
+    job_reap(j); /* what has ended in time was not late */
     for (size_t i = 0; i < j->n; i++)
         j->progs[i].timed_out = j->progs[i].pid > 0 && !j->start_failed;
     if (nothing_left(j))

@@ -34,6 +34,11 @@ static int take_once(int fd, const struct lock_kind *kind, bool wait)
     return done;
 }
 
+static bool is_in_vain(const struct lock_kind *kind)
+{
+    return kind->watch && watch_is_over(kind->watch);
+}
+
 int lock_fd(int fd, const struct lock_kind *kind, int64_t deadline)
 {
     int done;
@@ -50,10 +55,10 @@ int lock_fd(int fd, const struct lock_kind *kind, int64_t deadline)
         return -1;
     do
         done = take_once(fd, kind, true);
-    while (done < 0 && errno == EINTR && clock_left(deadline) && !sigs_ending_came());
+    while (done < 0 && errno == EINTR && clock_left(deadline) && !sigs_ending_came() && !is_in_vain(kind));
     tick_end();
     if (done < 0 && errno == EINTR && !sigs_ending_came())
-        errno = ETIMEDOUT;
+        errno = is_in_vain(kind) ? ESRCH : ETIMEDOUT;
     return done;
 }
 
@@ -66,16 +71,34 @@ int lock_wait(int fd, const struct lock_kind *kind)
     return done;
 }
 
+static int is_named(int fd, int looked, const struct stat *named)
+{
+    struct stat open_one;
+    if (looked < 0)
+        return errno == ENOENT ? 0 : -1;
+    return fstat(fd, &open_one) < 0 ? -1 : place_is_same_file(&open_one, named);
+}
+
+int lock_look(int fd, const struct place *p)
+{
+    struct stat named;
+    return is_named(fd, place_look(p, &named), &named);
+}
+
+static int look_at_path(int fd, const char *path)
+{
+    struct stat named;
+    return is_named(fd, stat(path, &named), &named);
+}
+
 bool lock_is_current(int fd, const struct place *p)
 {
-    struct stat open_one, named;
-    return fstat(fd, &open_one) == 0 && place_look(p, &named) == 0 && place_is_same_file(&open_one, &named);
+    return lock_look(fd, p) > 0;
 }
 
 bool lock_is_at(int fd, const char *path)
 {
-    struct stat open_one, named;
-    return fstat(fd, &open_one) == 0 && stat(path, &named) == 0 && place_is_same_file(&open_one, &named);
+    return look_at_path(fd, path) > 0;
 }
 
 /*
@@ -113,10 +136,11 @@ int lock_path(const char *path, const struct lock_kind *kind, int64_t deadline)
         if (fd < 0)
             return -1;
         int done = lock_for_writing(&fd, path, kind, deadline);
-        if (done == 0 && lock_is_at(fd, path))
+        int is_there = done < 0 ? -1 : look_at_path(fd, path);
+        if (is_there > 0)
             return fd;
         fd_close(&fd);
-        if (done < 0)
+        if (is_there < 0)
             return -1;
     }
 }
@@ -145,18 +169,21 @@ static int open_ours(const struct place *p, bool strict)
     return fd;
 }
 
-/* strict: only what we make. */
+enum { UNLOCKED = -2 }; /* in place of an fd: the file is there, and the kernel has no lock for it */
+
+/* strict: only what we make. The fd, or less than 0. */
 static int lock_at(const struct place *p, bool strict, int64_t deadline)
 {
     const struct lock_kind exclusive = {.fcntl = false};
     for (;;) {
         int fd = open_ours(p, strict);
         int done = fd < 0 ? -1 : lock_fd(fd, &exclusive, deadline);
-        if (done == 0 && lock_is_current(fd, p))
+        int is_there = done < 0 ? -1 : lock_look(fd, p);
+        if (is_there > 0)
             return fd;
         fd_close(&fd);
-        if (done < 0)
-            return -1;
+        if (is_there < 0)
+            return done < 0 && errno == ENOLCK ? UNLOCKED : -1;
     }
 }
 
@@ -172,15 +199,25 @@ int lock_place(const struct place *p, const char *suffix, int64_t deadline)
     return place_beside(p, suffix, name) ? lock_at(&beside, true, deadline) : -1;
 }
 
-void lock_place_end(const struct place *p, const char *suffix, int *fd)
+int lock_place_end(const struct place *p, const char *suffix, int *fd)
 {
     char name[PLACE_NAME_SIZE];
     const struct place beside = {.dir = p->dir, .name = name};
-    int err = errno;
-    if (*fd >= 0 && place_beside(p, suffix, name) && lock_is_current(*fd, &beside))
-        unlinkat(p->dir, name, 0);
+    int err = errno, done = 0;
+    if (*fd == UNLOCKED) {
+        *fd = -1;
+        errno = ENOLCK;
+        return -1;
+    }
+    if (*fd >= 0 && place_beside(p, suffix, name)) {
+        done = lock_look(*fd, &beside);
+        if (done > 0)
+            done = unlinkat(p->dir, name, 0);
+    }
     fd_close(fd);
-    errno = err;
+    if (done == 0)
+        errno = err;
+    return done;
 }
 
 int lock_change(const struct place *p)
@@ -196,7 +233,7 @@ const char *lock_error(int err)
     return err == ETIMEDOUT ? "another process holds it" : place_error(err);
 }
 
-void lock_change_end(const struct place *p, int *fd)
+int lock_change_end(const struct place *p, int *fd)
 {
-    lock_place_end(p, change_suffix, fd);
+    return lock_place_end(p, change_suffix, fd);
 }

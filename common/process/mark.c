@@ -23,13 +23,12 @@ __attribute__((used, section(".note.ipcbox"), aligned(ALIGN))) static const stru
 } mark = {sizeof OWNER, sizeof IPCBOX_VERSION, MARK_TYPE, OWNER, IPCBOX_VERSION};
 
 /* Where the fields are in the two classes of files. */
-struct class
-{
+struct elf_class {
     size_t table_at, entry_size_at, entries_at, word; /* in the header; the size of an address */
     size_t entry_size, offset_at, size_at;            /* in an entry of the table */
 };
 
-static const struct class classes[] = {
+static const struct elf_class classes[] = {
     {28, 42, 44, sizeof(uint32_t), sizeof(Elf32_Phdr), 4, 16},
     {32, 54, 56, sizeof(uint64_t), sizeof(Elf64_Phdr), 8, 32},
 };
@@ -81,7 +80,7 @@ bool mark_read(int fd, char version[static MARK_VERSION_SIZE])
     if (pread(fd, head, sizeof head, 0) != (ssize_t)sizeof head || memcmp(head, ELFMAG, SELFMAG) != 0 ||
         head[EI_CLASS] < ELFCLASS32 || head[EI_CLASS] > ELFCLASS64 || head[EI_DATA] != native)
         return false;
-    const struct class *c = &classes[head[EI_CLASS] - ELFCLASS32];
+    const struct elf_class *c = &classes[head[EI_CLASS] - ELFCLASS32];
     uint64_t table = number(head + c->table_at, c->word), n = number(head + c->entries_at, 2);
     if (number(head + c->entry_size_at, 2) != c->entry_size || n > HEADERS_MAX)
         return false;

@@ -159,8 +159,10 @@ int notify_ready(struct notify *n, const char *state, const char *line, const ch
         n->manager = -1;
     *object = "stdout";
     n->null = -1;
-    if (keep(n->line, sizeof n->line - 1, line) < 0 ||
-        (n->print && !n->stays && (n->null = open("/dev/null", O_RDWR | O_CLOEXEC)) < 0))
+    if (keep(n->line, sizeof n->line - 1, line) < 0)
+        return -1;
+    *object = "stdout, for want of /dev/null";
+    if (n->print && !n->stays && (n->null = open("/dev/null", O_RDWR | O_CLOEXEC)) < 0)
         return -1;
     n->len = strlen(n->line);
     n->line[n->len++] = '\n';

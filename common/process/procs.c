@@ -38,7 +38,10 @@ static bool skip_fields(const char **text, int n)
     return true;
 }
 
-/* "PID (NAME) STATE PPID PGRP SESSION TTY TPGID FLAGS(9) ... STARTTIME(22)": the name may hold anything. */
+/*
+ * "PID (NAME) STATE PPID PGRP SESSION TTY TPGID FLAGS(9) ... STARTTIME(22)": the name may hold anything. Of
+ * one that is just being reaped, PGRP and SESSION are -1: ESRCH.
+ */
 static bool parse(const char *text, struct process *p)
 {
     enum { OF_KERNEL = 0x00200000 }; /* PF_KTHREAD */
@@ -48,9 +51,12 @@ static bool parse(const char *text, struct process *p)
         return false;
     p->state = at[2];
     at += 4;
-    if (!take_number(&at, &parent) || !take_number(&at, &group) || !take_number(&at, &session) ||
-        !skip_fields(&at, 2) || !take_number(&at, &flags) || !skip_fields(&at, 12) ||
-        !take_number(&at, &p->start))
+    if (!take_number(&at, &parent))
+        return false;
+    if (*at == '-')
+        errno = ESRCH;
+    if (!take_number(&at, &group) || !take_number(&at, &session) || !skip_fields(&at, 2) ||
+        !take_number(&at, &flags) || !skip_fields(&at, 12) || !take_number(&at, &p->start))
         return false;
     p->is_kernel = flags & OF_KERNEL;
     p->parent = (pid_t)parent;
@@ -67,14 +73,15 @@ bool procs_look(pid_t pid, struct process *p)
     buf_num(&path, (unsigned long long)pid);
     buf_text(&path, "/stat");
     int fd = open(buf_str(&path), O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
-        return false;
-    ssize_t n = fd_read(fd, text, sizeof text - 1);
+    ssize_t n = fd < 0 ? -1 : fd_read(fd, text, sizeof text - 1);
     fd_close(&fd);
-    if (n <= 0)
+    if (n <= 0) {
+        errno = n == 0 || errno == ENOENT ? ESRCH : errno;
         return false;
+    }
     text[n] = '\0';
     *p = (struct process){.pid = pid};
+    errno = EPROTO;
     return parse(text, p);
 }
 
@@ -103,15 +110,37 @@ bool procs_are_ours(void)
     char self[32], mem[32];
     struct buf own = BUF(mem);
     ssize_t n = readlink("/proc/self", self, sizeof self);
+    if (n < 0)
+        return false;
     buf_num(&own, (unsigned long long)getpid());
     errno = ENOSYS;
     return n == (ssize_t)own.len && memcmp(self, own.mem, own.len) == 0;
 }
 
+const char *procs_reason(int err)
+{
+    return err == ENOENT   ? "it is not mounted"
+           : err == ENOSYS ? "it shows another PID namespace"
+                           : strerror(err);
+}
+
+void procs_die(const struct msg *m)
+{
+    exit(msg_fatal_why(m, EXIT_SYSTEM, "look at", "/proc", procs_reason(errno)));
+}
+
+/* One of the list; one that has gone, or that is hidden (proc(5), hidepid), is not. */
+static int list_one(struct procs *all, pid_t pid)
+{
+    struct process p;
+    if (procs_look(pid, &p))
+        return procs_add(all, &p);
+    return errno == ESRCH || errno == EACCES || errno == EPERM ? 0 : -1;
+}
+
 int procs_list(struct procs *all)
 {
     struct dirent *entry;
-    struct process p;
     uint64_t pid;
     int done = 0;
     *all = (struct procs){0};
@@ -119,8 +148,8 @@ int procs_list(struct procs *all)
     if (!proc)
         return -1;
     while (done == 0 && (errno = 0, entry = readdir(proc)))
-        if (num_u64(entry->d_name, 1, INT32_MAX, &pid) && procs_look((pid_t)pid, &p))
-            done = procs_add(all, &p);
+        if (num_u64(entry->d_name, 1, INT32_MAX, &pid))
+            done = list_one(all, (pid_t)pid);
     done = errno && !entry ? -1 : done;
     int err = errno;
     closedir(proc);
@@ -153,10 +182,14 @@ bool procs_is_alive(const struct process *p)
     return (p->state != 'Z' && p->state != 'X') || has_threads(p->pid);
 }
 
+/* False with errno: ESRCH when it has gone, or why that can't be seen. */
 static bool is_still(const struct process *p)
 {
     struct process now;
-    return procs_look(p->pid, &now) && now.start == p->start;
+    if (!procs_look(p->pid, &now))
+        return false;
+    errno = ESRCH;
+    return now.start == p->start;
 }
 
 int procs_pidfd(const struct process *p)
@@ -167,7 +200,6 @@ int procs_pidfd(const struct process *p)
     if (is_still(p))
         return fd;
     fd_close(&fd);
-    errno = ESRCH;
     return -1;
 }
 
@@ -186,6 +218,5 @@ int procs_signal(const struct process *p, int sig)
     } else if (errno == ESRCH) {
         return -1;
     }
-    errno = ESRCH;
     return is_still(p) ? kill(p->pid, sig) : -1;
 }

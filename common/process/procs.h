@@ -10,6 +10,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "base/msg.h"
+
 struct process {
     pid_t pid, parent, group, session;
     char state;     /* R, S, D, T, t, Z, X ... */
@@ -23,17 +25,25 @@ struct procs {
     size_t n, room;
 };
 
-/* What /proc says of that process now. False: it is not there, or has been waited for. */
+/*
+ * What /proc says of that process now. False with errno: ESRCH when it is not there, or has been waited for;
+ * else why it can't be seen.
+ */
 bool procs_look(pid_t pid, struct process *p);
 
-/* Whether /proc is there, and that of our pid namespace: in another the numbers are those of others. ENOSYS.
+/*
+ * Whether /proc is there, and that of our pid namespace: in another the numbers are those of others. False
+ * with errno: ENOSYS for another's, else why it can't be looked at. procs_reason says so in words.
  */
 bool procs_are_ours(void);
+const char *procs_reason(int err);
 
-/* All processes. 0, or -1 with errno; ENOSYS when /proc is not that of our pid namespace. */
+/* All processes that we may see. 0, or -1 with errno, as procs_are_ours. */
 int procs_list(struct procs *all);
 /* Adds one at the end. 0, or -1 with ENOMEM. */
 int procs_add(struct procs *all, const struct process *p);
+/* Ends us, as /proc could not be looked at: errno says why. */
+_Noreturn void procs_die(const struct msg *m);
 void procs_free(struct procs *all);
 
 /* Neither a zombie nor gone: one whose first thread alone has ended is alive. */

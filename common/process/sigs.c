@@ -20,7 +20,7 @@
 #include "base/pollfor.h"
 #include "base/tick.h"
 
-enum { FEW = 16 };
+enum { FEW = 16, LOOK_MS = 50 };
 
 static struct {
     bool started;
@@ -155,6 +155,16 @@ void sigs_end_at_term(void)
     state.term_ends = true;
 }
 
+void sigs_heed_term(void)
+{
+    start();
+    if (sigismember(&state.caught, SIGTERM) == 1)
+        return;
+    taken[SIGTERM].found_ignored = taken[SIGTERM].found_ignored || sigs_is_ignored(SIGTERM);
+    sigs_give(SIGTERM, false);
+    sigs_give_blocked(SIGTERM, false);
+}
+
 bool sigs_work(void)
 {
     errno = state.error;
@@ -263,7 +273,6 @@ bool sigs_ending_came(void)
 /* Without a signalfd, as no fd is to be had: looks for signals at every tick's time. */
 static int poll_and_look(struct pollfd *fds, nfds_t n, int64_t ns)
 {
-    enum { LOOK_MS = 50 };
     int64_t deadline = ns == CLOCK_NEVER ? CLOCK_NEVER : clock_in(ns);
     for (;;) {
         if (take_pending()) {
@@ -355,18 +364,29 @@ int sigs_sleep(struct pollfd *fds, nfds_t n, int64_t ns)
     return all ? poll_with_signals(all, fds, n, ns) : poll_and_look(fds, n, ns);
 }
 
-int sigs_wait(int fd, short events, int64_t deadline)
+void sigs_block_all(sigset_t *before)
 {
-    struct pollfd wait = {.fd = fd, .events = events};
-    for (;;) {
-        int n = sigs_sleep(&wait, 1, clock_left(deadline));
-        if (n > 0)
-            return 0;
-        if (n == 0)
-            errno = ETIMEDOUT;
-        if (errno != EINTR)
-            return -1;
-    }
+    sigset_t all;
+    int err = errno;
+    sigfillset(&all);
+    sigprocmask(SIG_BLOCK, &all, before);
+    errno = err;
+}
+
+void sigs_unblock(const sigset_t *before)
+{
+    int err = errno;
+    sigprocmask(SIG_SETMASK, before, NULL);
+    errno = err;
+}
+
+int sigs_look_and_pause(struct pollfd *fds, nfds_t n, int64_t ns)
+{
+    int ready = poll_each(fds, n);
+    if (ready <= 0)
+        return sigs_sleep(NULL, 0, clock_first(ns, LOOK_MS * CLOCK_MS));
+    take_pending();
+    return ready;
 }
 
 /*
@@ -434,7 +454,7 @@ void sigs_reset(enum sigs_start how)
         return; /* nothing was changed */
     start();
     for (int sig = 1; sig < NSIG; sig++)
-        if (taken[sig].found_ignored && (how == SIGS_CLEAN || sig == SIGCHLD))
+        if (taken[sig].found_ignored)
             set_disposition(sig, how == SIGS_CLEAN ? SIG_DFL : SIG_IGN);
     if (how == SIGS_PIPELINE)
         set_disposition(SIGPIPE, SIG_DFL);

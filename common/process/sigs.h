@@ -12,8 +12,11 @@
 #define SIGS_H
 
 #include <poll.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
+
+#include "base/msg.h"
 
 /* Takes sig from now on, even if it was ignored. */
 void sigs_catch(int sig);
@@ -25,7 +28,7 @@ void sigs_catch(int sig);
 void sigs_catch_ending(void);
 
 /*
- * For who passes signals on: with those of faults, which another process may send (the watchdog of a service
+ * For what passes signals on: with those of faults, which another process may send (the watchdog of a service
  * manager sends SIGABRT). A fault of our own still ends us: the kernel lets nobody block it.
  */
 void sigs_catch_all_ending(void);
@@ -44,6 +47,12 @@ void sigs_claim_term(void);
  * as process 1, too.
  */
 void sigs_end_at_term(void);
+
+/*
+ * While there is nothing to undo: unless it was caught, SIGTERM has its default action, even if it was
+ * inherited as ignored or blocked. A program is given back what was inherited.
+ */
+void sigs_heed_term(void);
 
 /* Whether all of that could be done; else errno says why not. */
 bool sigs_work(void);
@@ -75,10 +84,28 @@ bool sigs_ending_came(void);
 int sigs_sleep(struct pollfd *fds, nfds_t n, int64_t ns);
 
 /*
- * Sleeps until the fd is ready, through signals, for who has caught none that end him. 0, or -1 with errno:
- * ETIMEDOUT, or what ppoll(2) said.
+ * The same for what has nothing to undo: where ppoll(2) fails otherwise than by EINTR, the process ends with
+ * a message. No such failure may be taken for silence.
+ */
+int sigs_sleep_or_die(const struct msg *m, struct pollfd *fds, nfds_t n, int64_t ns);
+
+/* The same for loops that also look for themselves: where it fails so, it goes on as sigs_look_and_pause. */
+int sigs_sleep_or_pause(struct pollfd *fds, nfds_t n, int64_t ns);
+
+/* For where sigs_sleep has failed: looks at each fd by itself and, if none is ready, sleeps for 50 ms, on
+ * signals alone. */
+int sigs_look_and_pause(struct pollfd *fds, nfds_t n, int64_t ns);
+
+/*
+ * Sleeps until the fd is ready, through signals, for a process that has caught none that end it. 0, or -1
+ * with errno: ETIMEDOUT, or what ppoll(2) said.
  */
 int sigs_wait(int fd, short events, int64_t deadline);
+
+/* Around a few calls that belong together: a signal that ends us comes before or after them. Both keep errno.
+ */
+void sigs_block_all(sigset_t *before);
+void sigs_unblock(const sigset_t *before);
 
 /*
  * What a program will inherit, changed at once: for a process that does nothing but exec next. -1 with errno

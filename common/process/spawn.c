@@ -142,7 +142,8 @@ static int execute_patiently(struct start *r)
         int err = execute(&r->spawn, r->script);
         if (!r->spawn.patient || (err != EAGAIN && err != ENOMEM && err != EMFILE && err != ENFILE))
             return err;
-        if (raw_call(SYS_getppid, 0, 0, 0) != r->parent)
+        long parent = raw_call(SYS_getppid, 0, 0, 0);
+        if (parent && parent != r->parent) /* 0: it is in another pid namespace */
             _exit(EXIT_NOTFOUND);
         r->shortage = err;
         raw_call(SYS_kill, r->parent, SIGCHLD, 0);

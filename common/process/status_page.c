@@ -11,6 +11,7 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -24,6 +25,10 @@ static const char target[] = "/memfd:" PAGE_NAME " (deleted)";
 
 int status_page_open(void)
 {
+    struct rlimit most;
+    errno = EFBIG; /* each write would raise SIGXFSZ */
+    if (getrlimit(RLIMIT_FSIZE, &most) < 0 || most.rlim_cur < STATUS_PAGE_SIZE)
+        return -1;
     return memfd_create(PAGE_NAME, MFD_CLOEXEC);
 }
 
@@ -53,6 +58,8 @@ static bool is_page(int directory, const char *name)
 {
     char link[sizeof target];
     ssize_t n = readlinkat(directory, name, link, sizeof link);
+    if (n >= 0)
+        errno = ENOENT;
     return n == (ssize_t)sizeof target - 1 && memcmp(link, target, sizeof target - 1) == 0;
 }
 
@@ -73,19 +80,26 @@ static int open_page(int directory, const char *name)
     return fd;
 }
 
+/* -1 with errno: ENOENT where there is none. */
 static int find_page(pid_t pid)
 {
     char mem[64];
     struct buf path = BUF(mem);
     struct dirent *entry;
-    int fd = -1;
+    int fd = -1, err = ENOENT;
     buf_fmt(&path, "/proc/%ld/fd", (long)pid);
     DIR *fds = opendir(buf_str(&path));
     if (!fds)
         return -1;
-    while (fd < 0 && (entry = readdir(fds)))
+    while (fd < 0 && (errno = 0, entry = readdir(fds))) {
         fd = open_page(dirfd(fds), entry->d_name);
+        if (fd < 0 && errno != ENOENT && errno != EINVAL) /* "." is no link */
+            err = errno;
+    }
+    if (fd < 0 && errno && !entry)
+        err = errno;
     closedir(fds);
+    errno = err;
     return fd;
 }
 
@@ -106,15 +120,17 @@ static ssize_t whole(char *text)
 
 ssize_t status_page_read(pid_t pid, char text[static STATUS_PAGE_SIZE])
 {
-    int fd = find_page(pid);
+    int fd = find_page(pid), err = errno;
     ssize_t n = -1;
     for (int i = 0; fd >= 0 && n < 0 && i < TRIES; i++) {
         ssize_t got = pread(fd, text, STATUS_PAGE_SIZE - 1, 0);
+        err = got < 0 ? errno : EPROTO;
         if (got < 0)
             break;
         text[got] = '\0';
         n = whole(text);
     }
     fd_close(&fd);
+    errno = err;
     return n;
 }

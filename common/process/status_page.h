@@ -24,8 +24,9 @@ void status_page_write(int fd, const struct buf *lines);
 void status_page_count(int fd, const char *applet, const char *name, unsigned long long n);
 
 /*
- * The lines of process pid's page, NUL-terminated; how many bytes, or -1: it has none, or may not be looked
- * at. What it says is only as true as that process is honest. Never opens anything but such a memfd.
+ * The lines of process pid's page, NUL-terminated; how many bytes, or -1 with errno: it has none
+ * (ENOENT), or may not be looked at. What it says is only as true as that process is honest. Never opens
+ * anything but such a memfd.
  */
 ssize_t status_page_read(pid_t pid, char text[static STATUS_PAGE_SIZE]);
 

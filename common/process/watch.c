@@ -10,14 +10,9 @@
 
 #include "base/clock.h"
 #include "base/fd.h"
+#include "base/pollfor.h"
 
 enum { LOOK_MS = 50 };
-
-static bool is_ready(int fd)
-{
-    struct pollfd end = {.fd = fd, .events = POLLIN};
-    return poll(&end, 1, 0) > 0;
-}
 
 /* Without a pidfd: whether the process is there. */
 static bool is_seen(const struct watch *w)
@@ -62,7 +57,11 @@ void watch_end(struct watch *w)
 
 bool watch_is_over(const struct watch *w)
 {
-    return w->fd >= 0 ? is_ready(w->fd) : !is_seen(w);
+    struct pollfd end = watch_poll(w);
+    int ready = -1;
+    while (w->fd >= 0 && (ready = poll_each(&end, 1)) < 0 && errno == EINTR)
+        ;
+    return ready < 0 ? !is_seen(w) : ready > 0;
 }
 
 struct pollfd watch_poll(const struct watch *w)

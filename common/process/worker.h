@@ -13,6 +13,9 @@
  */
 pid_t worker_start(int (*work)(void *), void *arg, bool tied);
 
+/* One that goes on beside us, in our process group: it catches the signals that we caught. Pid, or -1. */
+pid_t worker_beside(int (*work)(void *), void *arg);
+
 /* One that goes on in our place, in a session of its own: it catches the signals that we caught. Pid, or -1.
  */
 pid_t worker_detach(int (*work)(void *), void *arg);

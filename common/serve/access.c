@@ -108,10 +108,12 @@ static const struct rule *explain_address(struct access *a)
 
 int access_explain(struct access *a)
 {
-    char mem[65536];
-    struct buf out = BUF(mem);
+    struct buf out = {.size = 65536};
     if (!a->path)
         msg_usage(a->msg, "--explain needs -x FILE");
+    out.mem = malloc(out.size);
+    if (!out.mem)
+        msg_die_sys(a->msg, "malloc", NULL);
     const struct rule *rule = a->is_unix ? explain_user(a) : explain_address(a);
     if (!rule) {
         buf_fmt(&out, "%s: allow, no rule applies\n", a->explain);
@@ -126,6 +128,7 @@ int access_explain(struct access *a)
         }
     }
     int status = opts_print(a->msg, &out);
+    free(out.mem);
     return status ? status : rule && rule->deny ? EXIT_NO : EXIT_DONE;
 }
 

@@ -358,22 +358,25 @@ void datagrams_init(struct datagrams *d, struct msg *m)
 int datagrams_run(struct datagrams *d, const char *where, char **argv)
 {
     struct serve *s = &d->serve;
+    int failed = EXIT_DONE;
     for (int i = 0; i < s->listeners; i++) {
         int fd = s->listener[i];
         s->blocking[i] = false; /* no call of ours waits */
         udp_make_room(fd, RECEIVE_BUFFER);
-        if (udp_tell_ends(fd, udp_family(fd)) < 0)
-            msg_die_sys(d->msg, "setsockopt", NULL);
+        if (!failed && udp_tell_ends(fd, udp_family(fd)) < 0)
+            failed = msg_fatal(d->msg, EXIT_SYSTEM, "setsockopt", NULL, errno);
     }
     if (d->is_stream)
         s->asked.limit = ULONG_MAX; /* PROG is the only one */
     d->room = d->access.is_unix ? DATAGRAM_UNIX_ROOM : DATAGRAM_ROOM;
     d->bytes = malloc(d->room);
     d->answer = malloc(DATAGRAM_ANSWER + 1);
+    if (!failed && (!d->bytes || !d->answer))
+        failed = msg_fatal(d->msg, EXIT_SYSTEM, "malloc", NULL, errno);
     s->also = epoll_create1(EPOLL_CLOEXEC);
-    if (!d->bytes || !d->answer || s->also < 0)
-        msg_die_sys(d->msg, "epoll_create", NULL);
-    int exit_status = serve_run(s, where, NULL, argv);
-    keeper_remove(&d->keeper);
+    if (!failed && s->also < 0)
+        failed = msg_fatal(d->msg, EXIT_SYSTEM, "epoll_create", NULL, errno);
+    int exit_status = failed ? failed : serve_run(s, where, NULL, argv);
+    keeper_remove(&d->keeper); /* also of what has failed */
     return exit_status;
 }

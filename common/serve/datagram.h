@@ -2,7 +2,7 @@
  * datagram.h - a program per datagram: what udpserver has of its own beside serve.h.
  *
  * A program's stdin is a memfd that holds the datagram, its stdout a pipe of ours. When it has exited with
- * status 0, what it wrote is sent to who asked, from the address that was asked, whole or not at all. With
+ * status 0, what it wrote is sent to the client, from the address that was asked, whole or not at all. With
  * --stream (datagram_stream.c) one program gets all datagrams and gives all answers.
  */
 #ifndef DATAGRAM_H

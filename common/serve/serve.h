@@ -139,6 +139,7 @@ struct serve {
     int *listener;
     bool *blocking; /* inherited without O_NONBLOCK, which is not ours to set */
     int listeners;
+    int room; /* of those lists */
 
     /* the program: NULL path greets */
     struct spawn program;
@@ -230,6 +231,9 @@ int serve_inherit(struct serve *s, int family, int other_family);
 
 /* Adds a listener, which becomes serve's to close. Ends the process when there is no memory. */
 void serve_listener(struct serve *s, int fd, bool blocking);
+
+/* What of serve_listener can fail, and then ends the process: before a socket file is made. */
+void serve_make_room(struct serve *s);
 
 /*
  * Takes the signals over: from here on none ends us before serve_run has returned. Before anything is made

@@ -10,7 +10,6 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -247,8 +246,10 @@ static nfds_t fill_polls(struct serve *s, nfds_t *listeners)
 static int64_t sleep_time(struct serve *s)
 {
     int64_t until = s->stop ? s->drain_until : CLOCK_NEVER;
+    /* close_at may have passed while -c keeps the queue waiting: then the end of a program wakes us */
     const int64_t at[] = {s->reap_at, s->tend_at, s->limit.until, s->idle_until,
-        s->listeners ? s->close_at : 0, s->held.fd >= 0 || s->listeners ? s->pause.until : 0};
+        s->listeners && clock_left(s->close_at) ? s->close_at : 0,
+        s->held.fd >= 0 || s->listeners ? s->pause.until : 0};
     for (size_t i = 0; i < sizeof at / sizeof *at; i++)
         if (at[i])
             until = clock_first(until, at[i]);
@@ -293,7 +294,7 @@ static void one_round(struct serve *s)
     int ready = sigs_sleep(s->polls, n, sleep_time(s));
     if (ready < 0 && errno != EINTR) {
         serve_pause(s, "poll");
-        nanosleep(&(struct timespec){.tv_nsec = POLL_FAILED_MS * CLOCK_MS}, NULL);
+        ready = sigs_look_and_pause(s->polls, n, POLL_FAILED_MS * CLOCK_MS);
     }
     if (ready <= 0)
         for (nfds_t i = 0; i < n; i++)
@@ -324,7 +325,7 @@ static void one_round(struct serve *s)
     look_at_idleness(s);
 }
 
-/* Told to end, or done with --max, and nobody is left whom we'd wait for. */
+/* Told to end, or done with --max, and nothing is left to wait for. */
 static bool finished(struct serve *s)
 {
     if (s->is_over)

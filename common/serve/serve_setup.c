@@ -173,9 +173,11 @@ void serve_option(struct serve *s, int row, const struct opts *o)
     }
 }
 
-void serve_listener(struct serve *s, int fd, bool blocking)
+void serve_make_room(struct serve *s)
 {
     size_t n = (size_t)s->listeners + 1;
+    if (s->room == s->listeners + 1)
+        return;
     int *fds = realloc(s->listener, n * sizeof *fds);
     if (fds)
         s->listener = fds;
@@ -183,9 +185,14 @@ void serve_listener(struct serve *s, int fd, bool blocking)
     if (!flags)
         msg_die_sys(s->msg, "malloc", NULL);
     s->blocking = flags;
-    s->blocking[n - 1] = blocking;
-    s->listener[n - 1] = fd;
-    s->listeners++;
+    s->room = s->listeners + 1;
+}
+
+void serve_listener(struct serve *s, int fd, bool blocking)
+{
+    serve_make_room(s);
+    s->blocking[s->listeners] = blocking;
+    s->listener[s->listeners++] = fd;
 }
 
 /*
@@ -201,8 +208,9 @@ static int take_from_inetd(const struct serve *s, int *fd)
     if (*fd < 0 || fstat(*fd, &socket) < 0)
         msg_die_sys(s->msg, "inherit", NULL);
     for (int i = 0; i <= STDERR_FILENO; i++)
-        if (fstat(i, &st) == 0 && st.st_ino == socket.st_ino && st.st_dev == socket.st_dev)
-            fd_to_null(i);
+        if (fstat(i, &st) == 0 && st.st_ino == socket.st_ino && st.st_dev == socket.st_dev &&
+            fd_to_null(i) < 0)
+            msg_die_sys(s->msg, "open", "/dev/null");
     return 1;
 }
 

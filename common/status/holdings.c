@@ -97,8 +97,9 @@ static int add_waiting(struct holdings *h, const struct census *c)
     const char *line;
     struct lines locks;
     int done = 0;
-    if (lines_open(&locks, "/proc/locks") < 0)
-        return 0;
+    int opened = lines_open(&locks, "/proc/locks");
+    if (opened <= 0)
+        return opened;
     while (done == 0 && (line = lines_next(&locks))) {
         const char *arrow = strstr(line, ": -> ");
         struct held_lock lock = {.waits = true};
@@ -108,8 +109,7 @@ static int add_waiting(struct holdings *h, const struct census *c)
         if (lock.owner)
             done = add_lock(h, &lock, path_of_inode(h, lock.pid, file));
     }
-    lines_close(&locks);
-    return done;
+    return lines_close(&locks) < 0 ? -1 : done;
 }
 
 /* ---- descriptors ---- */

@@ -3,6 +3,7 @@
  */
 #include "status/lines.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <string.h>
 
@@ -14,8 +15,11 @@ static const char digits[] = "0123456789abcdef";
 int lines_open(struct lines *l, const char *path)
 {
     l->at = l->len = 0;
+    l->err = 0;
     l->fd = open(path, O_RDONLY | O_CLOEXEC);
-    return l->fd < 0 ? -1 : 0;
+    if (l->fd >= 0)
+        return 1;
+    return errno == ENOENT || errno == ESRCH || errno == EACCES || errno == EPERM ? 0 : -1;
 }
 
 /* A line that does not fit is cut where the memory ends; its rest is taken for another. */
@@ -28,12 +32,16 @@ char *lines_next(struct lines *l)
             l->at = 0;
             continue;
         }
-        ssize_t n = end || l->len == sizeof l->mem - 1
+        ssize_t n = end || l->err || l->len == sizeof l->mem - 1
                         ? 0
                         : fd_read(l->fd, l->mem + l->len, sizeof l->mem - 1 - l->len);
         if (n > 0) {
             l->len += (size_t)n;
             continue;
+        }
+        if (n < 0) {
+            l->err = errno;
+            l->len = 0;
         }
         if (!end && !l->len)
             return NULL;
@@ -44,9 +52,11 @@ char *lines_next(struct lines *l)
     }
 }
 
-void lines_close(struct lines *l)
+int lines_close(struct lines *l)
 {
     fd_close(&l->fd);
+    errno = l->err;
+    return l->err ? -1 : 0;
 }
 
 const char *lines_word(const char *line, int n)

@@ -347,7 +347,9 @@ int report(struct show *s)
         put_sockets(s, &sockets, true);
         put_sockets(s, &sockets, false);
         put_locks(s, &holdings);
-        report_sysv(s);
+        done = report_sysv(s);
+    }
+    if (done == 0) {
         put_unseen(s, &census);
         done = show_finish(s);
     }

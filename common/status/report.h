@@ -13,7 +13,7 @@
 int report(struct show *s);
 
 /* The System V objects of this IPC namespace, of all users (/proc/sysvipc). */
-void report_sysv(struct show *s);
+int report_sysv(struct show *s); /* 0, or -1 with errno */
 
 /* Fields that records share: a user by name, a moment of time(2). */
 void report_user(struct show *s, unsigned long uid);

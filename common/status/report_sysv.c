@@ -95,16 +95,21 @@ static void put_object(struct show *s, const struct table *t, const char *line)
     show_end(s);
 }
 
-void report_sysv(struct show *s)
+int report_sysv(struct show *s)
 {
     struct lines table;
     const char *line;
     for (size_t i = 0; i < sizeof tables / sizeof *tables; i++) {
-        if (lines_open(&table, tables[i].path) < 0)
+        int opened = lines_open(&table, tables[i].path);
+        if (opened < 0)
+            return -1;
+        if (!opened)
             continue;
         lines_next(&table); /* the heads */
         while ((line = lines_next(&table)))
             put_object(s, &tables[i], line);
-        lines_close(&table);
+        if (lines_close(&table) < 0)
+            return -1;
     }
+    return 0;
 }

@@ -136,7 +136,7 @@ static bool is_second(
     return true;
 }
 
-/* 0; 1: that process has gone meanwhile; -1 with ENOMEM. */
+/* 0; 1: that process has gone meanwhile; -1 with errno. */
 static int read_table(struct sockets *all, pid_t pid, const struct source *source, const struct holdings *h)
 {
     char mem[64];
@@ -145,8 +145,9 @@ static int read_table(struct sockets *all, pid_t pid, const struct source *sourc
     struct lines table;
     int done = 0;
     buf_fmt(&path, "/proc/%ld/%s", (long)pid, source->name);
-    if (lines_open(&table, buf_str(&path)) < 0)
-        return 1;
+    int opened = lines_open(&table, buf_str(&path));
+    if (opened <= 0)
+        return opened < 0 ? -1 : 1;
     while (done == 0 && (line = lines_next(&table))) {
         uint64_t inode = lines_number(lines_word(line, source->inode_word));
         const struct held_socket *end = (struct held_socket *)h->sockets.mem + h->sockets.n;
@@ -156,7 +157,8 @@ static int read_table(struct sockets *all, pid_t pid, const struct source *sourc
         for (; s < end && s->inode == inode && done == 0; s++)
             done = add(all, source, s, line);
     }
-    lines_close(&table);
+    if (lines_close(&table) < 0)
+        done = done == 0 && errno == ESRCH ? 1 : -1;
     return done;
 }
 

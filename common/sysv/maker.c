@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <signal.h>
 #include <sys/shm.h>
 #include <unistd.h>
 
@@ -72,10 +73,13 @@ bool maker_is_there(uid_t user)
     return find(user, -1) != NOBODY;
 }
 
-/* Our segment, attached, and its identifier; NULL with errno. Whoever attaches it last removes it. */
+/* Our segment, attached, and its identifier; NULL with errno. Whoever attaches it last removes it: a signal
+ * that ends us comes before or after that. */
 static void *show(int *id)
 {
     void *at = NULL;
+    sigset_t before;
+    sigs_block_all(&before);
     *id = shmget(IPC_PRIVATE, SIZE, IPC_CREAT | MODE);
     if (*id >= 0) {
         at = shmat(*id, NULL, 0);
@@ -84,6 +88,7 @@ static void *show(int *id)
         shmctl(*id, IPC_RMID, NULL);
         errno = err;
     }
+    sigs_unblock(&before);
     return at;
 }
 

@@ -4,8 +4,9 @@
  * The lock is a shared memory segment without a key (shmget(2)) that its holder has attached: the kernel says
  * which user has created it, which nobody can pretend, and removes it when the holder detaches it or is
  * killed. It lies in the IPC namespace of the sets, whatever file systems, processes and networks are seen
- * from there. Who wants the lock shows a segment first and looks for those of others then, so that of two at
- * least one sees the other; the lower identifier goes first. Other users' segments count for nothing.
+ * from there. A process that wants the lock shows a segment first and looks for those of others then, so that
+ * of two at least one sees the other; the lower identifier goes first. Other users' segments count for
+ * nothing.
  */
 #ifndef MAKER_H
 #define MAKER_H

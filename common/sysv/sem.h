@@ -15,8 +15,8 @@
  * has the lock; one that was killed has not, and an unfinished set that is seen under the lock is what it has
  * left, or another program's. The next that would have made that set finishes it then: at once, however long
  * ago it was, and whatever the clock says. Zeros need not be set, so that a set of zeros is made without the
- * lock, except where EEXIST has to be right. Who only uses a set waits while it is unfinished and its
- * creator's user has the lock.
+ * lock, except where EEXIST has to be right. A process that only uses a set waits while it is unfinished and
+ * its creator's user has the lock.
  *
  * Another user can delay none of this, for his lock counts for his own sets alone: with one that he has
  * created under the same key. What he leaves unfinished is used if zeros are wanted, and else refused

@@ -198,6 +198,8 @@ int sysv_made(const struct msg *m, enum sysv_kind kind, const struct sysv_key *k
 
 /* ---- reports ---- */
 
+enum { REPORT_TEXT = 128, REPORT_ROOM = 7 * REPORT_TEXT }; /* \\u00XX a byte, at most */
+
 /* Makes room for one more value. */
 static void flush(struct sysv_report *r, size_t room)
 {
@@ -211,7 +213,7 @@ static void flush(struct sysv_report *r, size_t room)
 /* What comes before a value: `"name":` in JSON, `name ` in text. */
 static void add_name(struct sysv_report *r, const char *name)
 {
-    flush(r, 256);
+    flush(r, REPORT_ROOM);
     if (r->json)
         buf_fmt(&r->out, "%s\"%s\":", r->first ? "" : ",", name);
     else
@@ -219,10 +221,15 @@ static void add_name(struct sysv_report *r, const char *name)
     r->first = false;
 }
 
-static void add_text(struct sysv_report *r, const char *name, const char *value)
+void sysv_report_text(struct sysv_report *r, const char *name, const char *text, size_t n)
 {
     add_name(r, name);
-    buf_fmt(&r->out, r->json ? "\"%s\"" : "%s", value);
+    (r->json ? buf_json : buf_escaped)(&r->out, text, n < REPORT_TEXT ? n : REPORT_TEXT);
+}
+
+static void add_text(struct sysv_report *r, const char *name, const char *value)
+{
+    sysv_report_text(r, name, value, strlen(value));
 }
 
 void sysv_report_num(struct sysv_report *r, const char *name, unsigned long long value)
@@ -245,14 +252,19 @@ void sysv_report_time(struct sysv_report *r, const char *name, time_t when)
     add_text(r, name, text.len ? buf_str(&text) : "never");
 }
 
-void sysv_report_begin(struct sysv_report *r, bool json, int id, const struct ipc_perm *perm)
+void sysv_report_start(struct sysv_report *r, bool json)
 {
-    char mem[32];
-    struct buf b = BUF(mem);
     *r = (struct sysv_report){.json = json, .first = true};
     r->out = BUF(r->mem);
     if (json)
         buf_char(&r->out, '{');
+}
+
+void sysv_report_begin(struct sysv_report *r, bool json, int id, const struct ipc_perm *perm)
+{
+    char mem[32];
+    struct buf b = BUF(mem);
+    sysv_report_start(r, json);
     sysv_report_num(r, "id", (unsigned)id);
     buf_fmt(&b, "0x%08x", (unsigned)perm->__key);
     add_text(r, "key", buf_str(&b));

@@ -65,9 +65,14 @@ struct sysv_report {
     char mem[4096];
 };
 
+/* Begins with nothing. */
+void sysv_report_start(struct sysv_report *r, bool json);
+
 /* Begins with what all objects have: id, key, mode, owner and creator. */
 void sysv_report_begin(struct sysv_report *r, bool json, int id, const struct ipc_perm *perm);
 void sysv_report_num(struct sysv_report *r, const char *name, unsigned long long value);
+void sysv_report_text(
+    struct sysv_report *r, const char *name, const char *text, size_t n);    /* 128 bytes at most */
 void sysv_report_time(struct sysv_report *r, const char *name, time_t when); /* 0: never */
 
 /*

@@ -1,13 +1,12 @@
 /*
  * message.c - see message.h.
  */
-#include "sysv/message.h"
+#include "ipc/message.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/msg.h>
 #include <unistd.h>
 
 #include "base/fd.h"
@@ -15,7 +14,7 @@
 
 enum { FIRST_ROOM = 8192, ESCAPED = 6 /* bytes that one may become */, MORE = 512 };
 
-static int make_room(struct message *m, size_t room)
+int message_make_room(struct message *m, size_t room)
 {
     struct message_text *text = realloc(m->m, sizeof *text + room);
     if (text)
@@ -32,7 +31,7 @@ static int make_room(struct message *m, size_t room)
 int message_init(struct message *m)
 {
     *m = (struct message){0};
-    return make_room(m, FIRST_ROOM);
+    return message_make_room(m, FIRST_ROOM);
 }
 
 void message_free(struct message *m)
@@ -44,24 +43,6 @@ void message_free(struct message *m)
 struct buf message_line(const struct message *m)
 {
     return (struct buf){.mem = m->escaped, .size = m->room * ESCAPED + MORE};
-}
-
-int message_take(int id, struct message *m, long type, int flags)
-{
-    for (;;) {
-        ssize_t n = msgrcv(id, m->m, m->room, type, flags);
-        if (n >= 0) {
-            m->len = (size_t)n;
-            return 0;
-        }
-        if (errno != E2BIG || make_room(m, m->room * 2) < 0)
-            return -1;
-    }
-}
-
-int message_put(int id, const struct message *m)
-{
-    return msgsnd(id, m->m, m->len, IPC_NOWAIT);
 }
 
 void message_lost(const struct message *m, const struct msg *msg, const char *key, int err)

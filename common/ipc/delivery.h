@@ -1,16 +1,15 @@
 /*
- * delivery.h - messages of a System V queue (msgop(2)) and where they go: each to a program of its own, or to
- * the caller.
+ * delivery.h - messages of a queue and where they go: each to a program of its own, or to the caller.
  *
- * A message that msgrcv(2) has given us is in no queue any more: signals wait until it is delivered, and one
- * that can't be delivered goes back to the queue's end or, where that is full or gone, to stderr.
+ * A message of System V that we have received is in no queue any more: signals wait until it is delivered,
+ * and one that can't be delivered goes back to the queue's end or, where that is full or gone, to stderr. One
+ * of a stream is claimed, and its program has a keeper.
  */
 #ifndef DELIVERY_H
 #define DELIVERY_H
 
+#include "ipc/queue.h"
 #include "process/job.h"
-#include "sysv/message.h"
-#include "sysv/sysv.h"
 
 struct work;
 
@@ -18,17 +17,12 @@ struct delivery {
     /* the caller's to set: */
     struct msg *msg;
     struct job job;
-    struct sysv_key key, dead_key;
-    int id, dead; /* dead: a queue for messages that have failed for good, -1: none */
-    long type;
-    bool except, has_prog, keep_going;
+    struct queue queue;
+    bool has_prog, keep_going;
     int conflict;    /* exit status when there is no message */
-    int64_t timeout; /* for each message */
     uint64_t wanted; /* messages still to deliver */
-    uint64_t tries;  /* of a program on a message, 1 or more */
     size_t parallel; /* programs that may run at a time; job has as many */
 
-    int64_t deadline;  /* for the next message */
     uint64_t failures; /* of messages that were put back, in a row */
     int64_t pause;     /* before the next message, 0: none */
     int64_t rested;    /* when that is over */
@@ -39,9 +33,10 @@ struct delivery {
     size_t failed; /* whose program has failed; `parallel`: nobody's */
 };
 
-/* Catches signals and makes room for messages, one for each program. 0, or -1 with ENOMEM. */
+/* Catches signals and makes room for messages, one for each program. EXIT_DONE, or the exit status of what
+ * has been reported. */
 int delivery_begin(struct delivery *r);
-void delivery_free(struct delivery *r);
+void delivery_end(struct delivery *r);
 
 /* Room for one message, of a caller that has no programs. */
 struct message *delivery_message(struct delivery *r);
@@ -59,11 +54,17 @@ int delivery_to_programs(struct delivery *r);
  */
 int delivery_receive(struct delivery *r, struct message *m, bool has_read);
 
-/* At the queue's end, without waiting; where that fails, it is printed on stderr. Whether it is in the queue.
- */
-bool delivery_put_back(const struct delivery *r, const struct message *m);
+/* The caller is still busy with it: it stays ours. */
+void delivery_hold(struct delivery *r, struct message *m);
+
+/* The caller has delivered it. EXIT_DONE, or the exit status of what has been reported. */
+int delivery_done(struct delivery *r, const struct message *m);
+
+/* At the queue's end; where that fails and no server has it, it is printed on stderr. Whether it is in the
+ * queue. */
+bool delivery_put_back(struct delivery *r, const struct message *m);
 
 /* The exit status after delivery_receive has failed, which is reported. Dies of a signal that has come. */
-int delivery_end_without(const struct delivery *r);
+int delivery_end_without(struct delivery *r);
 
 #endif
