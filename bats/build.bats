@@ -23,7 +23,7 @@ need_compiler() {
 # source_tree DIR: one to build in, whose files are the real ones
 source_tree() {
   mkdir "$1"
-  ln -s "$top/Makefile" "$top/common" "$top/applets" "$top/contrib" "$top/man" "$1/"
+  ln -s "$top/Makefile" "$top/common" "$top/applets" "$top/contrib" "$top/man" "$top/examples" "$1/"
 }
 
 # builds NAME=VALUE...: make builds an object with these
@@ -85,6 +85,13 @@ builds() {
   run ! grep -xE '(ppoll|select|pselect|nanosleep|clock_(gettime|nanosleep)|sigtimedwait|semtimedop|recvmmsg|time|gettimeofday|[a-z]?stat(64)?|fstatat(64)?|utimensat|futimens|setitimer|timerfd_settime|(gm|local)time(_r)?|timegm|mktime|mq_timed.*)' calls
 }
 
+@test "the timer of the tick is found by the name that musl has for it where long has 32 bits" {
+  need_compiler
+  printf '#include <sys/syscall.h>\n#undef SYS_timer_settime\n#define SYS_timer_settime32 __NR_timer_settime\n' >names.h
+  source_tree src
+  run -0 make -s -C src 'CPPFLAGS=-include ../names.h' build/common/base/tick.o
+}
+
 # ---- make install ----
 
 # make_install TARGET NAME=VALUE...: with the binary that is tested, and nothing built for it
@@ -124,4 +131,31 @@ make_install() {
   run -0 make_install install DESTDIR="$PWD/dest" PREFIX=/usr
   umask 022
   [ -z "$(find dest/usr \( -type f -o -type d \) ! -perm -044)" ]
+}
+
+@test "make applet: source, page and tests of a new applet, and its name in every list" {
+  need_compiler
+  mkdir src
+  cp -R "$top"/{README.md,bats,man,applets,contrib} src/
+  ln -s "$top"/{Makefile,common} src/
+  cd src
+  run -0 make -s applet NAME=stop-watch SUMMARY='run a program, and say how long' THEME=time
+  run -0 make -s WERROR=-Werror build/applets/stop-watch.o
+  run -1 grep -n '@[A-Za-z]*@' applets/stop-watch.c man/stop-watch.1 bats/stop-watch.bats
+  ! command -v mandoc || run -0 mandoc -T lint -W warning man/stop-watch.1
+  run -0 sed -n '/^### Time/,/^###* S/{/^| `/p}' README.md
+  [ "${lines[*]:0:2}" = '| `stop-watch` | run a program, and say how long | '"$(grep '^| `tcptime' README.md)" ]
+  run -0 grep -A 1 '^\.Xr stop-watch 1 ,' man/ipcbox.1
+  [ "${lines[1]}" = '.Xr tcpclient 1 ,' ]
+  grep -A 2 '^@test "stop-watch(1)"' bats/docs.bats
+  # one that begins as another does
+  run -0 make -s applet NAME=tcptime-x THEME=time
+  run -0 grep -A 1 '^| `tcptime` ' README.md
+  [ "${lines[1]}" = '| `tcptime-x` | run a program |' ]
+  # names that are there, or are none, and no name
+  run ! make -s applet NAME=stop-watch
+  [[ $output == *"applets/stop-watch.c is there already"* ]]
+  run ! make -s applet NAME='a b'
+  run ! make -s applet
+  [[ $output == *usage* ]]
 }

@@ -220,3 +220,19 @@ not_restarted() {
   refused 100 --on-exit true true
   [[ ${lines[0]} == "daemonize: --on-exit needs the monitor: "* ]]
 }
+
+@test "--on-exit before a restart: when a stop comes meanwhile, --status says stopping" {
+  mkfifo go
+  daemonized -P monitor --supervise --backoff 1ms:1ms --on-exit "echo >'$here/exits'; read -r line <'$here/go'" true
+  until_true [ -s exits ]
+  run -0 daemonize --status -P monitor
+  [[ $output == "restarting: "* ]]
+  kill -TERM "$(cat monitor)"
+  until_true is_stopping
+  echo >go
+  until_true [ ! -e monitor ]
+}
+
+is_stopping() {
+  daemonize --status -P monitor | grep -q '^stopping: '
+}

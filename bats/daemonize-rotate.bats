@@ -342,3 +342,17 @@ is_of_size() {
     refused 0 --stop -P monitor
   done
 }
+
+@test "--log-run is not run for a file that has gone, and that is reported" {
+  mkfifo go
+  writer --log log --log-keep 3 --log-run "echo \"\${LOG_FILE##*/}\" >>'$here/runs'; read -r line <'$here/go'"
+  say one log
+  rotated log.1
+  until_line runs log.1
+  say two log
+  rotated log.2
+  rm log.1
+  echo >go
+  until_line log "^daemonize: --log-run was not started: LOG_FILE=$here/log.1: No such file or directory$"
+  [ "$(cat runs)" = log.1 ]
+}

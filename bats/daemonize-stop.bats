@@ -161,3 +161,49 @@ stopped_by() {
 has_heard() {
   grep -q '^ShdPnd:[[:space:]]*0*$' "/proc/$1/status"
 }
+
+@test "a pidfile that somebody else is about to change stays at the end, empty and nobody's; the next start has it" {
+  need flock util-linux
+  local monitor
+  daemonized -p prog -P monitor sleep 6083s
+  monitor=$(cat monitor)
+  (umask 077 && : >.prog.lock)
+  background holder lockrun .prog.lock sh -c 'echo locked; exec sleep 6084s'
+  until_line holder.out locked
+  kill -TERM "$monitor"
+  until_true ended "$monitor"
+  [ -e prog ]
+  [ ! -s prog ]
+  [ ! -e monitor ]
+  says 1 prog
+  kill -KILL "$holder"
+  until_true free .prog.lock
+  daemonized -p prog sleep 6083s
+  says 0 prog
+  timeout 60 daemonize --stop -p prog
+  [ ! -e prog ]
+}
+
+# free FILE: nobody has locked it.
+free() {
+  flock -n "$1" true
+}
+
+@test "--stop-signal: what ends nothing is a usage error" {
+  local signal
+  for signal in STOP TSTP TTIN TTOU CONT CHLD INT:10,CONT,KILL; do
+    wrong_call daemonize --stop-signal "$signal" touch ran
+  done
+  [ ! -e ran ]
+}
+
+@test "a pidfile that can't be removed at the end is reported, with status 111" {
+  need strace strace
+  local option
+  for option in -p -P; do
+    run -111 strace -f -qq -o calls -e trace=unlinkat -e inject=unlinkat:error=EROFS \
+      daemonize --foreground "$option" pid true
+    [ "$output" = "daemonize: remove $here/pid: Read-only file system" ]
+    rm pid
+  done
+}

@@ -19,12 +19,28 @@ teardown() {
   examples README.md
 }
 
+@test "README.md: the rows about servers, and their notes, are those of docs/peers.md" {
+  local page=$BATS_TEST_DIRNAME/../docs/peers.md letter
+  sed -n '/^## Beside socat/,/^## The applets/p' "$BATS_TEST_DIRNAME/../README.md" >section
+  grep -E '^(\||\[[a-z]\] )' section >rows
+  [ "$(grep -c '^|' rows)" -ge 10 ]
+  run ! grep -vxFf "$page" rows
+  # every note that a cell has is there
+  for letter in $(grep '^|' rows | grep -oE '\[[a-z]\]' | tr -d '[]' | sort -u); do
+    grep -q "^\[$letter\] " rows
+  done
+}
+
 @test "docs/perlipc.md" {
   examples docs/perlipc.md
 }
 
 @test "docs/scaling.md" {
   examples docs/scaling.md
+}
+
+@test "docs/testing.md" {
+  examples docs/testing.md
 }
 
 @test "docs/tls.md" {

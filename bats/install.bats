@@ -194,16 +194,36 @@ foreign_is_there() {
   [ -z "$(find "$at" ! -type d)" ]
 }
 
-@test "the units name the programs that were installed" {
+@test "the units are examples, and name the programs that were installed" {
+  local units=$at/share/doc/ipcbox/examples/systemd
   install_sh install
-  run ! grep -r /usr/local "$at/share/ipcbox/systemd"
-  grep -q '^ExecStart=/opt/x/bin/tcpserver ' "$at/share/ipcbox/systemd/tcpserver@.service"
+  run ! grep -r /usr/local "$units"
+  grep -q '^ExecStart=/opt/x/bin/tcpserver ' "$units/tcpserver@.service"
   install_sh install NAME_PREFIX=ipc-
-  grep -q '^ExecStart=/opt/x/bin/ipc-tcpserver ' "$at/share/ipcbox/systemd/tcpserver@.service"
+  grep -q '^ExecStart=/opt/x/bin/ipc-tcpserver ' "$units/tcpserver@.service"
   install_sh uninstall
   foreign
   install_sh install
-  grep -q '^ExecStart=/opt/x/bin/ipcbox tcpserver ' "$at/share/ipcbox/systemd/tcpserver@.service"
+  grep -q '^ExecStart=/opt/x/bin/ipcbox tcpserver ' "$units/tcpserver@.service"
+}
+
+@test "bats finds the library where it was installed" {
+  install_sh install
+  printf 'bats_load_library ipcbox\n@test one { declare -F start_server; }\n' >one.bats
+  BATS_LIB_PATH=$at/lib/bats run -0 bats --tap one.bats 3>&-
+  install_sh uninstall
+  [ ! -e "$at/lib/bats/ipcbox" ]
+}
+
+@test "the recipes of the cookbook are examples, for all users, and name the programs that were installed" {
+  local examples=$at/share/doc/ipcbox/examples
+  (umask 077 && install_sh install NAME_PREFIX=ipc-)
+  diff <(cd "$top/examples" && find . -type f -printf '%p\n' | sort) \
+    <(cd "$examples" && find . -type f -not -path './systemd/*' -printf '%p\n' | sort)
+  [ "$(find "$examples" -name backup -printf %m)$(find "$examples" -name crontab -printf %m)" = 755644 ]
+  grep -q ' /opt/x/bin/ipc-deadline .* /opt/x/bin/ipc-lockrun ' "$examples/cron/crontab"
+  install_sh uninstall
+  [ -z "$(find "$at" ! -type d)" ]
 }
 
 @test "the demo runs from where it was installed" {

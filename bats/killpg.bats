@@ -97,6 +97,51 @@ inside() {
   [[ $output == "killpg: signal group "*": it has no other member" ]]
 }
 
+@test "a session's leader can't leave its group: the others get the signal one by one" {
+  # shellcheck disable=SC2016
+  background shell setsid does fork 3 sleep ';' exec sh -c 'exec killpg -k 1m $$'
+  leaders+=("$shell")
+  ends_with 0 "$shell"
+  nobody_left "$shell"
+  run -1 setsid -w sh -c 'exec killpg $$'
+  [[ $output == "killpg: signal group "*": it has no other member" ]]
+}
+
+@test "where no process can be started, the members get the signal one by one" {
+  need strace strace
+  # shellcheck disable=SC2016
+  background shell does pgrp fork 3 sleep ';' exec sh -c \
+    'exec strace -DDD -f -qq -o /dev/null -e inject=clone,clone3,fork,vfork:error=EAGAIN killpg -k 1m $$'
+  leaders+=("$shell")
+  ends_with 0 "$shell"
+  [ ! -s shell.err ]
+}
+
+@test "-v: what was sent is said" {
+  group one ''
+  run -0 killpg -v -s CONT -k 0 "$one"
+  [ "$output" = "killpg: group $one was sent CONT" ]
+  nobody_left "$one"
+}
+
+@test "-k: a member that may not be killed is named, and not waited for" {
+  need_root
+  need setpriv util-linux
+  local other=(setpriv --reuid nobody --regid "$(id -g nobody)" --clear-groups)
+  # its leader, which that user may signal, is a zombie: so the group does not refuse
+  # shellcheck disable=SC2016
+  background parent bash -c 'setsid bash -c '\''does pid sleep & exec "$@"'\'' "" "$@" & echo $! >group; exec does sleep' '' "${other[@]}" true
+  until_line parent.out .
+  local group
+  group=$(<group)
+  leaders+=("$group")
+  until_true grep -q '^State:.*Z' "/proc/$group/status"
+  # shellcheck disable=SC2016
+  run -111 timeout --foreground 60 "${other[@]}" bash -c 'exec -a "$0" /proc/self/fd/9 "$@"' killpg -k 0 "$group" 9<"$IPCBOX"
+  [ "$output" = "killpg: kill $(<parent.out): still there after SIGKILL" ]
+  run -0 killpg -k 0 -s KILL "$group"
+}
+
 @test "KILL inside its own group kills all others" {
   # shellcheck disable=SC2016
   background shell does pgrp fork 3 sleep ';' exec sh -c 'exec killpg -k 0 -s KILL $$'

@@ -226,3 +226,19 @@ fault_signals_reach() {
   # shellcheck disable=SC2016
   run -0 bash -c 'trap "" ABRT; deadline 1h bash -c "kill -ABRT \$PPID; kill -USR1 \$PPID; sleep infinity"; [ $? = 138 ]'
 }
+
+@test "a script without #! gets all of its arguments, few or many, and with a name that begins with -" {
+  printf 'echo "$#" "$1"\n' >plain
+  chmod +x plain
+  cp plain bin/-dash
+  local n words
+  for n in 1 2 20 600; do
+    mapfile -t words < <(seq "$n")
+    run -0 deadline 60 ./plain "${words[@]}"
+    [ "$output" = "$n 1" ]
+    (cd bin && PATH=:$PATH timeout --foreground 60 deadline 60 -dash "${words[@]}") >said
+    [ "$(<said)" = "$n 1" ]
+    run -0 safepipe ./plain "${words[@]}" ::: cat ::: cat
+    [ "$output" = "$n 1" ]
+  done
+}

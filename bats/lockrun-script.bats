@@ -129,7 +129,7 @@ keeper() {
 
 @test "--fd that can't be locked" {
   run -111 lockrun --fcntl --fd 9 9<hold
-  [ "$output" = "lockrun: lock 9: Bad file descriptor" ]
+  [ "$output" = "lockrun: lock 9: --fcntl needs a descriptor that is open for writing" ]
   run -0 lockrun --fd 9 9<hold
 }
 

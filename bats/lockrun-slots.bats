@@ -21,10 +21,12 @@ has_children() {
   [ -n "$(cat "/proc/$1/task/$1/children")" ]
 }
 
-@test "never more than N at a time, and all get through" {
+@test "never more than N at a time, N at some time, and all get through" {
   local n pids=()
+  # the first are inside until there are three
+  script inside 'echo + >>log; until [ "$(grep -c + log)" -ge 3 ]; do :; done; echo - >>log'
   for n in {1..40}; do
-    lockrun --slots 3 lock does to log + pause 20 to log - 3>&- &
+    lockrun --slots 3 lock ./inside 3>&- &
     pids+=("$!")
   done
   wait "${pids[@]}"

@@ -330,3 +330,49 @@ let_go() {
   [ ! -e ran ]
   [ ! -e lock ]
 }
+
+@test "--for: when the process exits while we wait, that is the end of it" {
+  local option victim
+  for option in '' --fcntl '--slots 1'; do
+    # shellcheck disable=SC2086 # words
+    hold holder lockrun $option lock ./hold
+    background victim sleep 6401s
+    # shellcheck disable=SC2086 # words
+    background waiter lockrun $option --for "$victim" lock
+    until_true waits_somehow
+    kill "$victim"
+    ends_with 111 "$waiter"
+    [ "$(cat waiter.err)" = "lockrun: lock lock: the process of --for has exited" ]
+    let_go "$holder"
+  done
+}
+
+# waits_somehow: $waiter, or a child of its own, waits for a lock.
+waits_somehow() {
+  waits_for_lock "$waiter" || waits_for_lock "$(cut -d' ' -f1 <"/proc/$waiter/task/$waiter/children")"
+}
+
+@test "--fcntl --fd: a descriptor that the lock can't be taken by" {
+  : >lock
+  run -111 lockrun --fcntl --fd 5 5<lock
+  [ "$output" = "lockrun: lock 5: --fcntl needs a descriptor that is open for writing" ]
+  run -111 lockrun --fcntl -s --fd 5 5>lock
+  [ "$output" = "lockrun: lock 5: --fcntl --shared needs a descriptor that is open for reading" ]
+  run -0 lockrun --fcntl --fd 5 5<>lock
+}
+
+@test "--who: a holder that we may not look at is reported, not taken for none" {
+  need_root
+  hold holder lockrun lock ./hold
+  chmod 755 .
+  run -111 setpriv --reuid 65534 --regid 65534 --clear-groups "$IPCBOX" lockrun --who "/proc/self/fd/5" 5<lock
+  [ "$output" = "lockrun: look at the holder of /proc/self/fd/5: it is a process that we may not look at" ]
+  let_go "$holder"
+}
+
+@test "an alarm(2) of before is neither lost nor ours: it kills who waits, and comes to PROG" {
+  hold holder lockrun lock ./hold
+  run -142 alarmed 1 lockrun lock true
+  let_go "$holder"
+  run -142 alarmed 1 lockrun lock sleep 6402s
+}

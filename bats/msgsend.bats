@@ -242,14 +242,14 @@ full() {
   msgdemo -q rm "$key"
 }
 
-@test "TERM ends the wait, and nothing is sent" {
+@test "TERM ends the wait, also if it was ignored and blocked at the start, and nothing is sent" {
   local options sender before
   new_queue
   full
   before=$(in_queue "$key")
-  for options in '' '-t 50'; do
+  for options in 'msgsend' 'msgsend -t 50' 'env --ignore-signal=TERM --block-signal=TERM msgsend'; do
     # shellcheck disable=SC2086 # words
-    background sender msgsend $options "$key" waits
+    background sender $options "$key" waits
     until_true asleep "$sender" msgsend
     finish "$sender"
     [ "$status" -eq 143 ]

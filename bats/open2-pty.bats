@@ -146,7 +146,8 @@ ttys='for fd in 0 1 2; do if [ -t $fd ]; then all=${all}1; else all=${all}0; fi;
 
 @test "--pty=both: a program that is slow to read loses nothing" {
   random_bytes 100000 >data
-  timeout --foreground 60 open2 --pty=both sh -c ': >got
+  # -k: 400 lines, and five processes for each, some of which it has yet to read when we are done
+  timeout --foreground 250 open2 -k 200 --pty=both sh -c ': >got
     while [ "$(dd bs=4096 count=1 status=none | tee -a got | wc -c)" -gt 0 ]; do sleep 0.005; done' <data
   cmp data got
 }

@@ -137,3 +137,12 @@ parent_dies() {
     wait "$init" || :
   done
 }
+
+@test "without PROG: options that are about PROG are a usage error" {
+  local option
+  for option in -g '--rewrite TERM:INT' '-e 143' '--status-fd 1'; do
+    # shellcheck disable=SC2086 # words
+    wrong_call reap $option
+    [[ ${stderr_lines[0]} == *" requires PROG" ]]
+  done
+}

@@ -318,6 +318,12 @@ passes_all() {
   [ -z "$stderr" ]
 }
 
+@test "where the kernel refuses a subreaper, that is said, and PROG runs" {
+  need strace strace
+  run -7 timeout --foreground 60 strace -f -qq -o trace -e trace=prctl -e inject=prctl:error=EINVAL:when=1 reap sh -c 'exit 7'
+  [ "$output" = 'reap: become a subreaper for orphans: Invalid argument' ]
+}
+
 @test "a signal that kills PROG by way of us kills us" {
   script prog 'echo running; exec sleep infinity'
   background reap reap ./prog

@@ -142,6 +142,14 @@ as_another() {
   [ "${lines[*]: -2}" = "1 0x00000007" ]
 }
 
+@test "a signal that ends a maker leaves nothing of it" {
+  need strace strace
+  run -0 in_namespace 'for call in shmget shmat shmctl; do
+      strace -qq -o trace -e inject=$call:signal=INT:when=1 semset create 5 || :
+    done; ipcs -m | grep -c "^0x" || :'
+  [ "${lines[-1]}" = 0 ]
+}
+
 # bats test_tags=long
 @test "a maker that does not get done: ETIMEDOUT, not a wait without end" {
   run -0 in_namespace 'exec 8> >(segment private hold 3301 >held); until_line held attached; timeout 60 semset create 5 || echo $?

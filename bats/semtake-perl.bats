@@ -102,26 +102,42 @@ ours_is_made() {
   value_is 0
 }
 
+# In a namespace of their own: a set without values may be about to get them, while anybody of this user makes one.
+
 @test "another program's set needs no values to be a lock" {
-  semaphore "$key" make
-  run -0 semtake --try "$key" true
-  value_is 0
+  in_namespace '
+    semaphore 77 make
+    semtake --try 77 true
+    [ "$(semaphore 77 get 0)" -eq 0 ]
+    semset rm 77'
+}
+
+# refused_here STATUS [OPTION]...: so ends semtake -c of set 77; what it says is in `out`.
+refused_here() {
+  local status=0
+  timeout --foreground 60 semtake -c "${@:2}" 77 >out 2>&1 || status=$?
+  [ "$status" -eq "$1" ]
+}
+
+waiting_here() {
+  [[ $(semset stat 77) == *$'\nnum 0 '*" waiting_for_more 1 waiting_for_zero 0 "* ]]
 }
 
 @test "a counting set that nobody has given a value is waited for, then 111 with advice" {
-  local advice="it has no initial value: use 'semset set', 'semset create --value' or --create=VALUE"
-  semaphore "$key" make
-  run -111 timeout --foreground 60 semtake -c -t 0.2 "$key"
-  [ "$output" = "semtake: take $key: $advice" ]
-  run -111 semtake -c --try "$key"
-  [ "$output" = "semtake: take $key: $advice" ]
-  background waiter semtake -c -t 100 "$key"
-  until_true waiting 1 0
-  semset set "$key" 0 1
-  ends_with 0 "$waiter"
-  # it has been used: now it is taken, that's all
-  run -1 semtake -c --try "$key"
-  run -124 semtake -c -t 0.1 "$key"
+  in_namespace "$(declare -f refused_here waiting_here)"'
+    semaphore 77 make
+    for options in "-t 0.2" --try; do
+      refused_here 111 $options
+      [ "$(cat out)" = "semtake: take 77: it has no initial value: use $1" ]
+    done
+    semtake -c -t 100 77 &
+    until_true waiting_here
+    semset set 77 0 1
+    wait $!
+    # it has been used: now it is taken, that is all
+    refused_here 1 --try
+    refused_here 124 -t 0.1
+    semset rm 77' "'semset set', 'semset create --value' or --create=VALUE"
 }
 
 @test "a value that another program sets by SETVAL is a value; 0 is one, too" {

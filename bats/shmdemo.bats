@@ -74,6 +74,16 @@ stat_of() {
   shmdemo rm "$key"
 }
 
+@test "a segment on a server is refused, and why" {
+  local call
+  for call in "create redis:a 10" "write redis:a" "read redis:a/b" "stat redis:a" "rm redis:a"; do
+    # shellcheck disable=SC2086 # words
+    wrong_call shmdemo $call
+    [[ $stderr == *"share memory: no server can hold it"* ]]
+  done
+  wrong_call shmdemo stat redis:
+}
+
 @test "private prints a name that the other commands know" {
   in_namespace 'one=$(shmdemo create private 10); two=$(shmdemo create private 10)
     [[ $one =~ ^id:[0-9]+$ && $one != "$two" ]]

@@ -277,7 +277,7 @@ holds() {
 }
 
 @test "errors of accept that concern one client don't affect others" {
-  for error in ECONNABORTED EPROTO EPERM ENETUNREACH EINTR; do
+  for error in ECONNABORTED EPROTO EPERM ENETUNREACH ENETDOWN ENOPROTOOPT EHOSTDOWN EHOSTUNREACH EOPNOTSUPP EINTR; do
     with_strace trace -e trace=accept4 -e "inject=accept4:error=$error:when=1"
     start srv traced 127.0.0.1 0 printf served
     [ "$(call "$srv_at")" = served ]

@@ -142,6 +142,7 @@ count_served() {
   end_with_queue
   until_true stopping
   run -111 tcpclient -T 300ms 127.0.0.1 "$srv_at" <<<late
+  until_true stopping # still, and without a busy loop
   echo first >&"$a"
   hear "$a"
   count_served
@@ -152,6 +153,10 @@ count_served() {
 
 # The server has been around its loop since TERM.
 stopping() {
+  [ -e "/proc/$srv" ] || {
+    echo "the server has ended: $(<srv.err)" >&2
+    exit 1
+  }
   grep -q '^ShdPnd:.*0000$' "/proc/$srv/status" && asleep "$srv" tcpserver
 }
 

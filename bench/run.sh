@@ -32,7 +32,7 @@ case $#-${2-} in
   exit 100
   ;;
 esac
-all_parts='tcp options unix udp held growth relay messages pipeline start around take queue udptime size calls'
+all_parts='tcp options unix udp held growth relay messages pipeline start around take queue redis udptime size calls'
 bench=$(cd "$(dirname "$0")" && pwd)
 mkdir -p "$1/bench" || exit
 build=$(cd "$1" && pwd)

@@ -12,6 +12,8 @@ may_include() {
   serve) echo "base cli io process net" ;;
   status) echo "base cli io process net" ;;
   sysv) echo "base cli process" ;;
+  redis) echo "base cli io process net" ;;
+  ipc) echo "base cli io process net sysv redis" ;;
   *) echo unknown ;;
   esac
 }

@@ -1,25 +1,18 @@
 #!/bin/sh
-# minbase.sh BUILD: the README's two commands, `make demo` and `make test`, as a new user has them: on a minimal Debian with
+# minbase.sh BUILD [base]: the README's two commands, `make demo` and `make test`, as a new user has them: on a minimal Debian with
 # a compiler and make, and nothing else. Then, as root, the tests that ask for other ids; and once more, as the user, the
 # tests that ask for IPv6, namespaces, perl or /proc/sys, where there is none of these.
 # Needs root, debootstrap, and this machine's sources of packages. The system is kept under BUILD/minbase; mounts and
-# processes are in namespaces of our own. Fails when a command fails, when fewer than 1,100 tests ran, or none of some applet's.
+# processes are in namespaces of our own. With `base`, makes only the system that is kept. Fails when a command fails, when
+# fewer than 1,100 tests ran (with SLICE=K/N, see bats/helper/run.sh, the N-th part of half as many), or none of some applet's.
 set -eu
 export LC_ALL=C
 build=$(readlink -f "$1")
-base=$build/minbase/base
 least=1100
 user=minbase-user uid=4321
 
-[ "$(id -u)" -eq 0 ] || {
-  echo "minbase: needs root" >&2
-  exit 1
-}
-if [ -z "${IPCBOX_MINBASE:-}" ]; then
-  # of processes, too, so that none is left, however this ends
-  IPCBOX_MINBASE=1 exec unshare --mount --propagation private --pid --fork --kill-child -- sh "$0" "$@"
-fi
-trap 'exit 130' INT TERM
+. check/root.sh
+alone "$@"
 say() {
   echo "minbase: $*"
 }
@@ -31,55 +24,9 @@ complain() {
 
 # ---- the system ----
 
-# "URI SUITE COMPONENT" of each source of this machine's own release
-sources() {
-  # shellcheck disable=SC2016 # apt's words
-  apt-get indextargets --format '$(REPO_URI) $(CODENAME) $(COMPONENT)' 'Created-By: Packages' |
-    awk -v own="$(sed -n 's/^VERSION_CODENAME=//p' /etc/os-release)" 'index($2, own) == 1' | sort -u
-}
-
-# What a root needs so that it gets packages as this machine does. The system's own keys are in it.
-configure_apt() {
-  sources | sed 's/^/deb /' >"$1/etc/apt/sources.list"
-  apt-config dump | grep -iE '^Acquire::[a-z:./0-9_-]*(proxy|verify-peer|verify-host|cainfo)' >"$1/etc/apt/apt.conf.d/90host" || :
-  cat /etc/resolv.conf >"$1/etc/resolv.conf"
-  cp /etc/hosts "$1/etc/hosts"
-  cp -L /etc/ssl/certs/ca-certificates.crt "$1/etc/ssl/certs/ca-certificates.crt"
-}
-
-make_base() {
-  # shellcheck disable=SC2046 # words
-  set -- $(sources | awk '$3 == "main"' | grep -v -- '[-/]security\|-updates' | head -n 1)
-  [ $# -eq 3 ] || {
-    echo "minbase: apt knows no source of this release" >&2
-    exit 1
-  }
-  proxy=
-  eval "$(apt-config shell proxy Acquire::http::Proxy)"
-  [ -z "$proxy" ] || [ "$proxy" = DIRECT ] || export http_proxy="${http_proxy:-$proxy}"
-  rm -rf "$base" "$base.new"
-  mkdir -p "$base.new"
-  debootstrap --variant=minbase --include=gcc,libc6-dev,make,ca-certificates "$2" "$base.new" "$1" \
-    >"$build/minbase/log" 2>&1 || {
-    tail -n 20 "$build/minbase/log"
-    exit 1
-  }
-  mv "$base.new" "$base"
-}
-
-# A copy of it, which goes when we do, with the sources in the user's home; in $root.
+# A copy of the base, with the sources in the user's home; in $root.
 make_root() {
-  root=$build/minbase/root
-  mkdir -p "$root"
-  mount -t tmpfs -o mode=755 minbase "$root"
-  mkdir "$root/upper" "$root/work" "$root/all"
-  if mount -t overlay -o "lowerdir=$base,upperdir=$root/upper,workdir=$root/work" overlay "$root/all" 2>/dev/null; then
-    root=$root/all
-  else
-    cp -a "$base/." "$root/all"
-    root=$root/all
-    mount --bind "$root" "$root" # a mount point, for pivot_root
-  fi
+  copy_base
   configure_apt "$root"
   echo "$user:x:$uid:$uid::/home/$user:/bin/bash" >>"$root/etc/passwd"
   echo "$user:x:$uid:" >>"$root/etc/group"
@@ -91,9 +38,7 @@ make_root() {
     tar -c --exclude=./build . | tar -x -C "$root$home/ipcbox"
   fi
   chown -R "$uid:$uid" "$root$home"
-  mkdir -p "$root/proc" "$root/dev" "$root/.old"
-  mount -t proc proc "$root/proc"
-  mount --rbind /dev "$root/dev"
+  mkdir -p "$root/.old"
 }
 
 # inside [-r] COMMAND...: runs it there as the user (-r: as root). With pivot_root: in a mere chroot there are no user
@@ -138,9 +83,11 @@ ran() {
 check_counts() {
   n=$(ran)
   say "$n tests ran as a user"
+  [ -z "${SLICE:-}" ] || least=$((least / 2 / ${SLICE#*/})) # some files have few tests, or ask for much
   [ "$n" -ge "$least" ] || complain "only $n tests ran, fewer than $least"
   for applet in applets/*.c; do
     name=$(basename "$applet" .c)
+    [ -z "${SLICE:-}" ] || [ -e "$root$home/ipcbox/build/test.log/$name.tap" ] || continue
     [ "$(ran "$name" 2>/dev/null || echo 0)" -gt 0 ] || complain "no test of bats/$name.bats ran"
   done
 }
@@ -152,13 +99,22 @@ files() {
 
 environment="PATH=/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin HOME=/home/$user TERM=dumb"
 [ -z "${JOBS:-}" ] || environment="$environment JOBS=$JOBS"
+[ -z "${SLICE:-}" ] || environment="$environment SLICE=$SLICE"
+[ -z "${BATS_TEST_TIMEOUT:-}" ] || environment="$environment BATS_TEST_TIMEOUT=$BATS_TEST_TIMEOUT"
 [ -z "${http_proxy:-}" ] || environment="$environment http_proxy=$http_proxy"
 [ -z "${https_proxy:-}" ] || environment="$environment https_proxy=$https_proxy"
 
 say "a minimal system in $base"
-[ -d "$base" ] || make_base
+if [ "${2:-}" = base ]; then
+  [ -d "$base" ] || make_base
+  exit 0
+fi
 make_root
-say "make demo, as a user"
+say "make, make demo, as a user"
+inside make -j "$(getconf _NPROCESSORS_ONLN)" all helpers >"$build/minbase/make.log" 2>&1 </dev/null || {
+  cat "$build/minbase/make.log"
+  complain "make"
+}
 inside make demo >"$build/minbase/demo.log" 2>&1 </dev/null || {
   cat "$build/minbase/demo.log"
   complain "make demo"

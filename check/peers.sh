@@ -1,26 +1,47 @@
 #!/bin/sh
 # peers.sh BUILD [PAGE]: docs/peers.md, on stdout; with PAGE, how it differs from that, and status 1 if it does. What flock,
 # timeout, tini, dumb-init, start-stop-daemon, supervisord and runit do, and what lockrun, deadline, reap and daemonize do in
-# their place. Every cell is an experiment of this run; check/peers/*.sh has them, a function for a row, which is called
-# with the name of a tool. For `make peers` and `make check-peers`; not for `make check`, as it wants all these programs and
+# their place; and socat, ucspi-tcp, s6 and busybox beside our servers and clients. Every cell is an experiment of this run;
+# check/peers/*.sh has them, a function for a row, which is called with the name of a tool. For `make peers` and `make check-peers`; not for `make check`, as it wants all these programs and
 # three minutes.
 #
 # An experiment prints `yes`, `yes=OPTION` (with that option), `no`, `partly`, or `-` (it makes no sense here); behind a
 # colon the name of a footnote. It is the last such line: the tools print, too. What it starts has PEERS_RUN in its
-# environment, and is killed by that afterward. VERBOSE=1 prints the cells as they come.
+# environment, and is killed by that afterward. VERBOSE=1 prints the cells as they come. PEERS_ONLY=servers makes the
+# experiments with servers only, and takes the rest of the page from docs/peers.md.
 # shellcheck disable=SC2317 # the experiments call what is here
 set -u
 build=$(readlink -f "$1")
 home=$(readlink -f "$(dirname "$0")")
 missing=
-for command in flock timeout tini dumb-init chpst start-stop-daemon supervisord python3 unshare script; do
+commands='flock python3 socat tcprules s6-ipcserver openssl'
+case ${PEERS_ONLY:-} in
+'') commands="$commands timeout tini dumb-init chpst start-stop-daemon supervisord unshare script" ;;
+servers) ;;
+*)
+  echo "peers: PEERS_ONLY=$PEERS_ONLY: only servers can be chosen" >&2
+  exit 1
+  ;;
+esac
+for command in $commands; do
   PATH=$PATH:/usr/sbin:/sbin command -v "$command" >/dev/null || missing="$missing $command"
 done
 [ -z "$missing" ] || {
-  echo "peers: needs$missing (Debian: apt-get install util-linux bsdutils coreutils tini dumb-init runit dpkg supervisor)" >&2
+  echo "peers: needs$missing (Debian: apt-get install util-linux bsdutils coreutils tini dumb-init runit dpkg supervisor" \
+    "socat ucspi-tcp-ipv6 s6 openssl)" >&2
+  exit 1
+}
+# where ucspi-tcp's programs are, beside tcprules, as ours come first in PATH; and a busybox with its servers
+ucspi=$(dirname "$(command -v tcprules)")
+busybox=$(readlink -f "$(command -v "${BUSYBOX:-busybox}")")
+"$busybox" tcpsvd --help >/dev/null 2>&1 || {
+  echo "peers: needs a busybox with tcpsvd and udpsvd, which Debian's is not, as BUSYBOX=FILE" \
+    '(apt-get source busybox; CONFIG_TCPSVD=y, CONFIG_UDPSVD=y, CONFIG_NC=y)' >&2
   exit 1
 }
 root=$(mktemp -d /tmp/peers.XXXXXX)
+# other users are clients, too
+chmod 755 "$root"
 mkdir "$root/bin"
 "$build/ipcbox" --install -s "$root/bin" >/dev/null
 PATH=$root/bin:$PATH:/usr/sbin:/sbin
@@ -142,13 +163,30 @@ cell() {
   [ -z "$note" ] || text="$text [$number]"
 }
 
-# footnote NAME: its number, in the order of the first use
+# footnote NAME: its number, in the order of the first use; a letter, if there is $lettered
 footnote() {
   number=$(printf '%s' "$notes" | grep -nxF "$1" | cut -d: -f1)
-  [ -z "$number" ] || return 0
-  notes="$notes$1
+  [ -n "$number" ] || {
+    notes="$notes$1
 "
-  number=$(printf '%s' "$notes" | grep -c .)
+    number=$(printf '%s' "$notes" | grep -c .)
+  }
+  label "$number"
+}
+label() {
+  number=$1
+  [ -z "$lettered" ] || number=$(printf 'abcdefghijklmnop' | cut -c "$1")
+}
+# footnotes: all so far; the next ones are of another series
+footnotes() {
+  echo
+  count=0
+  printf '%s' "$notes" | while read -r note; do
+    count=$((count + 1))
+    label "$count"
+    printf '[%s] %s\n\n' "$number" "$(note_text "$note")"
+  done
+  notes=
 }
 
 # table TOOL...: begins one; row NAME TEXT: its next line, for these tools
@@ -169,13 +207,16 @@ row() {
   done
   printf '%s |\n' "$out"
 }
+# packages NAME...: with their versions, a new line after the fourth
 packages() {
-  for package in util-linux coreutils tini dumb-init dpkg supervisor runit; do
+  count=0
+  for package in "$@"; do
+    count=$((count + 1))
     # shellcheck disable=SC2016 # for dpkg-query
     dpkg-query -W -f '${Package} ${Version}' "$package" 2>/dev/null || printf '%s' "$package"
-    case $package in
-    runit) ;;
-    dumb-init) printf ',\n' ;;
+    case $count in
+    "$#") ;;
+    4) printf ',\n' ;;
     *) printf ', ' ;;
     esac
   done
@@ -183,6 +224,7 @@ packages() {
 
 bad=0
 notes=
+lettered=
 # shellcheck source=check/peers/locks.sh
 . "$home/peers/locks.sh"
 # shellcheck source=check/peers/deadlines.sh
@@ -191,9 +233,18 @@ notes=
 . "$home/peers/inits.sh"
 # shellcheck source=check/peers/daemons.sh
 . "$home/peers/daemons.sh"
+# shellcheck source=check/peers/servers.sh
+. "$home/peers/servers.sh"
+# shellcheck source=check/peers/connections.sh
+. "$home/peers/connections.sh"
 # shellcheck source=check/peers/text.sh
 . "$home/peers/text.sh"
-page >"$root/page"
+if [ "${PEERS_ONLY:-}" = servers ]; then
+  sed '/^## Servers/,$d' "$home/../docs/peers.md" >"$root/page"
+else
+  page >"$root/page"
+fi
+{ page_servers && page_end; } >>"$root/page"
 if [ "$#" -lt 2 ]; then
   cat "$root/page"
 else

@@ -81,6 +81,7 @@ i386() {
   case $(uname -m) in x86_64) ;; *) skip "needs an x86-64 machine" && return ;; esac
   # shellcheck disable=SC2086 # words
   compiles $cc || { skip "needs $1 libc6-dev-i386 lib32gcc-12-dev (or gcc-multilib)" && return; }
+  "$places/compiles" 2>/dev/null || { skip "this kernel runs no programs of 32 bits" && return; }
   made "$places/$place" CC="$cc" all helpers || return 0
   # shellcheck disable=SC2086
   tested "$places/$place" $few
@@ -124,28 +125,6 @@ sources() {
   fi
 }
 
-# uses QEMU BINARY: plain uses of the applets, each of which must have its status
-uses() {
-  while read -r want words; do
-    status=0
-    # shellcheck disable=SC2086 # words
-    in_log timeout 60 "$1" "$2" $words || status=$?
-    total=$((total + 1))
-    [ "$status" -eq "$want" ] || wrong="$wrong; $words: $status, not $want"
-  done <<USES
-0 signame TERM 64
-124 deadline 0.3 sleep 5
-3 deadline 60 sh -c exit\${IFS}3
-0 lockrun $places/lock true
-0 reap true
-0 sigexec -i PIPE true
-0 safepipe true ::: true
-124 waitfor -t 0.3 file /nonexistent
-124 lockrun -t 0.2 $places/taken true
-0 sockenv -e true
-USES
-}
-
 # another COMPILER QEMU PACKAGES: a static build, as its own libc's files are not where it looks for them
 another() {
   if ! has "$1" || ! has "$2" || ! compiles "$1" -static; then
@@ -153,12 +132,7 @@ another() {
     return
   fi
   made "$places/$place" CC="$1 -static" LINK= all || return 0
-  total=0 wrong=
-  exec 9>"$places/taken"
-  flock 9
-  uses "$2" "$places/$place/ipcbox"
-  exec 9>&-
-  if [ -z "$wrong" ]; then row ok "$total plain uses under $2"; else failed "${wrong#; }"; fi
+  if in_log sh check/uses.sh "$2" "$places/$place/ipcbox"; then row ok "$(tail -n 1 "$log")"; else failed "$(grep '^wrong: ' "$log" | head -n 1)"; fi
 }
 
 packager() {

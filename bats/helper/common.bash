@@ -11,7 +11,7 @@ elif command -v pkill ps >/dev/null; then
   export BATS_TEST_TIMEOUT=${BATS_TEST_TIMEOUT:-300}
 fi
 IPCBOX=${IPCBOX:-$BATS_TEST_DIRNAME/../build/ipcbox}
-IPCBOX=$(readlink -f "$IPCBOX")
+[ -n "${IPCBOX_WATCHDOG:-}" ] || IPCBOX=$(readlink -f "$IPCBOX") # run.sh has done that
 HELPERS=${IPCBOX%/*}/helper # programs of helper/NAME.c
 export IPCBOX LC_ALL=C TZ=UTC
 umask 022 # the caller may have another
@@ -22,15 +22,18 @@ common_setup() {
   cd "$BATS_TEST_TMPDIR" || return
   mkdir bin # of the test's own programs
   # the links are the file's: as many for each test would be a tenth of all the time
-  [ -d "$BATS_FILE_TMPDIR/links" ] || "$IPCBOX" --install -s -p "$BATS_FILE_TMPDIR/links"
+  if [ ! -d "$BATS_FILE_TMPDIR/links" ]; then
+    "$IPCBOX" --install -s -p "$BATS_FILE_TMPDIR/links"
+    mkfifo "$BATS_FILE_TMPDIR/silent"
+  fi
   export PATH=$BATS_TEST_TMPDIR/bin:$BATS_FILE_TMPDIR/links:$HELPERS:$PATH
   started=()
   need_perl_of_test
 }
 
-# need COMMAND PACKAGE: skips the test where COMMAND is missing.
+# need COMMAND PACKAGE: skips the test where COMMAND is missing. (By PATH: a test may have a function of that name.)
 need() {
-  command -v "$1" >/dev/null || skip "needs $1 (Debian: $2)"
+  type -P "$1" >/dev/null || skip "needs $1 (Debian: $2)"
 }
 
 # need_perl [MODULE]...: for a test in which a program in perl is the peer.
@@ -46,7 +49,9 @@ need_perl() {
 need_perl_of_test() {
   local body modules
   command -v perl >/dev/null || ! text_of setup "$BATS_TEST_NAME" | grep -qE '(^|[^a-z_])perl|PERL/' || need_perl
-  body=$(declare -f "$BATS_TEST_NAME")
+  # by a file: a command substitution is a process, and there are thousands of tests
+  declare -f "$BATS_TEST_NAME" >"$BATS_TEST_TMPDIR.text"
+  read -rd '' body <"$BATS_TEST_TMPDIR.text" || :
   [[ $body == *perl*-M[A-Z]* ]] || return 0
   mapfile -t modules < <(grep -oE -- '-M[A-Z][A-Za-z:]*' <<<"$body" | cut -c 3- | sort -u)
   need_perl "${modules[@]}"
@@ -127,8 +132,13 @@ finish() {
 # the test's time is the limit.
 until_true() {
   while ! "$@"; do
-    sleep 0.02 || : # between two looks
+    look_later
   done
+}
+
+# Between two looks, without a process. Nobody writes to the FIFO. (1: it can't be opened.)
+look_later() {
+  read -rt 0.02 <>"$BATS_FILE_TMPDIR/silent" || [ $? -ne 1 ] || sleep 0.02 || :
 }
 
 # until_line FILE PATTERN: until a line of FILE matches (grep -E).
@@ -138,7 +148,9 @@ until_line() {
 
 # no_children PID: it has no children, zombies included.
 no_children() {
-  [ -z "$(cat /proc/"$1"/task/"$1"/children)" ]
+  local children=
+  read -r children <"/proc/$1/task/$1/children" || : # it ends with no newline
+  [ -z "$children" ]
 }
 
 # fd_count PID

@@ -2,7 +2,7 @@
 
 # not_run: examples that no test can run, by a pattern that their text has, each with the reason. At most ten.
 not_run=(
-  'make (demo|test|check|install|help|bench|static|one)|make$ :: this very build and its tests'
+  'make (demo|test|check|install|help|bench|static|deb|one)|make$ :: this very build and its tests'
   '/dev/ttyS0 :: there is no such device here'
   '^unshare --user :: a namespace of its own, with a shell that waits for its user'
   '^semtake 1234$ :: it takes two terminals'
@@ -14,7 +14,7 @@ not_run=(
 # what is run where it is installed: program, Debian's package
 wanted=(bc:bc jq:jq python3:python3 perl:perl strace:strace curl:curl ps:procps pgrep:procps socat:socat
   systemd-socket-activate:systemd free:procps uptime:procps who:coreutils logger:bsdutils bats:bats gzip:gzip nc:netcat-openbsd
-  openssl:openssl stunnel:stunnel4 haproxy:haproxy)
+  openssl:openssl stunnel:stunnel4 haproxy:haproxy redis-server:redis-server git:git rsync:rsync sqlite3:sqlite3)
 
 need_world() {
   local flags=(--net --mount --ipc --uts --pid --fork --kill-child)
@@ -25,10 +25,11 @@ need_world() {
   make_etc
 }
 
-# A copy of /etc in which the hosts and users of the examples are.
+# A copy of /etc in which the hosts and users of the examples are; one for all tests of the file.
 make_etc() {
   local name
-  etc=$BATS_TEST_TMPDIR/etc
+  etc=$BATS_FILE_TMPDIR/etc
+  [ ! -d "$etc" ] || return 0
   cp -a /etc "$etc" 2>/dev/null || :
   rm -f "$etc/hosts" "$etc/nsswitch.conf" "$etc/resolv.conf"
   {
@@ -45,23 +46,37 @@ make_etc() {
   printf '127.:allow\n192.168.0.0/16:allow,NETWORK="home"\n[2001:db8::]/32:allow\n:deny\n' >"$etc/finger.rules"
 }
 
-# why_not EXAMPLE: prints why it is not run; 1 if it is.
+# why_not EXAMPLE: prints why it is not run; 1 if it is. A recipe that it runs may need a program, too.
 why_not() {
-  local row name
+  local row name pattern text file recipes
+  mapfile -t recipes < <(cd "$BATS_TEST_DIRNAME/.." && grep -oE 'examples/[a-z]+/[a-z]+' "$BATS_TEST_TMPDIR/$1" |
+    xargs -r realpath)
   for row in "${not_run[@]}"; do
     grep -qE -- "${row% :: *}" "$1" && echo "${row#* :: }" && return
   done
+  text=
+  for file in "$1" "${recipes[@]}"; do text+=$(<"$file")$'\n'; done
   for row in "${wanted[@]}"; do
     name=${row%:*}
-    grep -qE "(^|[ |('\"])$name( |\$|'|\")" "$1" && ! command -v "$name" >/dev/null && echo "needs $name (Debian: ${row#*:})" && return
+    pattern="(^|[ |('\"]|"$'\n'")$name([ '\"]|"$'\n'")"
+    [[ $text =~ $pattern ]] && ! command -v "$name" >/dev/null && echo "needs $name (Debian: ${row#*:})" && return
   done
+  if grep -qE '(^| )redis:[a-z]' "$1" && ! command -v redis-server >/dev/null; then
+    echo "needs redis-server (Debian: redis-server)"
+    return
+  fi
+  if grep -q 'import pytest' "$1" && ! python3 -c 'import pytest' 2>/dev/null; then
+    echo "needs pytest (Debian: python3-pytest)"
+    return
+  fi
   if grep -qE 'www\.example\.com[: ]443' "$1" && ! command -v stunnel >/dev/null; then
     echo "needs stunnel (Debian: stunnel4)" # of which the server there is made
     return
   fi
   name=$(grep -oE -- '-M[A-Z][A-Za-z:]*' "$1" | head -n 1) || :
   [ -z "$name" ] || perl "$name" -e 1 2>/dev/null || { echo "needs perl's ${name#-M} (Debian: perl)" && return; }
-  if [ "$(id -u)" -ne 0 ] && grep -qE -- "( -u | -o :| -u\$|chown|\\[::1?\\])" "$1"; then
+  # rsync, which finds itself root in a user namespace, becomes nobody
+  if [ "$(id -u)" -ne 0 ] && grep -qE -- "( -u | -o :| -u\$|chown|\\[::1?\\]|examples/rsync)" "$1"; then
     echo "needs root"
     return
   fi
@@ -83,7 +98,9 @@ masked() {
     -e 's/^20[0-9]{2}$/YEAR/' \
     -e 's/^Server: .*/Server: x/' \
     -e 's/([Pp]id[ =]|PID |pid: |"pid":)[0-9]+/\1N/g' \
+    -e 's/(process )[0-9]+:/\1N:/' \
     -e 's/(wait_?pid|last_pid|lspid|lrpid) [0-9]+/\1 N/g' \
+    -e 's/ (fence|milliseconds_left|host|token) [^ ]+/ \1 X/g' \
     -e 's/(seconds=|"seconds":)[0-9.]+/\1N/g' \
     -e 's/^(shm key|deleting shm|id) [0-9]+/\1 N/; s/^id:[0-9]+/id:N/; s/(key )0x[0-9a-f]+/\1N/' \
     -e 's/^((creator_)?[ug]id) [0-9]+/\1 N/' \

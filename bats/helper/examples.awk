@@ -1,11 +1,12 @@
 # examples.awk -v out=DIR FILE: takes the examples out of FILE, a page in mdoc (its EXAMPLES section) or Markdown (its
 # fenced blocks), in order, as DIR/NNN.KIND, with DIR/NNN.where (FILE:LINE) and, where output is shown, DIR/NNN.expected.
 # A kind is how the example is run:
-#   console     commands after `$ `, and what each prints           (any block with such a line)
+#   console     commands after `$ `, and what each prints           (any block with such a line, even of tests)
 #   sh          commands; a block of kind text that follows is what they print
 #   bats        tests (a block with @test or setup_file)
 #   crontab     lines of a crontab          dockerfile   ENTRYPOINT and CMD          unit   a unit of systemd
-# Blocks of other kinds (text, c, ini without ExecStart) are data for readers, and are not taken.
+# Blocks of other kinds (text, c, ini without ExecStart) are data for readers, and are not taken. A block after a line with
+# nothing but the path of a file of the source (`examples/jobs/add`:) shows that file: DIR/NNN.file, and DIR/NNN.path.
 
 function begin_block(kind) {
   open = 1
@@ -16,16 +17,24 @@ function begin_block(kind) {
 
 function kind_of(    k) {
   k = given
+  if (text ~ /(^|\n) *\$ /) return "console"
   if (text ~ /(^|\n)@test / || text ~ /(^|\n)setup(_file)?\(\)/) return "bats"
   if (text ~ /(^|\n)\[(Service|Socket|Unit)\]\n/) return "unit"
   if (text ~ /(^|\n)(ENTRYPOINT|CMD) \[/) return "dockerfile"
   if (text ~ /(^|\n)(@daily|@hourly|@reboot|[0-9*\/,-]+ [0-9*\/,-]+ [0-9*\/,-]+ [0-9*\/,-]+ [0-9*\/,-]+) /) return "crontab"
-  if (text ~ /(^|\n) *\$ /) return "console"
   return k
 }
 
 function end_block(    kind, base) {
   open = 0
+  if (shows != "") {
+    base = sprintf("%s/%03d", out, ++count)
+    print shows >(base ".path")
+    printf "%s", text >(base ".file")
+    shows = ""
+    after_sh = 0
+    return
+  }
   kind = kind_of()
   if (kind == "text") {
     # the output of the block before
@@ -127,8 +136,14 @@ page && open { text = text plain($0) "\n" }
 # in Markdown, a fence may be indented
 !page && /^ *```/ {
   if (open) end_block()
-  else { kind = $0; sub(/^ *```/, "", kind); begin_block(kind) }
+  else {
+    kind = $0
+    sub(/^ *```/, "", kind)
+    if (before ~ /^`(contrib|examples)\/[^`]*`:$/) shows = substr(before, 2, length(before) - 3)
+    before = ""
+    begin_block(kind)
+  }
   next
 }
 !page && open { text = text $0 "\n"; next }
-!page && NF { after_sh = 0 }
+!page && NF { after_sh = 0; before = $0 }

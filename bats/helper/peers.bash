@@ -25,7 +25,7 @@ free_port() {
 # asleep PID NAME: it has become NAME, and waits for something.
 asleep() {
   local stat
-  stat=$(cat /proc/"$1"/stat)
+  read -r stat <"/proc/$1/stat" || return 1
   [[ $stat == *"($2) S "* ]]
 }
 

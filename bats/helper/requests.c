@@ -1,11 +1,12 @@
 // requests PORT PER_SECOND COUNT [HOLD] - makes COUNT connections to 127.0.0.1, PER_SECOND of them a second
 // whether or not the earlier ones are answered. Each sends a line, shuts its direction down, and expects an
 // answer of at least one byte and a clean end. With HOLD, "open" is printed when the last has been begun.
-// Prints what went wrong, by its errno, and "N requests, F failed"; 1 if F is not 0. Nothing is tried again,
-// and nothing has a time limit.
+// SIGTERM: no more are begun. Prints what went wrong, by its errno, and "N requests, F failed"; 1 if F is not
+// 0. Nothing is tried again, and nothing has a time limit.
 #include <arpa/inet.h>
 #include <errno.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,6 +15,7 @@
 #include <unistd.h>
 
 enum { MAX = 10000 };
+static volatile sig_atomic_t told_to_end;
 static struct pollfd conns[MAX];
 static struct {
     int asked, bytes;
@@ -81,6 +83,11 @@ static void go_on(int i)
         end(i, "receive", errno);
 }
 
+static void stop(int sig)
+{
+    told_to_end = sig;
+}
+
 int main(int argc, char **argv)
 {
     if (argc < 4)
@@ -89,7 +96,10 @@ int main(int argc, char **argv)
     long long pause = 1000000000LL / atoi(argv[2]), due = now();
     if (count > MAX)
         return 100;
+    sigaction(SIGTERM, &(struct sigaction){.sa_handler = stop}, NULL);
     while (made < count || active) {
+        if (told_to_end)
+            count = made;
         while (made < count && due <= now()) {
             begin(port);
             made++;
@@ -101,11 +111,12 @@ int main(int argc, char **argv)
             held = 0;
         }
         int wait = made < count ? (int)((due - now()) / 1000000) + 1 : -1;
-        poll(conns, (nfds_t)active, made < count && wait < 0 ? 0 : wait);
+        if (poll(conns, (nfds_t)active, made < count && wait < 0 ? 0 : wait) < 0)
+            continue;
         for (int i = active; i-- > 0;)
             if (conns[i].revents)
                 go_on(i);
     }
-    printf("%d requests, %d failed\n", count, failed);
+    printf("%d requests, %d failed\n", made, failed);
     return failed != 0;
 }

@@ -52,7 +52,7 @@ no_objects() {
 in_namespace() {
   local user=()
   [ "$(id -u)" -eq 0 ] || user=(--map-root-user)
-  unshare --ipc "${user[@]}" timeout --foreground 100 bash -euc "$(declare -f no_objects until_true until_line)
+  unshare --ipc "${user[@]}" timeout --foreground 100 bash -euc "$(declare -f no_objects until_true look_later until_line)
     shopt -s inherit_errexit
     $1
     no_objects" bash "${@:2}"

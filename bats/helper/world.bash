@@ -21,9 +21,13 @@ exec 8</usr/local/bin # programs that were there, such as bats, stay
 mount -t tmpfs none /usr/local/bin || fail "no mount"
 cp "$box" "$helpers/sntp" /usr/local/bin/
 cp "$helpers/tell" /usr/local/bin/.tell
-for name in $(/usr/local/bin/ipcbox --list); do ln -s ipcbox "/usr/local/bin/$name"; done
+/usr/local/bin/ipcbox --install -s /usr/local/bin
 cp "$example" /usr/local/bin/.example
+mkdir -p /usr/local/bin/.bats/ipcbox
+cp "$here/../../contrib/bats/ipcbox.bash" /usr/local/bin/.bats/ipcbox/load.bash
 cp "$here/standins.bash" /usr/local/bin/.standins
+# the recipes of docs/cookbook.md
+case $text in *examples/*) cp -R "$here/../../examples" /usr/local/bin/.examples ;; esac
 [ ! -d /proc/self/fd/8/ ] || for file in /proc/self/fd/8/*; do
   name=${file##*/}
   [ -e "/usr/local/bin/$name" ] || [ "$name" != bats ] || ln -s "$(readlink -f "$file")" "/usr/local/bin/$name"
@@ -34,8 +38,10 @@ for dir in /run /srv /var/log /home /tmp; do
 done
 mkdir -p /run/lock /home/you
 cd /home/you || fail "no directory"
+case $text in *examples/*) cp -R /usr/local/bin/.examples examples ;; esac
 export HOME=/home/you PATH=/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin
-unset NOTIFY_SOCKET LISTEN_FDS LISTEN_PID BATS_ROOT
+export BATS_LIB_PATH=/usr/local/bin/.bats
+unset IPCBOX NOTIFY_SOCKET LISTEN_FDS LISTEN_PID BATS_ROOT TMPDIR # which may be hidden by /tmp here
 # shellcheck source=bats/helper/standins.bash
 . /usr/local/bin/.standins
 

@@ -186,7 +186,7 @@ daemon_stranger() {
 
 daemon_self() {
   # PROG goes to the background by itself
-  printf '#!/bin/sh\necho $$ >self\nsetsid stay prog.pid </dev/null >/dev/null 2>&1 &\nuntil [ -s prog.pid ]; do sleep 0.01; done\n' >prog
+  printf '#!/bin/sh\necho $$ >self.new; mv self.new self\nsetsid stay prog.pid </dev/null >/dev/null 2>&1 &\nuntil [ -s prog.pid ]; do sleep 0.01; done\n' >prog
   case $1 in
   start-stop-daemon)
     chmod +x prog
