@@ -94,7 +94,7 @@ static void say(const struct alive *a, pid_t pid, const char *why)
     msg_error_why(a->msg, "process", buf_str(&b), why);
 }
 
-/* 0 when all live. Who is another's is said, as it lives all the same. */
+/* 0 when all live. A process of another user is reported, and lives all the same. */
 static int answer(const struct alive *a)
 {
     for (size_t i = 0; i < a->n; i++) {
@@ -134,8 +134,7 @@ static int wait_for_them(struct alive *a)
         int64_t ns = clock_left(deadline);
         if (!ns)
             return say_late(a);
-        if (sigs_sleep(a->fds, fill_polls(a), clock_first(ns, pause_of(a))) < 0 && errno != EINTR)
-            msg_die_sys(a->msg, "poll", NULL);
+        sigs_sleep_or_die(a->msg, a->fds, fill_polls(a), clock_first(ns, pause_of(a)));
         look_again(a);
     }
     return a->any ? print_gone(a) : EXIT_DONE;

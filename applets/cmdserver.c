@@ -112,6 +112,7 @@ static void say_about(struct cmdserver *c, const char *name, const char *what)
 static bool start(struct cmdserver *c, const char *name, int to)
 {
     int null = open("/dev/null", O_RDONLY | O_CLOEXEC), out = fd_dup(to, STDIO);
+    const char *object = null < 0 ? "/dev/null" : name;
     bool done = null >= 0 && out >= 0 && fd_raise(&null, STDIO) == 0;
     if (done) {
         const int fds[] = {null, c->crlf ? out : -1, out};
@@ -119,7 +120,7 @@ static bool start(struct cmdserver *c, const char *name, int to)
         done = job_start(&c->job, 0, &spawn) == 0;
     }
     if (!done)
-        say_about(c, name, strerror(errno));
+        say_about(c, object, strerror(errno));
     fd_close(&null);
     fd_close(&out);
     return done;

@@ -141,10 +141,19 @@ static void take_max_restarts(struct monitor *m, const struct opts *o)
         msg_die_sys(o->msg, "malloc", NULL);
 }
 
+static bool ends_nothing(int sig)
+{
+    return sig == SIGSTOP || sig == SIGTSTP || sig == SIGTTIN || sig == SIGTTOU || sig == SIGCONT ||
+           sig == SIGCHLD;
+}
+
 static void take_stop_signal(struct monitor *m, const struct opts *o)
 {
     if (!schedule_parse(o->arg, &m->ending.by))
         opts_wrong(o, "expected signals such as INT:10,TERM:5,KILL");
+    for (size_t i = 0; i < m->ending.by.n; i++)
+        if (ends_nothing(m->ending.by.steps[i].sig))
+            opts_wrong(o, "SIGCHLD and signals that stop or continue a process do not end PROG");
     m->has_schedule = true;
     m->has_grace = m->has_grace || strpbrk(o->arg, ":,") || !m->ending.by.n;
 }

@@ -45,7 +45,7 @@ struct members {
 static void look(const struct killpg *k, struct members *m)
 {
     if (procs_list(&m->all) < 0)
-        msg_die_sys(k->msg, "look at", "/proc");
+        procs_die(k->msg);
     m->living = 0;
     for (size_t i = 0; i < m->all.n; i++) {
         struct process *p = &m->all.list[i];
@@ -121,7 +121,7 @@ static void wait_for_an_end(const struct members *m, int64_t ns)
         else if (errno == ESRCH)
             ns = 0;
     }
-    sigs_sleep(polls, n, n ? ns : clock_first(ns, 50 * CLOCK_MS));
+    sigs_sleep_or_pause(polls, n, n ? ns : clock_first(ns, 50 * CLOCK_MS));
     while (n)
         close(polls[--n].fd);
     free(polls);
@@ -177,8 +177,9 @@ static int say_left(const struct killpg *k)
 }
 
 /*
- * Who forks and ends all the time can escape a look, but not kill(2). So it is asked for as long as there is
- * a group, and one of zombies only is looked at more than once. A group that stays is given up after a while.
+ * A process that forks and exits all the time can escape a look, but not kill(2). So it is asked for as long
+ * as there is a group, and one of zombies only is looked at more than once. A group that stays is given up
+ * after a while.
  */
 static int kill_the_rest(const struct killpg *k)
 {

@@ -98,6 +98,8 @@ static int start_prog(struct mkfifo_sig *s)
     int fds[2] = {-1, -1};
     const char *failed = "pipe";
     int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    if (null < 0)
+        failed = "open /dev/null for";
     int done = null < 0 ? -1 : pipe2(fds, O_CLOEXEC);
     if (done == 0) {
         const int stdio[STDIO] = {null, fds[1], STDERR_FILENO};

@@ -1,5 +1,5 @@
 /*
- * msgrecv - takes messages out of a System V message queue: to stdout, or to a program each.
+ * msgrecv - takes messages out of a queue: to stdout, or to a program each.
  */
 #include "cli/applet.h"
 
@@ -7,15 +7,13 @@
 #include <limits.h>
 #include <signal.h>
 #include <stdlib.h>
-#include <sys/msg.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "base/num.h"
 #include "base/tick.h"
 #include "process/sigs.h"
-#include "sysv/delivery.h"
-#include "sysv/sysv.h"
+#include "ipc/delivery.h"
 
 #define MSGRECV_OPTIONS(X)                                                                                   \
     JOB_ONE_OPTIONS(X)                                                                                       \
@@ -34,7 +32,8 @@
     X(MODE, 'm', "mode", "MODE", "create the queue with this mode (0600)")                                   \
     X(NUL, '0', "null", NULL, "print a NUL after each message, not a newline")                               \
     X(RAW, 0, "raw", NULL, "print nothing after each message")                                               \
-    X(JSON, 0, "json", NULL, "print each message as a JSON object: type and text")
+    X(JSON, 0, "json", NULL, "print each message as a JSON object: type and text")                           \
+    QUEUE_CLAIM_OPTIONS(X)
 
 enum msgrecv_option { MSGRECV_OPTIONS(OPT_ENUM) };
 static const struct opt options[] = {MSGRECV_OPTIONS(OPT_ROW)};
@@ -43,32 +42,44 @@ enum { PARALLEL_MAX = 256 };
 
 struct msgrecv {
     struct delivery d;
-    bool follow, create, has_mode, null, raw, json, has_count;
-    unsigned mode;
+    bool follow, null, raw, json, has_count;
 };
 
 /* ---- to stdout ---- */
 
 /*
- * All of it, with signals unblocked. 0, or -1 with errno: EINTR when a signal has come that ends us and the
- * write would have to wait.
+ * All of it, while the message stays ours. 0, or -1 with errno: EINTR when a signal has come that ends us
+ * and the write would have to wait.
  */
-static int write_out(const char *bytes, size_t n)
+static int write_out(struct msgrecv *r, struct message *m, const char *bytes, size_t n)
 {
     struct pollfd out = {.fd = STDOUT_FILENO, .events = POLLOUT};
     while (n) {
         ssize_t done = write(STDOUT_FILENO, bytes, n);
         if (done < 0 && errno == EAGAIN)
             done = poll(&out, 1, -1) < 0 ? -1 : 0;
-        if (done < 0 && (errno != EINTR || sigs_ending_came()))
+        if (done < 0 && (errno != EINTR || r->d.job.came || sigs_ending_came()))
             return -1;
+        if (done <= 0 || (size_t)done < n)
+            delivery_hold(&r->d, m);
         bytes += done > 0 ? done : 0;
         n -= done > 0 ? (size_t)done : 0;
     }
     return 0;
 }
 
-static int deliver_to_stdout(struct msgrecv *r, const struct message *m)
+/* write_out, under a tick. */
+static int write_message(struct msgrecv *r, struct message *m, const struct buf *line)
+{
+    if (tick_begin() < 0)
+        return -1;
+    int done = write_out(r, m, line->mem, line->len), err = errno;
+    tick_end();
+    errno = err;
+    return done;
+}
+
+static int deliver_to_stdout(struct msgrecv *r, struct message *m)
 {
     struct buf line = message_line(m);
     if (r->json) {
@@ -80,8 +91,8 @@ static int deliver_to_stdout(struct msgrecv *r, const struct message *m)
         if (!r->raw)
             buf_char(&line, r->null ? '\0' : '\n');
     }
-    if (write_out(line.mem, line.len) == 0)
-        return EXIT_DONE;
+    if (write_message(r, m, &line) == 0)
+        return delivery_done(&r->d, m);
     int err = errno;
     delivery_put_back(&r->d, m);
     if (err == EINTR) { /* run dies of the signal */
@@ -95,28 +106,30 @@ static int print_messages(struct msgrecv *r)
 {
     struct message *m = delivery_message(&r->d);
     int status = EXIT_DONE, received = 0;
-    if (tick_begin() < 0)
+    const bool ticks = !r->d.queue.kind->is_stream;
+    if (ticks && tick_begin() < 0)
         return msg_fatal(r->d.msg, EXIT_SYSTEM, "timer_create", NULL, errno);
     for (bool again = false; r->d.wanted && status == EXIT_DONE; r->d.wanted--, again = true) {
-        r->d.deadline = clock_in(r->d.timeout);
+        r->d.queue.deadline = clock_in(r->d.queue.timeout);
         received = delivery_receive(&r->d, m, again);
         if (received < 0)
             break;
         status = deliver_to_stdout(r, m);
     }
-    tick_end();
+    if (ticks)
+        tick_end();
     return received < 0 ? delivery_end_without(&r->d) : status;
 }
 
 static int run(struct msgrecv *r)
 {
     struct delivery *d = &r->d;
-    if (delivery_begin(d) < 0)
-        return msg_fatal(d->msg, EXIT_SYSTEM, "malloc", NULL, errno);
-    int status = d->has_prog ? delivery_to_programs(d) : print_messages(r);
+    int status = delivery_begin(d);
+    if (status == EXIT_DONE)
+        status = d->has_prog ? delivery_to_programs(d) : print_messages(r);
+    delivery_end(d);
     if (d->job.came)
         sigs_die(d->job.came);
-    delivery_free(d);
     return status;
 }
 
@@ -128,7 +141,8 @@ static void take_type(struct msgrecv *r, const struct opts *o)
     bool negative = *o->arg == '-';
     if (!num_u64(o->arg + negative, negative, LONG_MAX, &n))
         opts_wrong(o, "expected a type such as 7, -7, or 0 for any");
-    r->d.type = negative ? -(long)n : (long)n;
+    r->d.queue.has_type = true;
+    r->d.queue.type = negative ? -(long)n : (long)n;
 }
 
 static void take_option(struct msgrecv *r, int row, const struct opts *o)
@@ -141,10 +155,10 @@ static void take_option(struct msgrecv *r, int row, const struct opts *o)
         take_type(r, o);
         break;
     case OPT_EXCEPT:
-        r->d.except = true;
+        r->d.queue.except = true;
         break;
     case OPT_TIMEOUT:
-        r->d.timeout = opts_duration(o);
+        r->d.queue.timeout = opts_duration(o);
         break;
     case OPT_FOLLOW:
         r->follow = true;
@@ -157,10 +171,10 @@ static void take_option(struct msgrecv *r, int row, const struct opts *o)
         r->d.parallel = opts_num(o, 1, PARALLEL_MAX);
         break;
     case OPT_TRIES:
-        r->d.tries = opts_num(o, 1, UINT64_MAX);
+        r->d.queue.tries = opts_num(o, 1, UINT64_MAX);
         break;
     case OPT_DEAD:
-        r->d.dead_key.word = o->arg;
+        r->d.queue.dead_word = o->arg;
         break;
     case OPT_CONFLICT:
         r->d.conflict = opts_status(o);
@@ -169,11 +183,11 @@ static void take_option(struct msgrecv *r, int row, const struct opts *o)
         r->d.keep_going = true;
         break;
     case OPT_CREATE:
-        r->create = true;
+        r->d.queue.create = true;
         break;
     case OPT_MODE:
-        r->has_mode = true;
-        r->mode = sysv_mode(o);
+        r->d.queue.has_mode = true;
+        r->d.queue.mode = sysv_mode(o);
         break;
     case OPT_NUL:
         r->null = true;
@@ -184,14 +198,19 @@ static void take_option(struct msgrecv *r, int row, const struct opts *o)
     case OPT_JSON:
         r->json = true;
         break;
+        QUEUE_CLAIM_OPTIONS(OPT_CASE)
+        queue_claim_option(&r->d.queue, row - OPT_LEASE, o);
+        break;
     }
 }
 
 static const struct cli cli = {
     .name = "msgrecv",
-    .summary = "receive messages from a System V message queue",
+    .summary = "receive messages from a System V or Redis queue",
     .usage = "[OPTION]... KEY [PROG [ARG]...]",
-    .notes = "PROG reads the message's text on stdin and finds its type in $MSGTYPE.",
+    .notes =
+        "PROG reads the message's text on stdin and finds its type in $MSGTYPE. KEY can be redis:NAME, a "
+        "stream on a Redis server.",
     .options = options,
     .count = sizeof options / sizeof *options,
 };
@@ -200,43 +219,41 @@ static const struct cli cli = {
 static void check(const struct msgrecv *r)
 {
     const struct msg *m = r->d.msg;
-    if (r->has_mode && !r->create)
+    const struct queue *q = &r->d.queue;
+    if (q->has_mode && !q->create)
         msg_usage(m, "--mode requires --create");
-    if (r->d.except && r->d.type <= 0)
-        msg_usage(m, "--except requires a --type of 1 or more");
     if (r->null + r->raw + r->json > 1)
         msg_usage(m, "--null, --raw and --json cannot be combined");
     if (!r->d.has_prog && r->d.job.status_fd >= 0)
         msg_usage(m, "--status-fd requires PROG");
     if (!r->d.has_prog && r->d.keep_going)
         msg_usage(m, "--keep-going requires PROG");
-    if (!r->d.has_prog && (r->d.parallel > 1 || r->d.tries > 1 || r->d.dead_key.word))
+    if (!r->d.has_prog && (r->d.parallel > 1 || q->tries > 1 || q->dead_word))
         msg_usage(m, "--parallel, --tries and --dead require PROG");
+    if (q->at_most_once && (q->tries || q->dead_word))
+        msg_usage(m, "--at-most-once cannot be combined with --tries and --dead");
     if (r->d.parallel > 1 && !r->follow && !r->has_count)
         msg_usage(m, "--parallel requires --follow or --count");
     if (r->d.has_prog && (r->null || r->raw || r->json))
         msg_usage(m, "--null, --raw and --json cannot be combined with PROG");
 }
 
-/* The identifier of that queue, which is made if it may be; or -1, which has been reported. */
-static int open_queue(const struct msgrecv *r, const struct sysv_key *key)
+/* How often a message is tried, and what that requires. */
+static void set_tries(struct queue *q)
 {
-    int id = sysv_get(SYSV_MSG, key, 0, r->create ? IPC_CREAT | (int)r->mode : 0);
-    if (id < 0)
-        sysv_failed(r->d.msg, SYSV_MSG, r->create ? "create" : "find", key, errno);
-    return id;
+    if (!q->tries && (q->dead_word || !q->kind->is_stream))
+        q->tries = 1;
+    if (!q->kind->is_stream && q->except && q->type <= 0)
+        msg_usage(q->msg, "--except requires a --type of 1 or more");
 }
 
 static int msgrecv_main(struct msg *m, int argc, char **argv)
 {
-    struct msgrecv r = {.mode = 0600,
-        .d = {.msg = m,
-            .dead = -1,
-            .conflict = EXIT_NO,
-            .timeout = CLOCK_NEVER,
-            .wanted = 1,
-            .tries = 1,
-            .parallel = 1}};
+    struct msgrecv r = {.d = {.msg = m,
+                            .queue = {.msg = m, .timeout = CLOCK_NEVER},
+                            .conflict = EXIT_NO,
+                            .wanted = 1,
+                            .parallel = 1}};
     struct opts o;
     int row;
     job_init(&r.d.job, m);
@@ -244,27 +261,22 @@ static int msgrecv_main(struct msg *m, int argc, char **argv)
     while ((row = opts_next(&o)) >= 0)
         take_option(&r, row, &o);
     argv += o.first;
-    const enum sysv_use use = r.create ? SYSV_EITHER : SYSV_FINDS;
-    sysv_key(&r.d.key, m, *argv, use);
-    if (r.d.dead_key.word)
-        sysv_key(&r.d.dead_key, m, r.d.dead_key.word, use);
+    struct queue *q = &r.d.queue;
+    q->word = *argv;
+    queue_find(q, q->create ? SYSV_EITHER : SYSV_FINDS);
     r.d.has_prog = argv[1] != NULL;
     if (r.follow && !r.has_count)
         r.d.wanted = UINT64_MAX;
     check(&r);
+    set_tries(q);
     if (r.d.has_prog) {
         job_alike(&r.d.job, argv + 1, r.d.parallel);
         int failed = job_find(&r.d.job);
         if (failed)
             return failed;
     }
-    if ((r.d.id = open_queue(&r, &r.d.key)) < 0)
-        return EXIT_SYSTEM;
-    if (r.d.dead_key.word && (r.d.dead = open_queue(&r, &r.d.dead_key)) < 0)
-        return EXIT_SYSTEM;
-    if (r.d.dead == r.d.id)
-        msg_usage(m, "--dead names the queue itself");
-    return run(&r);
+    int failed = q->kind->open(q);
+    return failed ? failed : run(&r);
 }
 
 const struct applet applet_msgrecv = {.cli = &cli, .theme = THEME_SYSV, .main = msgrecv_main};

@@ -37,7 +37,8 @@ struct reap {
     struct job job;
     bool group, foreground, stopped;
     bool has_terminal;
-    int terminal; /* /dev/tty, wherever stdin leads; -1: none, or not needed */
+    const char *needs_prog; /* an option that does; NULL: none was given */
+    int terminal;           /* /dev/tty, wherever stdin leads; -1: none, or not needed */
     int death_signal;
     pid_t prog_group;
     int64_t grace;
@@ -138,11 +139,20 @@ static void tie_to_parent(const struct reap *r)
         kill(getpid(), r->death_signal);
 }
 
+/* Where the kernel makes us no subreaper, a filter or an emulator is between: PROG runs all the same. */
+static void begin(struct reap *r)
+{
+    const struct descendants *d = &r->job.descendants;
+    job_begin(&r->job, true);
+    if (d->missing && strcmp(d->missing, "prctl") == 0)
+        msg_error(r->msg, "become a subreaper", "for orphans", d->missing_errno);
+}
+
 /* Without PROG: reaps until a signal ends us. */
 static int pause_and_reap(struct reap *r)
 {
     struct job *j = &r->job;
-    job_begin(j, true);
+    begin(r);
     sigs_claim_term();
     if (r->death_signal)
         tie_to_parent(r);
@@ -166,7 +176,7 @@ static int run(struct reap *r)
     j->hooks.on_signal = pass_on;
     j->hooks.on_stop = stop_along;
     j->hooks.owner = r;
-    job_begin(j, true);
+    begin(r);
     catch_signals(r);
     if (r->death_signal)
         tie_to_parent(r);
@@ -225,15 +235,18 @@ static void take_option(struct reap *r, int row, const struct opts *o)
         job_option(&r->job, row, o);
         break;
     case OPT_GROUP:
+        r->needs_prog = "--group";
         r->group = true;
         break;
     case OPT_REWRITE:
+        r->needs_prog = "--rewrite";
         take_rewrite(r, o);
         break;
     case OPT_GRACE:
         r->grace = opts_duration(o);
         break;
     case OPT_REMAP:
+        r->needs_prog = "--remap";
         take_remap(r, o);
         break;
     case OPT_DEATH:
@@ -266,6 +279,10 @@ static int reap_main(struct msg *m, int argc, char **argv)
     while ((row = opts_next(&o)) >= 0)
         take_option(&r, row, &o);
     argv += o.first;
+    if (r.job.status_fd >= 0)
+        r.needs_prog = "--status-fd";
+    if (!*argv && r.needs_prog)
+        msg_usage(m, "%s requires PROG", r.needs_prog);
     if (!*argv)
         return pause_and_reap(&r);
     job_single(&r.job, argv);

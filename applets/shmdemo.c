@@ -15,6 +15,7 @@
 #include "base/fd.h"
 #include "base/num.h"
 #include "process/sigs.h"
+#include "redis/key.h"
 #include "sysv/sysv.h"
 
 #define SHMDEMO_OPTIONS(X)                                                        \
@@ -236,6 +237,9 @@ static int run(struct shmdemo *s, enum command command, char **argv)
         msg_usage(s->msg, "unexpected operand '%s'", argv[want]);
     if (command == ROUND_TRIP)
         return round_trip(s, *argv);
+    if (redis_name(s->msg, *argv))
+        msg_usage(
+            s->msg, "KEY '%s': the processes of one machine share memory: no server can hold it", *argv);
     sysv_key(&s->key, s->msg, *argv, command == CREATE ? SYSV_MAKES : SYSV_FINDS);
     switch (command) {
     case CREATE:

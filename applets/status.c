@@ -51,7 +51,7 @@ static void take(const struct status *s, struct show *show)
     if (show_init(show, s->json || !s->is_terminal, s->is_terminal ? s->window.ws_col : 0) < 0)
         msg_die_sys(s->msg, "malloc", NULL);
     if (report(show) < 0)
-        msg_die_sys(s->msg, "look at", "/proc");
+        procs_die(s->msg);
 }
 
 /* ---- again and again ---- */

@@ -211,12 +211,13 @@ static int run(struct tcptime *t)
         msg_die_sys(t->msg, "malloc", NULL);
     if (pipe2(t->pipe, O_CLOEXEC) < 0 || fd_set_nonblock(t->pipe[0], true) < 0)
         msg_die_sys(t->msg, "pipe", NULL);
+    sigs_heed_term();
     sigs_catch(SIGCHLD);
     do {
         start(t);
         struct pollfd in = {.fd = t->pipe[0], .events = POLLIN};
         if (t->running)
-            sigs_sleep(&in, 1, CLOCK_NEVER);
+            sigs_sleep_or_die(t->msg, &in, 1, CLOCK_NEVER);
         take_answers(t);
         take_ends(t);
     } while (t->running || t->next < t->n);

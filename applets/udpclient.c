@@ -78,6 +78,13 @@ static _Noreturn void die(struct udpclient *u, const char *action, const char *o
     msg_die(u->msg, EXIT_SYSTEM, action, object, err);
 }
 
+/* As sigs_sleep; no failure is taken for silence. */
+static int sleep_for(struct udpclient *u, struct pollfd *fds, nfds_t n, int64_t until)
+{
+    int ready = sigs_sleep(fds, n, clock_left(until));
+    return ready < 0 && errno != EINTR ? (die(u, "poll", NULL), -1) : ready;
+}
+
 static _Noreturn void die_of_host(struct udpclient *u, const char *action)
 {
     char text[ADDR_TEXT_SIZE];
@@ -252,7 +259,7 @@ static bool print(struct udpclient *u, const unsigned char *bytes, size_t n)
 {
     struct pollfd p = {.fd = STDOUT_FILENO, .events = POLLOUT};
     while (n && !sigs_ending_came()) {
-        int ready = sigs_sleep(&p, 1, clock_left(u->deadline));
+        int ready = sleep_for(u, &p, 1, u->deadline);
         if (ready == 0 && !clock_left(u->deadline))
             return false;
         if (ready <= 0)
@@ -350,7 +357,7 @@ static int converse(struct udpclient *u)
         u->polls[2].fd = next == 0 ? STDIN_FILENO : -1;
         for (int i = 0; i < 2; i++)
             u->polls[i].events = u->got < u->wanted ? POLLIN : 0;
-        if (is_done(u) || sigs_sleep(u->polls, 3, clock_left(until)) <= 0)
+        if (is_done(u) || sleep_for(u, u->polls, 3, until) <= 0)
             continue;
         for (int i = 0; i < 2; i++)
             if (u->polls[i].revents && !take_answers(u, u->polls[i].fd))
@@ -370,6 +377,7 @@ static int run(struct udpclient *u, const char *host, uint16_t port)
     if (!u->path)
         open_inet(u, host, port);
     sigs_catch_ending();
+    sigs_claim_term();
     sigs_learn_ignored();
     if (u->path)
         open_unix(u);
@@ -380,7 +388,7 @@ static int run(struct udpclient *u, const char *host, uint16_t port)
     int sig = sigs_take_ending(NULL);
     if (sig)
         sigs_die(sig);
-    return status;
+    return u->file.left ? EXIT_SYSTEM : status;
 }
 
 /* ---- the command line ---- */

@@ -79,6 +79,7 @@ static const char *listen_as_asked(struct udpserver *u, const char *host, uint16
         if (addr_local(&a, *s->listener) == 0)
             l.port = addr_port(&a);
     } else if (u->path) {
+        serve_make_room(s);
         serve_listener(s, keeper_bind(&u->d.keeper, SOCK_DGRAM, u->path, -1, &s->asked.user), false);
         return u->path;
     } else if (listen_open(&l) < 0) {

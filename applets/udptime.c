@@ -345,7 +345,7 @@ static void run_round(struct udptime *u)
         polls[i] = (struct pollfd){.fd = u->sockets[i], .events = POLLIN};
     for (int i = 0; i < LOOKUPS; i++)
         polls[2 + i] = (struct pollfd){.fd = u->lookups[i].fd, .events = POLLIN};
-    if (!u->pending || sigs_sleep(polls, 2 + LOOKUPS, clock_left(next_wake(u))) <= 0)
+    if (!u->pending || sigs_sleep_or_die(u->msg, polls, 2 + LOOKUPS, clock_left(next_wake(u))) <= 0)
         return;
     for (int i = 0; i < 2; i++)
         for (int batch = 0; polls[i].revents && batch < BATCHES; batch++)
@@ -401,6 +401,7 @@ static int name_silent(struct udptime *u)
 
 static int run(struct udptime *u, char **names)
 {
+    sigs_heed_term();
     u->deadline = clock_in(u->timeout);
     u->hosts = calloc(u->n, sizeof *u->hosts);
     struct addr *to = u->confine ? confine_room(u->msg, 2 * u->n) : calloc(2 * u->n, sizeof *to);

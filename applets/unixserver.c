@@ -181,6 +181,7 @@ static int unixserver_main(struct msg *m, int argc, char **argv)
         where = a.len ? inherited : "";
     } else {
         const struct serve_asked *asked = &u.serve.asked;
+        serve_make_room(&u.serve);
         int fd = keeper_bind(&u.keeper, SOCK_STREAM, where, asked->backlog, &asked->user);
         serve_listener(&u.serve, fd, false);
     }

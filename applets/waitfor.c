@@ -7,7 +7,6 @@
 #include "cli/applet.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -150,8 +149,7 @@ static void sleep_for_all(struct waitfor *w)
                 w->polls[n++] = polls[k];
     }
     w->pause = clock_first(w->pause * 2, PAUSE_MAX_MS * CLOCK_MS);
-    if (sigs_sleep(w->polls, n, clock_left(until)) < 0 && errno != EINTR)
-        msg_die_sys(w->msg, "poll", NULL);
+    sigs_sleep_or_die(w->msg, w->polls, n, clock_left(until));
 }
 
 /* Reports one that is missing. */
@@ -235,7 +233,7 @@ static void take_operands(const struct msg *m, struct condition *c, char **argv)
     switch (c->command) {
     case TCP:
         p->host = **argv ? *argv : "0";
-        snprintf(c->port_text, sizeof c->port_text, "%s port %s", argv[0], argv[1]);
+        buf_fmt(&BUF(c->port_text), "%s port %s", argv[0], argv[1]);
         c->object = c->port_text;
         p->port = addr_port_operand(m, argv, 1);
         break;

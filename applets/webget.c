@@ -77,6 +77,7 @@ struct document {
     bool asked;                     /* for the rest */
     char validator[VALIDATOR_SIZE]; /* empty: there is none, or the file has no length */
     uint64_t total;
+    char request[REQUEST_SIZE]; /* here, as the stack may be small (RLIMIT_STACK) */
     struct http_get get;
 };
 
@@ -116,8 +117,8 @@ static int send_request(struct document *d)
 {
     const struct webget *w = d->w;
     struct http_get *g = &d->get;
-    char mem[REQUEST_SIZE], range[48];
-    struct buf request = BUF(mem), from = BUF(range);
+    char range[48];
+    struct buf request = BUF(d->request), from = BUF(range);
     bool own_host = http_has_header(&w->headers, "Host") && !is_foreign(d);
     off_t there = *d->validator ? lseek(g->out, 0, SEEK_CUR) : 0;
     d->asked = there > 0;
@@ -490,6 +491,7 @@ static int webget_main(struct msg *m, int argc, char **argv)
     if (!is_url(argv) && !argv[1])
         msg_usage(m, "missing DOCUMENT for host '%s'; a URL begins with http://", shown(*argv));
     w.to_terminal = isatty(STDOUT_FILENO);
+    sigs_heed_term();
     sigs_catch(SIGPIPE); /* a broken stdout is told apart from a broken connection */
     return run(&w, argv, (size_t)(argc - o.first));
 }

@@ -139,13 +139,11 @@ __attribute__((format(printf, 4, 5))) static int give_up(
     struct withserver *w, int about, int status, const char *format, ...)
 {
     va_list args;
-    char text[256];
-    va_start(args, format);
-    vsnprintf(text, sizeof text, format, args);
-    va_end(args);
     w->about = about;
     w->why.len = 0;
-    buf_text(&w->why, text);
+    va_start(args, format);
+    buf_vfmt(&w->why, format, args);
+    va_end(args);
     return status;
 }
 
@@ -170,8 +168,9 @@ static int end_early(struct withserver *w)
 
 static void set_port(struct withserver *w, uint16_t port)
 {
-    snprintf(w->port_text, sizeof w->port_text, "PORT=%u", port);
-    w->port = w->port_text + strlen("PORT=");
+    struct buf text = BUF(w->port_text);
+    buf_fmt(&text, "PORT=%u", port);
+    w->port = buf_str(&text) + strlen("PORT=");
 }
 
 /* Takes the first line as a port, or as the path of a socket; of a line that matched, the group as a port. */
@@ -271,7 +270,9 @@ static int put_client_env(struct withserver *w)
     struct env *e = job_env(&w->job);
     env_drop(e, "PORT");
     env_drop(e, "SOCKET");
-    snprintf(w->socket_text, sizeof w->socket_text, "SOCKET=%s", w->socket ? w->socket : "");
+    struct buf text = BUF(w->socket_text);
+    buf_fmt(&text, "SOCKET=%s", w->socket ? w->socket : "");
+    buf_str(&text);
     if (env_restore(e, environ, "NOTIFY_SOCKET") < 0 || (w->port && env_put(e, w->port_text) < 0) ||
         (w->socket && env_put(e, w->socket_text) < 0))
         return -1;

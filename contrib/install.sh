@@ -16,7 +16,7 @@ shift 2
 prefix=${NAME_PREFIX:-} links=${LINKS:-free}
 # shellcheck disable=SC2153 # the Makefile's
 root=${DESTDIR:-}$PREFIX
-bin=$root/bin man=$root/share/man private=$root/share/ipcbox doc=$root/share/doc/ipcbox
+bin=$root/bin man=$root/share/man private=$root/share/ipcbox doc=$root/share/doc/ipcbox bats=$root/lib/bats/ipcbox
 bash=$root/share/bash-completion/completions zsh=$root/share/zsh/site-functions fish=$root/share/fish/vendor_completions.d
 
 die() {
@@ -62,8 +62,8 @@ page() {
   rm -f "$2" # a link would be followed
   install -m 644 "$1" "$2"
 }
-# The units with the paths that this installation has
-units() {
+# examples APPLET...: the recipes and the units, with the paths that this installation has
+examples() {
   script=
   for applet; do
     path="$PREFIX/bin/ipcbox $applet"
@@ -72,9 +72,13 @@ units() {
 s|/usr/local/bin/$applet\\([^a-z0-9-]\\)|$path\\1|g
 s|/usr/local/bin/$applet\$|$path|"
   done
-  install -d "$private/systemd"
-  for unit in contrib/systemd/*; do
-    sed "$script" "$unit" >"$private/systemd/${unit##*/}"
+  for example in contrib/systemd/* examples/*/*; do
+    to=$doc/examples/${example#*/}
+    mode=644
+    [ ! -x "$example" ] || mode=755
+    install -d "${to%/*}"
+    sed "$script" "$example" >"$to"
+    chmod "$mode" "$to"
   done
 }
 
@@ -87,7 +91,7 @@ install_all() {
   '') ;;
   -* | *[!a-zA-Z0-9._-]* | *[!-]) die "NAME_PREFIX is '$prefix': expected letters and digits, ending with '-'" ;;
   esac
-  install -d "$bin" "$man/man1" "$man/man7" "$private/man" "$doc" "$bash" "$zsh" "$fish"
+  install -d "$bin" "$man/man1" "$man/man7" "$private/man" "$doc" "$bash" "$zsh" "$fish" "$bats"
   rm -f "$bin/ipcbox" # running programs keep the old file
   install -m 755 "$build/ipcbox" "$bin/ipcbox"
   install -m 644 man/ipcbox.1 man/ipcbox-*.1 "$man/man1"
@@ -104,9 +108,9 @@ install_all() {
       link ipcbox.fish "$fish/$prefix$applet.fish"
     done
   fi
-  units "$@"
+  examples "$@"
+  install -m 644 contrib/bats/ipcbox.bash "$bats/load.bash" # where bats_load_library finds `ipcbox`
   install -m 644 README.md CHANGELOG.md LICENSE docs/*.md "$doc"
-  [ ! -d examples ] || cp -R examples "$doc"
   # without an argument the demo shows what is installed
   # shellcheck disable=SC2016 # the demo's $1
   sed 's|"\$1"|"${1:-'"$PREFIX/bin/ipcbox"'}"|' contrib/demo.sh >"$doc/demo.sh"
@@ -138,7 +142,7 @@ uninstall_all() {
     rm -f "$man/man1/${page##*/}"
   done
   rm -f "$bin/ipcbox" "$man/man1/ipcbox.1" "$man/man7/ipcbox.7" "$bash/ipcbox" "$zsh/_ipcbox" "$fish/ipcbox.fish"
-  rm -rf "$private" "$doc"
+  rm -rf "$private" "$doc" "$bats"
 }
 
 case $action in

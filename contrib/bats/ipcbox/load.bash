@@ -1,0 +1,1 @@
+../ipcbox.bash
