@@ -183,18 +183,13 @@ told() {
 
 # Whoever lives of a program, children included, has a flock(2) lock for its slot; the next one says if it is not free.
 guarded='exec 9>>"probe.$IPCBOX_SLOT"; flock -n 9 || echo "$$" >>overlaps; echo "$IPCBOX_FENCE" >>"fences.$IPCBOX_SLOT"
-  echo "$PPID" >>ran; sleep 0.05 & setsid sleep 0.05 & wait'
-
-# ran MORE_THAN: more programs than that have run
-ran() {
-  [ "$(wc -l <ran)" -gt "$1" ]
-}
+  echo "$PPID" >>ran; '$prey' sleep 0.05 & setsid sleep 0.05 & wait'
 
 # bats test_tags=long
 @test "10 takers of 3 slots, 20 kills of either process around a program: no overlap in a slot, and fences that grow" {
   need flock util-linux
   server
-  local n count parent keeper workers=()
+  local n worker workers=()
   : >ran
   script taker 'until [ -e stop ]; do semtake -c --create=3 --lease 3 redis:a sh -c "$guarded" 2>>taker.err || :; done'
   export guarded
@@ -202,21 +197,15 @@ ran() {
     background worker ./taker
     workers+=("$worker")
   done
-  for ((n = 0; n < 20; n++)); do
-    count=$(wc -l <ran)
-    until_true ran "$count"
-    read -r keeper < <(tail -n 1 ran)
-    if ((n % 2)); then
-      read -r _ _ _ parent _ 2>/dev/null <"/proc/$keeper/stat" || continue
-      [ "$(cat "/proc/$parent/comm" 2>/dev/null)" != semtake ] || kill -KILL "$parent" || :
-    else
-      [ "$(cat "/proc/$keeper/comm" 2>/dev/null)" != semtake ] || kill -KILL "$keeper" || :
-    fi
+  for ((n = 0; n < 10; n++)); do
+    kill_any "$n" "$(wc -l <ran)"
+    kill_around "$n"
   done
   touch stop
   for n in "${workers[@]}"; do ends_with 0 "$n"; done
   [ ! -e overlaps ]
   for n in fences.*; do sort -n -c -u "$n"; done
   [ "$(echo fences.*)" = "fences.0 fences.1 fences.2" ]
-  grep -q 'the process that renewed it was killed' taker.err
+  says taker.err 5 'the process that renewed it was killed'
+  until_true says taker.err 5 'the process that watched it was killed'
 }

@@ -12,7 +12,7 @@ teardown() {
 }
 
 # Whoever lives of a program, children included, has a flock(2) lock; the next one says if it is not free.
-program='exec 9>>probe; flock -n 9 || echo "$$" >>overlaps; echo "$PPID $IPCBOX_FENCE" >>ran; sleep 0.05 & setsid sleep 0.05 & wait'
+program='exec 9>>probe; flock -n 9 || echo "$$" >>overlaps; echo "$PPID $IPCBOX_FENCE" >>ran; '$prey' sleep 0.05 & setsid sleep 0.05 & wait'
 
 worker() {
   until [ -e stop ]; do
@@ -20,39 +20,26 @@ worker() {
   done
 }
 
-# ran MORE_THAN: more programs than that have run
-ran() {
-  [ "$(wc -l <ran)" -gt "$1" ]
-}
-
 # bats test_tags=long
 @test "8 workers, 30 kills of either process around a program: no overlap, and fences that grow" {
   redis_up --appendonly yes
-  local n count parent keeper workers=()
+  local n workers=()
   : >ran
   for ((n = 0; n < 8; n++)); do
     worker 3>&- &
     workers+=("$!")
     started+=("$!")
   done
-  for ((n = 0; n < 30; n++)); do
-    count=$(wc -l <ran)
-    until_true ran "$count"
-    read -r keeper _ < <(tail -n 1 ran)
-    if ((n % 2)); then
-      read -r _ _ _ parent _ 2>/dev/null <"/proc/$keeper/stat" || continue
-      [ "$(cat "/proc/$parent/comm" 2>/dev/null)" != lockrun ] || kill -KILL "$parent" || :
-    else
-      [ "$(cat "/proc/$keeper/comm" 2>/dev/null)" != lockrun ] || kill -KILL "$keeper" || :
-    fi
+  for ((n = 0; n < 15; n++)); do
+    kill_any "$n" "$(wc -l <ran)"
+    kill_around "$n"
   done
   touch stop
   wait "${workers[@]}"
   [ ! -e overlaps ]
   cut -d ' ' -f 2 ran | sort -n -c -u
-  echo "$(wc -l <ran) programs, $(grep -c killed worker.err) ends"
-  grep -q 'the process that renewed it was killed' worker.err
-  grep -q 'the process that watched it was killed' worker.err
+  says worker.err 8 'the process that renewed it was killed'
+  until_true says worker.err 7 'the process that watched it was killed'
 }
 
 # crowd COUNT LEASE: as many more who wait for NAME a, their pids in waiters; PROG says so in got, and stays

@@ -58,3 +58,39 @@ gone_all() {
     until_true eval '[ ! -e /proc/'"$pid"' ] || grep -q "^State:.Z" /proc/'"$pid"'/status'
   done
 }
+
+# A part of a program that runs for a moment: once `wanted` is there, one of them says who its keeper is and stays.
+prey='mv wanted "wanted.$$" 2>/dev/null && { echo "$PPID" >prey.new; mv prey.new prey; sleep 1000; };'
+
+# kill_around NUMBER: ends the keeper of some program by SIGKILL, or for odd numbers the keeper's parent
+kill_around() {
+  local keeper pid
+  rm -f prey
+  : >wanted
+  until_true test -e prey
+  keeper=$(cat prey)
+  pid=$keeper
+  (($1 % 2 == 0)) || read -r _ _ _ pid _ <"/proc/$keeper/stat"
+  [ "$(cat "/proc/$pid/comm")" = "$holder" ]
+  kill -KILL "$pid"
+}
+
+# kill_any NUMBER COUNT: the same to the newest program after COUNT of them, which may have ended meanwhile
+kill_any() {
+  local keeper pid
+  until_true more_lines ran "$2"
+  keeper=$(tail -n 1 ran | cut -d ' ' -f 1)
+  pid=$keeper
+  (($1 % 2 == 0)) || { read -r _ _ _ pid _ <"/proc/$keeper/stat"; } 2>/dev/null || return 0
+  { [ "$(cat "/proc/$pid/comm")" != "$holder" ] || kill -KILL "$pid"; } 2>/dev/null || :
+}
+
+# more_lines FILE COUNT: it has more lines than that
+more_lines() {
+  [ "$(wc -l <"$1")" -gt "$2" ]
+}
+
+# says FILE COUNT TEXT: at least so many of its lines have that
+says() {
+  [ "$(grep -c "$3" "$1")" -ge "$2" ]
+}
