@@ -120,6 +120,22 @@ END
   rm .socket.lock
 }
 
+@test "no timer can be had: a lock is not said to be taken for it, and a FIFO's reader is not tried again without end" {
+  local holder fifo
+  background holder lockrun lock sleep 6507
+  until_true eval 'ipcbox lockrun --who lock >/dev/null'
+  each_fault <<'END'
+timer_create:error=EAGAIN | 111 | lock lock: Cannot allocate memory | lockrun -t 60 lock true
+END
+  finish "$holder"
+  background fifo strace -D -qq -o /dev/null -e trace=timer_create,pwritev2 -e inject=timer_create:error=EAGAIN \
+    -e inject=pwritev2:error=EOPNOTSUPP mkfifo-sig fifo echo answer
+  until_true test -p fifo
+  timeout 60 cat fifo >answer
+  until_line fifo.err '^mkfifo-sig: write fifo: Cannot allocate memory$'
+  finish "$fifo"
+}
+
 @test "servers at their start" {
   each_fault <<'END'
 setsockopt:error=ENOMEM | 111 | setsockopt 127.0.0.1:0: Cannot allocate memory | tcpserver 127.0.0.1 0 true

@@ -158,7 +158,7 @@ def is_end_by(f, base, result, err, use):
         return True
     if use.get("serves"):  # no answer, but no other one
         return set(output.replace(HANGS, b"").splitlines()) <= set(base[1].splitlines())
-    return use.get("ended") is not None and fnmatch.fnmatchcase(checked.decode(), use["ended"])
+    return "ended" in use and any(fnmatch.fnmatchcase(checked.decode(), pattern) for pattern in use["ended"].split("|"))
 
 
 def verdict(f, base, run, use):
@@ -173,6 +173,8 @@ def verdict(f, base, run, use):
     if f.kind in ("error", "errors"):
         told = "unheard" in use or (err and not same_status)
         extra -= collections.Counter("file " + name for name in (use.get("remains", "") if told else "").split())
+    if f.kind in SIGNALS and "orphans" in use and is_end_by(f, expected, result, err, use):
+        extra = {name: n for name, n in extra.items() if not name.startswith("process ")}
     if extra and (same_status or b"still there after SIGKILL" not in err):
         return "left over: " + ", ".join(sorted(extra))
     if result == expected and not extra:

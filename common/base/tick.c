@@ -63,8 +63,11 @@ static int make_timer(void)
     struct sigevent event = {.sigev_notify = SIGEV_SIGNAL, .sigev_signo = TICK};
     if (state.owner == getpid())
         return 0;
-    if (syscall(SYS_timer_create, CLOCK_MONOTONIC, &event, &state.timer) < 0)
+    if (syscall(SYS_timer_create, CLOCK_MONOTONIC, &event, &state.timer) < 0) {
+        if (errno == EAGAIN)
+            errno = ENOMEM;
         return -1;
+    }
     state.owner = getpid();
     return 0;
 }
