@@ -92,7 +92,8 @@ END
   for at in "127.0.0.1 0" "--unix ./sock"; do
     rm -f client.out
     # shellcheck disable=SC2086
-    start srv udpserver -c 2 --drain 30 $at cat
+    start srv udpserver -c 2 --drain 300 $at cat
+    # a few that are this large fill the memory of the socket
     background flood timeout 100 python3 -c '
 import socket, sys
 unix = sys.argv[1].startswith(".")
@@ -101,7 +102,7 @@ s.connect(sys.argv[1] if unix else ("127.0.0.1", int(sys.argv[1])))
 print("begun", flush=True)
 while True:
     try:
-        s.send(b"x" * 8000)
+        s.send(b"x" * 60000)
     except OSError:
         sys.exit(0)
 ' "$srv_at"
