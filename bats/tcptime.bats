@@ -16,12 +16,12 @@ teardown() {
 @test "a line has the form of the manual: the name, the offset, the date" {
   start server timeserver 127.0.0.1 0
   run -0 --separate-stderr tcptime -p "$server_at" 127.0.0.1
-  # the second may end in between
-  [[ $output =~ ^'127.0.0.1                ''      '(' 0'|'-1')' '$date_regex$ ]]
+  # seconds may pass in between
+  [[ $output =~ ^'127.0.0.1                ''      '(' 0'|-[1-9])' '$date_regex$ ]]
   [ -z "$stderr" ]
   start server timeserver --offset=3600 127.0.0.1 0
   run -0 tcptime -p "$server_at" 127.0.0.1
-  [[ $output =~ ^'127.0.0.1                ''    '(3600|3599)' '$date_regex$ ]]
+  [[ $output =~ ^'127.0.0.1                ''    '(3600|359[0-9])' '$date_regex$ ]]
 }
 
 @test "each host has its own result or reason; an invalid answer is not printed as 1900" {

@@ -17,8 +17,8 @@ teardown() {
 @test "a line has the form of the manual: the name, the offset, the date" {
   start server timeserver 127.0.0.1 0
   run -0 --separate-stderr udptime -p "$server_at" 127.0.0.1
-  # the second may end in between
-  [[ $output =~ ^'127.0.0.1    ''      '(' 0'|'-1')' '$date_regex$ ]]
+  # seconds may pass in between
+  [[ $output =~ ^'127.0.0.1    ''      '(' 0'|-[1-9])' '$date_regex$ ]]
   [ -z "$stderr" ]
   start server timeserver --offset=-3600 127.0.0.1 0
   run -0 udptime -p "$server_at" 127.0.0.1
