@@ -32,6 +32,7 @@ import random
 import re
 import selectors
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -39,7 +40,7 @@ import time
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.join(HERE, "torture"))
-from faults import RIGHT, Fault, calls_of, faults_of, read_excluded, verdict  # noqa: E402
+from faults import RIGHT, SIGNALS, Fault, calls_of, faults_of, read_excluded, verdict  # noqa: E402
 from runner import Runner, end_all  # noqa: E402
 
 
@@ -61,6 +62,8 @@ def print_faults(trace, name, use, arguments, excluded):
 def worker(arguments, uses):
     """Reads names and faults, a line each; writes what they were."""
     subprocess.run(["ip", "link", "set", "lo", "up"], check=False)
+    for name in SIGNALS:  # as a shell in the background, or nohup, has them ignored
+        signal.signal(getattr(signal, "SIG" + name), signal.SIG_DFL)
     runner = Runner(arguments.build, uses)
     excluded = read_excluded()
     bases = {}
