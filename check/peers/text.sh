@@ -21,7 +21,7 @@ END
   row lock_kept 'If the tool is killed (SIGKILL), nobody gets the lock while PROG runs'
   row lock_prog_dies 'If the tool is killed (SIGKILL), PROG ends, too'
   row lock_background 'A process that PROG leaves behind does not keep the lock'
-  row lock_busy_status 'A status of its own for a lock that is taken, apart from those of PROG'
+  row lock_busy_status 'A status of its own for a lock that is taken, distinct from those of PROG'
   row lock_slots 'A lock for up to N at a time'
   row lock_file_replaced 'If the file is removed and made again, two do not hold the lock at once'
   row lock_no_process 'No process of the tool stays beside PROG'
@@ -48,8 +48,8 @@ END
   table start-stop-daemon supervisord runit daemonize
   row daemon_exec 'The command that starts PROG fails if PROG cannot be executed'
   row daemon_ready 'It can wait until PROG says that it is ready'
-  row daemon_schedule 'A stop by several signals, each with its time'
-  row daemon_stranger 'Never signals a process that has got the PID of PROG by now'
+  row daemon_schedule 'A stop by several signals, each with a time of its own'
+  row daemon_stranger 'Never signals another process that has since got the PID of PROG'
   row daemon_self 'Stops a PROG that puts itself into the background'
   row daemon_backoff 'Restarts PROG, after pauses that grow'
   row daemon_gives_up 'Gives up after N restarts'
@@ -109,7 +109,7 @@ note_text() {
   exec) echo 'The tool becomes PROG by exec.' ;;
   foreground) echo 'With `--foreground`, which leaves the descendants of PROG alone.' ;;
   forwards) echo 'Not all of them.' ;;
-  stop) echo 'PROG is stopped, but not the tool, so that the shell does not see that its job has stopped.' ;;
+  stop) echo 'PROG is stopped, but not the tool, so the shell does not see that its job has stopped.' ;;
   two) echo 'One signal, a time, then SIGKILL.' ;;
   match) echo 'Only with an option such as `--exec` that tells the other program apart; with the pidfile alone it is killed.' ;;
   constant) echo 'Always after the same pause.' ;;
@@ -121,9 +121,9 @@ note_text() {
   compiled) echo 'Once `tcprules` has compiled them; then, without a restart.' ;;
   no-port) echo 'It reports that it is ready, but not the port.' ;;
   left) echo 'Programs finish, but the server does not wait for them.' ;;
-  warning) echo 'A message, in the case of socat only with `-d`, but the exit status is 0.' ;;
+  warning) echo 'There is a message (from socat only with `-d`), but the exit status is 0.' ;;
   receives) echo 'It only receives; to `mconnect`, which sends, too, a reset is an end of file.' ;;
-  local) echo 'It can be built so that it does (`FEATURE_UNIX_LOCAL`), but is not, by default and in Debian.' ;;
+  local) echo 'It can be built to do so (`FEATURE_UNIX_LOCAL`); by default, and in Debian, it is not.' ;;
   held) echo 'If another process keeps the socket, such as `s6-fdholder`, the next server serves them.' ;;
   stdin) echo 'As its stdin.' ;;
   tls) echo 'docs/tls.md shows the ways to TLS with other programs.' ;;
