@@ -68,8 +68,8 @@ $(B)/%.o: %.c $(B)/flags | $(B)/registry.h $(B)/completion.h
 	$(SAY) CC $<
 	$(Q)$(COMPILE) -o $@ $<
 
-# every applet exports one symbol: applet_NAME, with _ for -
-$(B)/registry.h: $(wildcard applets/*.c) Makefile
+# every applet exports one symbol: applet_NAME, with _ for -; the directory is newer when one has gone
+$(B)/registry.h: applets $(wildcard applets/*.c) Makefile
 	@mkdir -p $(@D)
 	$(Q)printf 'APPLET(applet_%s)\n' $(subst -,_,$(APPLETS)) >$@
 
@@ -236,7 +236,7 @@ analyse: all
 coverage: helpers
 	sh check/coverage.sh $(B) $(TESTS)
 
-# every system call of every main use fails: hours; TORTURE='--slice 300' for a part
+# every system call of every main use fails: an hour; TORTURE='--slice 300' for a part
 torture: static
 	python3 check/torture.py --build $(B)/static $(TORTURE)
 
@@ -292,7 +292,7 @@ help:
 	@echo 'make models              every interleaving of the protocols of locks, pidfiles, leases and FIFOs, by spin'
 	@echo 'make places              32 bits, new compilers, other machines, flags of packagers, odd starts of the tests'
 	@echo 'make soak                a million connections, runs, messages, signals: what is lost, what grows'
-	@echo "make torture             every system call of every main use fails; hours; TORTURE='--slice 300' for a part"
+	@echo "make torture             every system call of every main use fails; an hour; TORTURE='--slice 300' for a part"
 	@echo 'make fuzz                $(B)/fuzz/target/NAME, libFuzzer targets; check/fuzz.sh runs them'
 	@echo 'make check-peers         whether docs/peers.md is true of the programs that are installed; make peers writes it;'
 	@echo '                         PEERS_ONLY=servers: that part, BUSYBOX=FILE: one that has tcpsvd and udpsvd'

@@ -122,7 +122,7 @@ END
 
 @test "no timer can be had: a lock is not said to be taken for it, and a FIFO's reader is not tried again without end" {
   local holder fifo
-  background holder lockrun lock sleep 6507
+  background holder lockrun lock sleep 6507s
   until_true eval 'ipcbox lockrun --who lock >/dev/null'
   each_fault <<'END'
 timer_create:error=EAGAIN | 111 | lock lock: Cannot allocate memory | lockrun -t 60 lock true

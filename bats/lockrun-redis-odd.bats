@@ -28,7 +28,7 @@ teardown() {
 }
 
 @test "a user with the rights of the manual can do all of it, and none less" {
-  local right rights='+@connection +info +eval +blpop +time +@sortedset +@hash +rpush +pexpire +del +exists +set'
+  local right rights='+@connection +info +eval +blpop +time +@sortedset +@hash +rpush +pexpire +del +exists +set +get +setnx'
   server
   # shellcheck disable=SC2086 # words
   cli ACL SETUSER ann on '>sesame' '~ipcbox:*' $rights >reply
@@ -39,6 +39,9 @@ teardown() {
   run -0 lockrun --who redis:a
   finish "$one"
   ends_with 0 "$two"
+  run -0 semset create --value 2 redis:b
+  run -0 semtake -c redis:b semset set redis:b 0 3
+  run -0 semset rm redis:b
   for right in eval info blpop; do
     cli ACL SETUSER ann "-$right" >reply
     run lockrun -t 60 redis:a true
