@@ -68,10 +68,10 @@ $(B)/%.o: %.c $(B)/flags | $(B)/registry.h $(B)/completion.h
 	$(SAY) CC $<
 	$(Q)$(COMPILE) -o $@ $<
 
-# every applet exports one symbol: applet_NAME, with _ for -; the directory is newer when one has gone
-$(B)/registry.h: applets $(wildcard applets/*.c) Makefile
+# every applet exports one symbol: applet_NAME, with _ for -; when one has gone, nothing else is newer
+$(B)/registry.h: FORCE
 	@mkdir -p $(@D)
-	$(Q)printf 'APPLET(applet_%s)\n' $(subst -,_,$(APPLETS)) >$@
+	@printf 'APPLET(applet_%s)\n' $(subst -,_,$(APPLETS)) >$@.new; cmp -s $@.new $@ && rm $@.new || mv $@.new $@
 
 # the scripts behind --completion, packed, as strings
 SCRIPTS = $(wildcard common/completion/*.sh)

@@ -136,7 +136,7 @@ make_install() {
 @test "make applet: source, page and tests of a new applet, and its name in every list" {
   need_compiler
   mkdir src
-  cp -R "$top"/{README.md,bats,man,applets,contrib} src/
+  cp -R "$top"/{README.md,bats,man,applets,contrib,check} src/
   ln -s "$top"/{Makefile,common} src/
   cd src
   run -0 make -s applet NAME=stop-watch SUMMARY='run a program, and say how long' THEME=time
@@ -148,6 +148,10 @@ make_install() {
   run -0 grep -A 1 '^\.Xr stop-watch 1 ,' man/ipcbox.1
   [ "${lines[1]}" = '.Xr tcpclient 1 ,' ]
   grep -A 2 '^@test "stop-watch(1)"' bats/docs.bats
+  run -0 grep -A 1 '^stop-watch cat in' bats/hostile-start.bats
+  [[ ${lines[1]} == tcpclient* ]]
+  grep -A 1 -x '\[stop-watch\]' check/torture/uses
+  grep "binary with $(($(ipcbox --list | wc -l) + 1)) applets" README.md
   # one that begins as another does
   run -0 make -s applet NAME=tcptime-x THEME=time
   run -0 grep -A 1 '^| `tcptime` ' README.md

@@ -36,7 +36,14 @@ complain 'applets without a manual page or tests:' "$(for applet in applets/*.c;
   [ -e "man/$name.1" ] || [ -e "man/ipcbox-$name.1" ] || echo "man/$name.1"
   [ -e "bats/$name.bats" ] || echo "bats/$name.bats"
 done)"
-complain 'tests that sleep:' "$(grep -nE '(^|[^a-z_-])sleep [0-9.]+ *$' bats/*.bats bats/helper/*.bash || :)"
+complain 'applets without a use on a bad day:' "$(for applet in applets/*.c; do
+  name=$(basename "$applet" .c)
+  for uses in bats/hostile-start.bats check/torture/uses; do
+    grep -qE "(^|[ |])$name( |$)" $uses || echo "$name in $uses"
+  done
+done)"
+complain 'tests that sleep (wait for an event; a PROG that is only there writes its time with a unit, sleep 600s):' \
+  "$(grep -nE '(^|[^a-z_-])sleep [0-9.]+ *$' bats/*.bats bats/helper/*.bash || :)"
 complain 'a command substitution is expanded once, before until_true looks (use eval):' \
   "$(grep -nE 'until_true (test|\[) .*\$\(' bats/*.bats bats/helper/*.bash || :)"
 # shellcheck disable=SC2016 # for awk

@@ -161,6 +161,9 @@ check_applet() {
 
 applets=$("$box" --list)
 [ -n "$applets" ] || complain "$box --list prints nothing"
+if [ -e README.md ]; then
+  grep -q "binary with $(printf '%s\n' "$applets" | grep -c .) applets" README.md || complain "README.md has another number of applets"
+fi
 for applet in $applets; do
   check_applet "$applet" "$applet" "$applet"
 done

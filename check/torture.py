@@ -232,12 +232,12 @@ def main():
     parser.add_argument("--worker", action="store_true")
     parser.add_argument("--help", action="store_true")
     arguments = parser.parse_args()
-    arguments.build = os.path.abspath(arguments.build)
-    with open(os.path.join(arguments.build, "ipcbox"), "rb") as f:
-        arguments.dynamic = b"/ld-linux" in f.read()
     if arguments.help:
         print(__doc__)
         return 0
+    arguments.build = os.path.abspath(arguments.build)
+    with open(os.path.join(arguments.build, "ipcbox"), "rb") as f:
+        arguments.dynamic = b"/ld-linux" in f.read()
     uses = configparser.ConfigParser(interpolation=None, delimiters=("=",), comment_prefixes=("#",))
     uses.read(os.path.join(HERE, "torture", "planted" if arguments.plant else "uses"))
     if arguments.plant:

@@ -1,6 +1,6 @@
 #!/bin/sh
 # applet.sh NAME [SUMMARY [THEME]]: a new applet, from contrib/applet/: its source, its page, its tests, and the lines about it
-# in README.md, man/ipcbox.1 and bats/docs.bats. SUMMARY completes "NAME: "; THEME is signals, pipes, daemons, sockets,
+# in README.md, man/ipcbox.1, bats/docs.bats, bats/hostile-start.bats and check/torture/uses. SUMMARY completes "NAME: "; THEME is signals, pipes, daemons, sockets,
 # time or sysv. CONTRIBUTING.md goes on from there.
 set -eu
 export LC_ALL=C
@@ -18,7 +18,7 @@ for file in "applets/$name.c" "man/$name.1" "bats/$name.bats"; do
   [ ! -e "$file" ] || stop "$file is there already"
 done
 case $summary in
-*[!A-Za-z0-9,\ -]* | *.) stop "SUMMARY '$summary': expected words, without a full stop" ;;
+*[!A-Za-z0-9,\ -]* | *.) stop "SUMMARY '$summary': expected letters, digits, blanks, commas and hyphens, without a full stop" ;;
 esac
 case $theme in
 signals) heading='### Signals and processes' ;;
@@ -59,6 +59,10 @@ fill applet.c "applets/$name.c"
 fill applet.1 "man/$name.1"
 fill applet.bats "bats/$name.bats"
 insert README.md "$heading" '^[|] `' "| \`$name\` | $summary |"
+awk 'match($0, /binary with [0-9]+ applets/) { split(substr($0, RSTART), word, " "); sub(/with [0-9]+ applets/, "with " word[3] + 1 " applets") }
+  { print }' README.md >README.md.new
+cat README.md.new >README.md
+rm README.md.new
 insert man/ipcbox.1 '.Sh SEE ALSO' '^[.]Xr [a-z0-9-]* 1 ,' ".Xr $name 1 ,"
 cat >>bats/docs.bats <<EOF
 
@@ -66,6 +70,8 @@ cat >>bats/docs.bats <<EOF
   examples man/$name.1
 }
 EOF
+insert bats/hostile-start.bats '  cat <<U' '^[-a-z]' "$name cat in"
+printf '[%s]\nrun = %s sh -c '\''echo out; exit 3'\''\n' "$name" "$name" >>check/torture/uses
 ! command -v clang-format >/dev/null || clang-format -i "applets/$name.c"
-echo "applets/$name.c, man/$name.1, bats/$name.bats; a line each in README.md, man/ipcbox.1 and bats/docs.bats"
-echo "next: make && make test TESTS=bats/$name.bats && make check"
+echo "applets/$name.c, man/$name.1, bats/$name.bats; a line each in README.md, man/ipcbox.1 and the tables of tests"
+echo "next: make && make test TESTS=bats/$name.bats && make check; then what CONTRIBUTING.md lists"
