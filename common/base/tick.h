@@ -12,8 +12,8 @@
 
 #include <stdbool.h>
 
-/* 0, or -1 with errno: no timer can be had (ENOMEM, also for RLIMIT_SIGPENDING: never EAGAIN, which callers take
- * for "not now"). Then nothing has begun. */
+/* 0, or -1 with errno: no timer can be had (ENOMEM, also for RLIMIT_SIGPENDING: never EAGAIN, which callers
+ * take for "not now"). Then nothing has begun. */
 int tick_begin(void);
 
 /* Keeps errno. */
