@@ -8,6 +8,7 @@
  */
 #include "harness/fuzz.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <spawn.h>
 #include <stdio.h>
@@ -92,7 +93,10 @@ static int run(const char *program, char *const *argv, const char *in, const cha
     if (failed)
         return -1;
     prlimit(pid, RLIMIT_CPU, &second, NULL);
-    MUST(waitpid(pid, &status, 0) == pid); /* NOLINT: a fuzz target is no program of ours */
+    pid_t ended = -1;
+    for (errno = EINTR; ended < 0 && errno == EINTR;) /* libFuzzer has a timer */
+        ended = waitpid(pid, &status, 0);             /* NOLINT: a fuzz target is no program of ours */
+    MUST(ended == pid);
     return WIFEXITED(status) ? WEXITSTATUS(status) : 111;
 }
 
