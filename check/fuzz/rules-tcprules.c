@@ -45,13 +45,14 @@ static void put_octet(struct buf *b, struct input *in)
 
 static void put_address(struct buf *ours, struct buf *theirs, struct input *in)
 {
-    static const char *const six[] = {"::1", "2001:db8::1", "fe80::1", "::"};
+    /* none with a : at the end, which makes a prefix to tcprules */
+    static const char *const six[] = {"::1", "2001:db8::1", "fe80::1"};
     char mem[64];
     struct buf b = BUF(mem);
     unsigned form = fuzz_byte(in);
     if (form < 24) {
-        buf_text(theirs, six[form % 4]);
-        buf_fmt(ours, "[%s]", six[form % 4]);
+        buf_text(theirs, six[form % 3]);
+        buf_fmt(ours, "[%s]", six[form % 3]);
         return;
     }
     unsigned parts = form % 5;
