@@ -133,12 +133,12 @@ drive() {
 # Each run of a job but its last has a fault, before the next one began: of its worker, or of its host; or its worker
 # has said that the server was not there for so long that the claim could not be kept, or the job not be finished.
 judge_doubles() {
-  grep -lE ' (keep|ask) redis' err.* 2>/dev/null | sed 's/^err[.]/0 said /' >said || :
+  grep -cE ' (keep|ask) redis' err.* 2>/dev/null | sed 's/^err[.]\(.*\):/0 said \1 /' >said || :
   cat faults said ran | awk -v lease="$lease" '
     $2 == "host" { host[$3] = host[$3] " " $1 "-"; next }
     $2 == "mended" { host[$3] = host[$3] $1; next }
     $2 == "restarted" { began_restart[++restarts] = $1; restarted[restarts] = $4; next }
-    $2 == "said" { said[$3]; next }
+    $2 == "said" { said[$3] = often[$3] = $4; next }
     $2 == "start" { at = $1; sub(/[.]/, "", at); n = ++runs[$3]; worker[$3, n] = $4; on[$3, n] = $5; began[$3, n] = at; next }
     $2 == "end" { next }
     { faults[$3] = faults[$3] " " $1 "-" $4 "-" $2 }
@@ -158,11 +158,12 @@ judge_doubles() {
       }
       return 0
     }
-    # a restart on a machine with much to do takes as long as a part of the lease
+    # a restart on a machine with much to do takes as long as a part of the lease; where there was none, and the machine had
+    # too much to do for an answer in time, the worker has said so for each job
     function was_late(w, from, to, i) {
-      if (!(w in said)) return 0
+      if (!said[w]) return 0
       for (i = 1; i <= restarts; i++) if (began_restart[i] + 0 <= to + 0 && restarted[i] + 0 >= from + 0) return 1
-      return 0
+      return often[w]-- > 0
     }
     END {
       for (job in runs) for (n = 1; n < runs[job]; n++) {
