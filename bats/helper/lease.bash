@@ -62,17 +62,27 @@ gone_all() {
 # A part of a program that runs for a moment: once `wanted` is there, one of them says who its keeper is and stays.
 prey='mv wanted "wanted.$$" 2>/dev/null && { echo "$PPID" >prey.new; mv prey.new prey; sleep 1000; };'
 
+# The one who has taken `wanted` has ended: on a busy machine its lease may have, and with it all else.
+prey_is_gone() {
+  local file
+  for file in wanted.*; do
+    [ ! -e "$file" ] || kill -0 "${file#wanted.}" 2>/dev/null || return 0
+  done
+  return 1
+}
+
 # kill_around NUMBER: ends the keeper of some program by SIGKILL, or for odd numbers the keeper's parent
 kill_around() {
-  local keeper pid
-  rm -f prey
-  : >wanted
-  until_true test -e prey
-  keeper=$(cat prey)
-  pid=$keeper
-  (($1 % 2 == 0)) || read -r _ _ _ pid _ <"/proc/$keeper/stat"
-  [ "$(cat "/proc/$pid/comm")" = "$holder" ]
-  kill -KILL "$pid"
+  local keeper pid=
+  until [ -n "$pid" ] && [ "$(cat "/proc/$pid/comm")" = "$holder" ] && kill -KILL "$pid"; do
+    rm -f prey wanted.*
+    : >wanted
+    until_true eval '[ -e prey ] || prey_is_gone'
+    pid=
+    keeper=$(cat prey) || continue
+    pid=$keeper
+    (($1 % 2 == 0)) || read -r _ _ _ pid _ <"/proc/$keeper/stat" || :
+  done 2>/dev/null
 }
 
 # kill_any NUMBER COUNT: the same to the newest program after COUNT of them, which may have ended meanwhile
