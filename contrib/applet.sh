@@ -1,7 +1,7 @@
 #!/bin/sh
 # applet.sh NAME [SUMMARY [THEME]]: a new applet, from contrib/applet/: its source, its page, its tests, and the lines about it
-# in README.md, man/ipcbox.1, bats/docs.bats, bats/hostile-start.bats and check/torture/uses. SUMMARY completes "NAME: "; THEME is signals, pipes, daemons, sockets,
-# time or sysv. CONTRIBUTING.md goes on from there.
+# in README.md, man/ipcbox.1, bats/docs.bats, bats/hostile-start.bats and check/torture/uses. SUMMARY completes "NAME: "; THEME
+# is signals, pipes, daemons, sockets, time or sysv. CONTRIBUTING.md goes on from there.
 set -eu
 export LC_ALL=C
 name=${1:-} summary=${2:-run a program} theme=${3:-signals}
