@@ -186,6 +186,19 @@ faulted() {
   [ "$output" = "lockrun: lock lock: Permission denied" ]
 }
 
+@test "a lock file that can't be looked at when it is to be removed is reported, beside a FIFO, too" {
+  need strace strace
+  local fifo
+  background fifo strace -D -f -qq -o /dev/null -e trace=newfstatat -e inject=newfstatat:error=EACCES:when=2 -P .fifo.served \
+    mkfifo-sig -n 1 fifo echo answer
+  until_true test -p fifo
+  [ "$(timeout 60 cat fifo)" = answer ]
+  ends_with 111 "$fifo"
+  [ "$(cat fifo.err)" = "mkfifo-sig: remove fifo: Permission denied" ]
+  [ ! -e fifo ]
+  rm .fifo.served
+}
+
 @test "lockrun --who: /proc/locks that can't be read is an error, and not nobody" {
   need strace strace
   : >lock
