@@ -71,7 +71,7 @@ $(B)/%.o: %.c $(B)/flags | $(B)/registry.h $(B)/completion.h
 # every applet exports one symbol: applet_NAME, with _ for -; when one has gone, nothing else is newer
 $(B)/registry.h: FORCE
 	@mkdir -p $(@D)
-	@printf 'APPLET(applet_%s)\n' $(subst -,_,$(APPLETS)) >$@.new; cmp -s $@.new $@ && rm $@.new || mv $@.new $@
+	@set -- $(subst -,_,$(APPLETS)); printf 'APPLET(applet_%s)\n' "$$@" | cmp -s - $@ || printf 'APPLET(applet_%s)\n' "$$@" >$@
 
 # the scripts behind --completion, packed, as strings
 SCRIPTS = $(wildcard common/completion/*.sh)
