@@ -231,6 +231,19 @@ manager() {
   [ "$(cat srv.err)" = "tcpserver: status: 1/7 accepted 1 denied 0 refused 0" ]
 }
 
+@test "a program that could not be executed is reported, also when TERM comes at once" {
+  local n
+  printf '#!/bin/sh\n' >prog
+  for n in {1..30}; do
+    chmod +x prog
+    start srv tcpserver 127.0.0.1 0 ./prog
+    chmod -x prog
+    tcpclient 127.0.0.1 "$srv_at" </dev/null || :
+    finish "$srv"
+    [ "$(cat srv.err)" = "tcpserver: exec ./prog: Permission denied" ]
+  done
+}
+
 @test "--drain: TERM closes the listener and waits for the programs" {
   start srv tcpserver --drain 1h 127.0.0.1 0 sh -c 'echo up; cat'
   connect c "$srv_at"

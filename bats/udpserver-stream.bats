@@ -130,3 +130,13 @@ teardown() {
   grep -q '^udpserver: write to sh: it has closed its input$' srv.err
   until_true gone "$(cat pid)"
 }
+
+@test "TERM to the server and PROG at once, as for a process group, is status 0" {
+  script bin/grouped 'exec setsid "$2" "$1" "${@:3}"'
+  local n
+  for n in {1..20}; do
+    start srv grouped udpserver --stream 127.0.0.1 0 sleep 6512s
+    kill -TERM "-$srv"
+    ends_with 0 "$srv"
+  done
+}

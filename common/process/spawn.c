@@ -30,7 +30,6 @@ struct start {
     bool is_shared;         /* even with a copy of us */
     _Atomic int on_its_way; /* until exec or exit, when the kernel clears it (CLONE_CHILD_CLEARTID) */
     _Atomic int shortage, err;
-    _Atomic bool has_let_go;  /* of our fds */
     const char *_Atomic step; /* what the child is about, and what has failed */
     pid_t parent;
     struct spawn spawn;
@@ -169,7 +168,7 @@ static int prepare(struct start *r)
         return err;
 #ifdef SYS_close_range
     if (s->only_stdio)
-        r->has_let_go = raw_call(SYS_close_range, STDERR_FILENO + 1, UINT_MAX, 0) == 0;
+        (void)raw_call(SYS_close_range, STDERR_FILENO + 1, UINT_MAX, 0);
 #endif
     return 0;
 }
@@ -250,7 +249,6 @@ static int fill_record(struct start *r, const struct spawn *s, const struct env 
     r->spawn = *s;
     r->parent = getpid();
     r->shortage = r->err = 0;
-    r->has_let_go = false;
     if (env && env_copy(env, &r->env, r->spawn.pid_text, SPAWN_PIDS, SPAWN_PID_SIZE) < 0)
         return -1;
     if (env)
@@ -309,11 +307,6 @@ bool spawn_is_on_its_way(const struct start *r)
 bool spawn_has_failed(const struct start *r)
 {
     return r->err != 0;
-}
-
-bool spawn_holds_fds(const struct start *r)
-{
-    return r->on_its_way && !r->has_let_go;
 }
 
 int spawn_shortage(const struct start *r)

@@ -62,9 +62,6 @@ bool spawn_is_on_its_way(const struct start *r);
 /* Whether it has failed; what has failed is said by spawn_reaped, once the child has been reaped. */
 bool spawn_has_failed(const struct start *r);
 
-/* Whether the child may still have copies of our fds above 2, though it was told only_stdio. */
-bool spawn_holds_fds(const struct start *r);
-
 /* The errno of an exec that is tried again for want of memory or fds; 0: of none. Its child sends a SIGCHLD
  * for it. */
 int spawn_shortage(const struct start *r);

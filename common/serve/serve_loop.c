@@ -349,8 +349,9 @@ int serve_loop(struct serve *s)
     if (!s->stop)
         notify_stopping();
     close_listeners(s);
+    const bool is_over = s->is_over; /* not by an end that came as we were told to stop */
     serve_wait_for_starts(s);
-    if (s->is_over)
+    if (is_over)
         return s->over_status;
     if (s->held.fd >= 0)
         msg_error(s->msg, "exit: drop a client whose program could not be started", NULL, 0);

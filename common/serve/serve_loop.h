@@ -55,9 +55,9 @@ void serve_start_is_over(struct serve *s, pid_t pid);
 
 /*
  * Until no start is on its way, a second at most: a child that has not got to its program has a copy of our
- * listeners, and who starts us again must find their addresses free.
+ * listeners, and who starts us again must find their addresses free; and one that failed is reported.
  */
-void serve_wait_for_starts(const struct serve *s);
+void serve_wait_for_starts(struct serve *s);
 
 /* One connection less for that client. */
 void serve_forget_client(struct serve *s, const unsigned char *key);

@@ -173,13 +173,24 @@ void serve_start_is_over(struct serve *s, pid_t pid)
     }
 }
 
-void serve_wait_for_starts(const struct serve *s)
+/* Whether one is not known yet to have got to its program, but for those that wait for memory. */
+static bool any_is_needed(const struct serve *s)
+{
+    for (size_t i = 0; i < s->starts.n; i++)
+        if (is_needed(&s->starts.list[i]) && !spawn_shortage(s->starts.list[i].record))
+            return true;
+    return false;
+}
+
+void serve_wait_for_starts(struct serve *s)
 {
     const struct timespec nap = {.tv_nsec = CLOCK_MS};
     int64_t deadline = clock_in(CLOCK_SECOND);
-    for (size_t i = 0; i < s->starts.n; i++)
-        while (s->starts.list[i].pid && spawn_holds_fds(s->starts.list[i].record) && clock_left(deadline))
+    while (any_is_needed(s) && clock_left(deadline)) {
+        serve_reap(s);
+        if (any_is_needed(s))
             nanosleep(&nap, NULL);
+    }
 }
 
 static void say_ok(const struct serve *s, const struct serve_conn *c, pid_t pid)
