@@ -186,6 +186,33 @@ is_shown() {
   [ ! -s err ]
 }
 
+@test "an executable that can't be read is counted, not taken for another program's" {
+  need strace strace
+  background one "$box" reap tail -f /dev/null
+  until_true is_shown "$one"
+  run -0 json-values type processes <status.out
+  local before=${lines[-1]#unseen }
+  strace -D -f -qq -o /dev/null -e trace=pread64 -e inject=pread64:error=EIO -P "$box" "$IPCBOX" status --json >status.out
+  run -0 json-values type processes <status.out
+  [ "${lines[-1]#unseen }" -gt "$before" ]
+  run -0 json-values type pid <status.out
+  run ! grep -qx "process $one" <<<"$output"
+}
+
+@test "a file, and an executable, whose path is longer than the kernel tells are left out" {
+  local i here=$PWD
+  for ((i = 0; i < 20; i++)); do # 20 * 220 is more than PATH_MAX
+    mkdir "$(printf 'x%.0s' {1..220})"
+    cd "$(printf 'x%.0s' {1..220})"
+  done
+  cp "$IPCBOX" ipcbox
+  background one "$box" lockrun lock tail -f /dev/null
+  background two ./ipcbox reap tail -f /dev/null
+  cd "$here"
+  until_true is_shown "$one"
+  run -0 "$IPCBOX" status
+}
+
 @test "executables that can't be opened in time cost a second, and are counted" {
   need_root
   local i

@@ -114,12 +114,6 @@ static int identify(const char *path, struct buf *id)
     return 0;
 }
 
-/* Whether that is so because the process or its descriptor has gone, or is not ours to look at. */
-static bool is_out_of_reach(int err)
-{
-    return err == ENOENT || err == ESRCH || err == EACCES || err == EPERM;
-}
-
 /* Whether one of that process's fds holds a lock on the file: 1, 0, or -1 with errno: it can't be seen. */
 static int holds(pid_t pid, const char *id)
 {
@@ -131,14 +125,14 @@ static int holds(pid_t pid, const char *id)
     struct dirent *entry;
     size_t dir_len = dir.len;
     if (!fds)
-        return is_out_of_reach(errno) ? 0 : -1;
-    while (!found && (entry = readdir(fds))) {
+        return procs_is_out_of_reach(errno) ? 0 : -1;
+    while (!found && (errno = 0, entry = readdir(fds))) {
         dir.len = dir_len;
         buf_fmt(&dir, "/%s", entry->d_name);
         char *rest = text, *line;
         if (*entry->d_name == '.')
             continue;
-        if (read_proc(buf_str(&dir), text, sizeof text) < 0 && !is_out_of_reach(errno))
+        if (read_proc(buf_str(&dir), text, sizeof text) < 0 && !procs_is_out_of_reach(errno))
             found = -1;
         while (found >= 0 && (line = strtok_r(rest, "\n", &rest)))
             found = found || (strncmp(line, "lock:", 5) == 0 && is_lock_on(line, id));
@@ -146,7 +140,7 @@ static int holds(pid_t pid, const char *id)
     int err = errno;
     closedir(fds);
     errno = err;
-    return found;
+    return !found && err && !procs_is_out_of_reach(err) ? -1 : found;
 }
 
 /* Whether the kernel knows of a holder: then it is one that we may not look at. -1 with errno: not known. */

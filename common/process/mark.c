@@ -4,6 +4,7 @@
 #include "process/mark.h"
 
 #include <elf.h>
+#include <errno.h>
 #include <stdint.h>
 #include <string.h>
 #include <unistd.h>
@@ -73,11 +74,18 @@ static bool find_mark(const unsigned char *notes, size_t n, char *version)
     return false;
 }
 
+/* pread(2), of which the file has said where. */
+static ssize_t read_at(int fd, unsigned char *to, size_t n, uint64_t at)
+{
+    return at <= INT64_MAX - n ? pread(fd, to, n, (off_t)at) : 0;
+}
+
 bool mark_read(int fd, char version[static MARK_VERSION_SIZE])
 {
     unsigned char head[sizeof(Elf64_Ehdr)], entry[sizeof(Elf64_Phdr)], notes[NOTES_SIZE];
     const unsigned char native = __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__ ? ELFDATA2LSB : ELFDATA2MSB;
-    if (pread(fd, head, sizeof head, 0) != (ssize_t)sizeof head || memcmp(head, ELFMAG, SELFMAG) != 0 ||
+    errno = 0;
+    if (read_at(fd, head, sizeof head, 0) != (ssize_t)sizeof head || memcmp(head, ELFMAG, SELFMAG) != 0 ||
         head[EI_CLASS] < ELFCLASS32 || head[EI_CLASS] > ELFCLASS64 || head[EI_DATA] != native)
         return false;
     const struct elf_class *c = &classes[head[EI_CLASS] - ELFCLASS32];
@@ -85,13 +93,13 @@ bool mark_read(int fd, char version[static MARK_VERSION_SIZE])
     if (number(head + c->entry_size_at, 2) != c->entry_size || n > HEADERS_MAX)
         return false;
     for (uint64_t i = 0; i < n; i++) {
-        if (pread(fd, entry, c->entry_size, (off_t)(table + i * c->entry_size)) != (ssize_t)c->entry_size)
+        if (read_at(fd, entry, c->entry_size, table + i * c->entry_size) != (ssize_t)c->entry_size)
             return false;
         if (number(entry, 4) != PT_NOTE)
             continue;
         uint64_t size = number(entry + c->size_at, c->word);
-        ssize_t got = pread(fd, notes, size < sizeof notes ? (size_t)size : sizeof notes,
-            (off_t)number(entry + c->offset_at, c->word));
+        ssize_t got = read_at(fd, notes, size < sizeof notes ? (size_t)size : sizeof notes,
+            number(entry + c->offset_at, c->word));
         if (got > 0 && find_mark(notes, (size_t)got, version))
             return true;
     }

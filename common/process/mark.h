@@ -12,8 +12,9 @@
 enum { MARK_VERSION_SIZE = 32 };
 
 /*
- * Whether fd is an ELF file with our note, and its version, of printable characters. Reads a few kilobytes at
- * most, whatever the file says of itself; the file offset stays.
+ * Whether fd is an ELF file with our note, and its version, of printable characters. False with errno: 0, or
+ * why it can't be read. Reads a few kilobytes at most, whatever the file says of itself; the file offset
+ * stays.
  */
 bool mark_read(int fd, char version[static MARK_VERSION_SIZE]);
 

@@ -129,13 +129,18 @@ void procs_die(const struct msg *m)
     exit(msg_fatal_why(m, EXIT_SYSTEM, "look at", "/proc", procs_reason(errno)));
 }
 
-/* One of the list; one that has gone, or that is hidden (proc(5), hidepid), is not. */
+bool procs_is_out_of_reach(int err)
+{
+    return err == ENOENT || err == ESRCH || err == EACCES || err == EPERM || err == ENAMETOOLONG;
+}
+
+/* One of the list; one that is out of reach is not. */
 static int list_one(struct procs *all, pid_t pid)
 {
     struct process p;
     if (procs_look(pid, &p))
         return procs_add(all, &p);
-    return errno == ESRCH || errno == EACCES || errno == EPERM ? 0 : -1;
+    return procs_is_out_of_reach(errno) ? 0 : -1;
 }
 
 int procs_list(struct procs *all)

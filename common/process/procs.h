@@ -38,6 +38,10 @@ bool procs_look(pid_t pid, struct process *p);
 bool procs_are_ours(void);
 const char *procs_reason(int err);
 
+/* Whether a file of /proc/PID failed with that errno because the process, or its descriptor, has gone, is not
+ * ours to look at (proc(5), hidepid), or is a name longer than PATH_MAX. */
+bool procs_is_out_of_reach(int err);
+
 /* All processes that we may see. 0, or -1 with errno, as procs_are_ours. */
 int procs_list(struct procs *all);
 /* Adds one at the end. 0, or -1 with ENOMEM. */

@@ -49,13 +49,13 @@ ssize_t census_read(pid_t pid, const char *name, char *text, size_t size)
     char mem[64];
     struct buf path = path_of(pid, name, mem, sizeof mem);
     size_t len = 0;
-    ssize_t n = -1;
     int fd = open(path.mem, O_RDONLY | O_CLOEXEC);
+    ssize_t n = fd < 0 ? -1 : 0;
     while (fd >= 0 && len < size - 1 && (n = fd_read(fd, text + len, size - 1 - len)) > 0)
         len += (size_t)n;
     fd_close(&fd);
     text[len] = '\0';
-    return fd < 0 && n < 0 && !len ? -1 : (ssize_t)len;
+    return n < 0 ? -1 : (ssize_t)len;
 }
 
 /* ---- the worker ---- */
@@ -95,7 +95,7 @@ static void read_mark(const char *path, struct reading *reading)
     if (fd < 0)
         reading->verdict = verdict_of(errno);
     else
-        reading->verdict = mark_read(fd, reading->version) ? OURS : NOT_OURS;
+        reading->verdict = mark_read(fd, reading->version) ? OURS : errno ? UNSEEN : NOT_OURS;
     fd_close(&fd);
 }
 
@@ -133,16 +133,18 @@ static int read_all(void *arg)
     return EXIT_SUCCESS;
 }
 
-/* Until it is done, or has died; false: it hangs. */
-static bool wait_for_worker(const struct readings *r, int end, int patience)
+/* 1 once it is done, or has died; 0: it hangs; -1 with errno. */
+static int wait_for_worker(const struct readings *r, int end, int patience)
 {
     size_t at;
     do {
         at = r->at;
-        if (sigs_wait(end, POLLIN, clock_in(patience * CLOCK_MS)) == 0 || errno != ETIMEDOUT)
-            return true;
+        if (sigs_wait(end, POLLIN, clock_in(patience * CLOCK_MS)) == 0)
+            return 1;
+        if (errno != ETIMEDOUT)
+            return -1;
     } while (r->at != at);
-    return false;
+    return 0;
 }
 
 /* The path of an executable; reads a link, and nothing of what is behind it. Its length, or -1. */
@@ -180,11 +182,14 @@ static int run_workers(struct readings *r)
             fd_close(&fds[0]);
             return -1;
         }
-        bool ended = wait_for_worker(r, fds[0], patience);
+        int ended = wait_for_worker(r, fds[0], patience), err = errno;
         fd_close(&fds[0]);
         kill(pid, SIGKILL);
-        if (ended)
+        if (ended != 0)
             reap_wait(pid);
+        errno = err;
+        if (ended < 0)
+            return -1;
         if (r->at >= r->all->n)
             return 0;
         patience = IMPATIENCE_MS;
@@ -196,28 +201,32 @@ static int run_workers(struct readings *r)
 
 /* ---- ours ---- */
 
-/* "Uid:\tREAL\tEFFECTIVE..." of /proc/PID/status */
-static uid_t take_uid(pid_t pid)
+/* "Uid:\tREAL\tEFFECTIVE..." of /proc/PID/status. 0, or -1 with errno. */
+static int take_uid(struct found *f)
 {
     char text[4096];
     uint64_t uid = 0;
-    const char *line = census_read(pid, "status", text, sizeof text) > 0 ? strstr(text, "\nUid:\t") : NULL;
+    if (census_read(f->process.pid, "status", text, sizeof text) < 0)
+        return -1;
+    const char *line = strstr(text, "\nUid:\t");
     line = line ? strchr(line + 6, '\t') : NULL;
     if (line)
         num_u64n(line + 1, strspn(line + 1, "0123456789"), 0, UINT32_MAX, &uid);
-    return (uid_t)uid;
+    f->uid = (uid_t)uid;
+    return 0;
 }
 
-/* All that is to be known of it. False: it has gone meanwhile, or there is no memory (errno ENOMEM). */
+/* All that is to be known of it. False with errno: procs_is_out_of_reach when it has gone meanwhile. */
 static bool describe(struct found *f)
 {
     char path[PATH_MAX], argv[CENSUS_ARGV_SIZE + 2];
     struct process now;
-    ssize_t n = exe_path(f->process.pid, path), argv_n;
-    errno = 0;
-    argv_n = census_read(f->process.pid, "cmdline", argv, sizeof argv);
-    f->uid = take_uid(f->process.pid);
-    if (n < 0 || argv_n < 0 || !procs_look(f->process.pid, &now) || now.start != f->process.start)
+    ssize_t n = exe_path(f->process.pid, path);
+    ssize_t argv_n = n < 0 ? -1 : census_read(f->process.pid, "cmdline", argv, sizeof argv);
+    if (argv_n < 0 || take_uid(f) < 0 || !procs_look(f->process.pid, &now))
+        return false;
+    errno = ESRCH;
+    if (now.start != f->process.start)
         return false;
     size_t tail = sizeof deleted - 1;
     f->is_deleted = (size_t)n > tail && strcmp(path + n - tail, deleted) == 0;
@@ -265,8 +274,10 @@ static int collect(struct census *c, const struct readings *r)
             c->n++;
             continue;
         }
+        int err = errno;
         forget(f);
-        if (errno == ENOMEM)
+        errno = err;
+        if (!procs_is_out_of_reach(err))
             return -1;
     }
     for (size_t i = 0; i < c->n; i++)

@@ -2,7 +2,7 @@
  * census.h - the processes on this machine that are ours: whose executable is an ipcbox of any build.
  *
  * Neither names nor arguments are believed: the file that the kernel runs must carry our mark (mark.h). What
- * the caller may not look at is counted.
+ * the caller could not look at is counted.
  */
 #ifndef CENSUS_H
 #define CENSUS_H
@@ -31,7 +31,7 @@ struct census {
     struct procs all; /* what there is, sorted by pid */
     struct found *list;
     size_t n;
-    unsigned long unseen; /* that may be ours: their executable may not be looked at */
+    unsigned long unseen; /* that may be ours: their executable could not be looked at */
     unsigned long hung;   /* that may be ours: it could not be read in time */
     bool is_hidden;       /* /proc does not show the processes of others at all (hidepid) */
 };

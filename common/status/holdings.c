@@ -62,7 +62,7 @@ static int add_file(struct holdings *h, const char *path, pid_t pid, const char 
     pid_t locker;
     buf_fmt(&name, "fdinfo/%s", fd);
     if (census_read(pid, buf_str(&name), text, sizeof text) < 0)
-        return 0;
+        return procs_is_out_of_reach(errno) ? 0 : -1;
     struct held_file *f = list_add(&h->files);
     const char *inode = strstr(text, "\nino:\t");
     if (!f || !(f->path = strdup(path)))
@@ -119,8 +119,8 @@ static int add_fd(struct holdings *h, int directory, const char *fd, pid_t pid, 
 {
     char link[PATH_MAX];
     ssize_t n = readlinkat(directory, fd, link, sizeof link - 1);
-    if (n <= 0)
-        return 0;
+    if (n < 0)
+        return procs_is_out_of_reach(errno) ? 0 : -1;
     link[n] = '\0';
     if (strncmp(link, socket_link, sizeof socket_link - 1) == 0)
         return add_socket(h, link, pid, owner);
@@ -136,12 +136,14 @@ static int add_fds(struct holdings *h, pid_t pid, struct found *owner)
     int done = 0;
     buf_fmt(&path, "/proc/%ld/fd", (long)pid);
     DIR *fds = opendir(buf_str(&path));
-    while (fds && done == 0 && (entry = readdir(fds)))
+    while (fds && done == 0 && (errno = 0, entry = readdir(fds)))
         if (*entry->d_name != '.')
             done = add_fd(h, dirfd(fds), entry->d_name, pid, owner);
+    int err = errno; /* 0: that was the last one */
     if (fds)
         closedir(fds);
-    return done;
+    errno = err;
+    return err && !procs_is_out_of_reach(err) ? -1 : 0;
 }
 
 static int by_inode(const void *a, const void *b)

@@ -9,6 +9,7 @@
 
 #include "base/fd.h"
 #include "base/num.h"
+#include "process/procs.h"
 
 static const char digits[] = "0123456789abcdef";
 
@@ -19,7 +20,7 @@ int lines_open(struct lines *l, const char *path)
     l->fd = open(path, O_RDONLY | O_CLOEXEC);
     if (l->fd >= 0)
         return 1;
-    return errno == ENOENT || errno == ESRCH || errno == EACCES || errno == EPERM ? 0 : -1;
+    return procs_is_out_of_reach(errno) ? 0 : -1;
 }
 
 /* A line that does not fit is cut where the memory ends; its rest is taken for another. */

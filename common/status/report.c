@@ -302,7 +302,7 @@ static void put_unseen(struct show *s, const struct census *c)
     if (none)
         show_line(s, "no process of ipcbox was found");
     if (c->unseen)
-        buf_fmt(&line, "%lu more may be ours: they may not be looked at", c->unseen);
+        buf_fmt(&line, "%lu more may be ours: they could not be looked at", c->unseen);
     else if (c->is_hidden)
         buf_text(&line, "more may be ours: /proc does not show the processes of other users");
     if (line.len)

@@ -66,14 +66,16 @@ static void take_ip(struct seen_socket *s, const char *line)
         s->waiting = lines_hex(queued + 1);
 }
 
-/* What a server of ours has told its program of the peer (unixserver(1)). */
-static void take_unix_peer(struct seen_socket *s)
+/* What a server of ours has told its program of the peer (unixserver(1)). 0, or -1 with errno. */
+static int take_unix_peer(struct seen_socket *s)
 {
     char text[16384];
     static const char pid_is[] = "UNIXREMOTEPID=", uid_is[] = "UNIXREMOTEEUID=";
     const char *pid = NULL, *uid = NULL;
     struct buf out = BUF(s->remote);
     ssize_t n = s->pid == s->owner->process.pid ? 0 : census_read(s->pid, "environ", text, sizeof text);
+    if (n < 0 && !procs_is_out_of_reach(errno))
+        return -1;
     for (const char *e = text; n > 0 && e < text + n; e += strlen(e) + 1) {
         if (strncmp(e, pid_is, sizeof pid_is - 1) == 0)
             pid = e + sizeof pid_is - 1;
@@ -83,6 +85,7 @@ static void take_unix_peer(struct seen_socket *s)
     if (pid && uid)
         buf_fmt(&out, "pid %.10s uid %.10s", pid, uid);
     buf_str(&out);
+    return 0;
 }
 
 /* "NUM: COUNT PROTOCOL FLAGS TYPE STATE INODE PATH" */
@@ -187,8 +190,10 @@ static int read_namespaces(struct sockets *all, const struct census *c, const st
         const struct namespace *known = read.mem;
         size_t k = 0;
         buf_fmt(&path, "/proc/%ld/ns/net", (long)c->list[i].process.pid);
-        if (readlink(buf_str(&path), now.link, sizeof now.link - 1) <= 0)
+        if (readlink(buf_str(&path), now.link, sizeof now.link - 1) < 0) {
+            done = procs_is_out_of_reach(errno) ? 0 : -1;
             continue;
+        }
         while (k < read.n && strcmp(known[k].link, now.link) != 0)
             k++;
         if (k == read.n && (done = read_tables(all, c->list[i].process.pid, h)) == 0)
@@ -249,7 +254,7 @@ static int choose(struct sockets *all)
             continue;
         s[kept] = s[i];
         if (s[kept].protocol == SOCKET_UNIX && !is_own(&s[kept]))
-            take_unix_peer(&s[kept]);
+            done = take_unix_peer(&s[kept]);
         kept++;
     }
     all->list.n = done == 0 ? kept : all->list.n;
