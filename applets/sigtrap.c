@@ -43,9 +43,9 @@ struct sigtrap {
     struct action actions[SIGNUM_MAX + 1];
     bool restart; /* was asked for */
     uint64_t starts;
-    int page;  /* status_page.h */
-    bool over; /* PROG has ended by itself */
-    int64_t grace, kill_at;
+    int page;             /* status_page.h */
+    bool over;            /* PROG has ended by itself */
+    struct ending ending; /* of PROG, for a restart */
     char signal_text[32], pid_text[32];
 };
 
@@ -56,7 +56,7 @@ static void pass_on(struct sigtrap *s, int sig, bool only_groups)
 {
     if (sig == SIGTERM || sig == SIGINT || sig == SIGQUIT || sig == SIGHUP) {
         s->restart = false;
-        s->kill_at = CLOCK_NEVER;
+        ending_reset(&s->ending);
     }
     job_signal(&s->job, sig, only_groups);
 }
@@ -125,7 +125,7 @@ static int start_prog(struct sigtrap *s)
 {
     struct spawn spawn = {.signals = SIGS_INHERITED};
     s->restart = false;
-    s->kill_at = CLOCK_NEVER;
+    ending_reset(&s->ending);
     status_page_count(s->page, s->msg->applet, "restarts", s->starts++);
     return job_start(&s->job, 0, &spawn) < 0 ? job_start_failed(&s->job, 0, "fork", errno) : 0;
 }
@@ -148,8 +148,8 @@ static int run(struct sigtrap *s)
         job_let_go(&s->job, NULL, 0);
     while ((!failed && s->job.running) || s->handler.running) {
         if (s->restart && s->job.running)
-            job_end_meanwhile(&s->job, &s->kill_at, s->grace);
-        job_sleep(&s->job, NULL, 0, clock_left(s->kill_at));
+            job_end_meanwhile(&s->job, &s->ending);
+        job_sleep(&s->job, NULL, 0, clock_left(s->ending.next_at));
         if (s->restart && !s->job.running && !s->over && !failed)
             failed = start_prog(s);
         s->over = !s->job.running;
@@ -237,7 +237,7 @@ static const struct cli cli = {
 
 static int sigtrap_main(struct msg *m, int argc, char **argv)
 {
-    struct sigtrap s = {.msg = m, .grace = GRACE_SECONDS * CLOCK_SECOND, .kill_at = CLOCK_NEVER};
+    struct sigtrap s = {.msg = m, .ending.by = schedule_of(SIGTERM, GRACE_SECONDS * CLOCK_SECOND)};
     struct opts o;
     int row;
     job_init(&s.job, m);
@@ -249,7 +249,7 @@ static int sigtrap_main(struct msg *m, int argc, char **argv)
             job_option(&s.job, row, &o);
             break;
         case OPT_GRACE:
-            s.grace = opts_duration(&o);
+            s.ending.by.steps->time = opts_duration(&o);
             break;
         }
     }

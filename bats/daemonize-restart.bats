@@ -134,6 +134,13 @@ not_restarted() {
   until_true [ -s prog ]
 }
 
+@test "a restart that fails is tried again, also where nothing else wakes the monitor" {
+  need strace strace
+  run -1 --separate-stderr timeout --foreground 60 strace -D -f -qq -b execve -o /dev/null -e trace=pipe2 -e inject=pipe2:error=EMFILE:when=2 \
+    daemonize --foreground --supervise --backoff 0:0 --max-restarts 3/60 false
+  [[ $stderr == *"fork false: Too many open files"*"false could not be started: Too many open files; restart 2 now"*"gave up after 3 restarts"* ]]
+}
+
 @test "--on-exit has the status in its environment, at each end; the restart waits for it" {
   script crash "echo run >>'$here/order'; exit 7"
   daemonized -P monitor --supervise --backoff 1ms:1ms --max-restarts 1/1h --on-exit \

@@ -293,3 +293,22 @@ while :; do read -rt 0.05 <> <(:); done'
   run -3 timeout --foreground 60 sigtrap HUP=restart sh -c 'echo once >>runs; exit 3'
   [ "$(cat runs)" = once ]
 }
+
+@test "restart: a PROG that may not be signaled is reported, and waited for" {
+  need strace strace
+  # shellcheck disable=SC2016
+  background trap strace -D -qq -o calls -e trace=kill -e inject=kill:error=EPERM \
+    sigtrap -k 100ms HUP=restart sh -c 'echo $$ >>pids; exec sleep 99.76'
+  nth 1
+  until_true asleep "$pid" sleep
+  kill -HUP "$trap"
+  until_line trap.err '^sigtrap: kill sh: Operation not permitted$'
+  # SIGKILL is sent once a second from now on; that is said once
+  until_true eval '[ "$(grep -c "SIGKILL.*INJECTED" calls)" -ge 3 ]'
+  kill -KILL "$pid"
+  nth 2
+  kill -KILL "$pid"
+  ends_with 137 "$trap"
+  [ "$(cat trap.err)" = "sigtrap: ask to end sh: Operation not permitted
+sigtrap: kill sh: Operation not permitted" ]
+}

@@ -26,9 +26,9 @@ static int make_pipe(struct logpump *p, int lowest, int *writer)
     int fds[2];
     if (pipe2(fds, O_CLOEXEC) < 0)
         return -1;
-    p->pipe = fds[0];
+    p->pipe = fd_set_nonblock(fds[0], true) < 0 ? -1 : fds[0];
     *writer = fds[1];
-    return fd_set_nonblock(p->pipe, true) < 0 ? -1 : fd_raise(writer, lowest);
+    return p->pipe < 0 ? -1 : fd_raise(writer, lowest);
 }
 
 int logpump_open(struct logpump *p, int lowest, int *writer)

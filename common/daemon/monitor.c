@@ -127,7 +127,7 @@ static void run_on_exit(struct monitor *m)
 static void tend_running(struct monitor *m)
 {
     if (m->stop || m->restart)
-        job_end_meanwhile_by(&m->job, &m->ending);
+        job_end_meanwhile(&m->job, &m->ending);
     if (m->stop && !m->has_grace)
         m->ending.next_at = CLOCK_NEVER;
     if (m->reload)
@@ -201,7 +201,9 @@ static void stay(struct monitor *m)
 {
     while (tend_prog(m)) {
         run_log_runs(m);
-        monitor_sleep(m, clock_first(clock_left(m->ending.next_at), clock_left(m->start_at)));
+        bool failed =
+            !m->job.running && m->start_at == CLOCK_NEVER; /* to start: the next try is to be planned */
+        monitor_sleep(m, failed ? 0 : clock_first(clock_left(m->ending.next_at), clock_left(m->start_at)));
     }
 }
 

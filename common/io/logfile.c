@@ -36,7 +36,7 @@ static int open_for_appending(const struct place *p, int flags, mode_t mode)
 static int make_alike(const struct place *p, const struct stat *old)
 {
     struct stat st;
-    int fd = open_for_appending(p, O_CREAT | O_EXCL, 0600);
+    int fd = place_file(p, O_WRONLY | O_APPEND | O_CREAT | O_EXCL, 0600);
     if (fd < 0)
         return -1;
     bool same = fstat(fd, &st) == 0 && st.st_uid == old->st_uid && st.st_gid == old->st_gid;

@@ -199,10 +199,7 @@ struct ending {
 void ending_reset(struct ending *e);
 
 /* To be called until the programs have ended: sends what is due, at last SIGKILL, once a second. */
-void job_end_meanwhile_by(const struct job *j, struct ending *e);
-
-/* The same with SIGTERM and `grace` nanoseconds; *kill_at is CLOCK_NEVER at first. */
-void job_end_meanwhile(const struct job *j, int64_t *kill_at, int64_t grace);
+void job_end_meanwhile(const struct job *j, struct ending *e);
 
 /*
  * For a launcher that has started its last program, and holds on to nothing from then on: who is at the other

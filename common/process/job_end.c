@@ -148,21 +148,14 @@ void ending_reset(struct ending *e)
     e->next_at = CLOCK_NEVER;
 }
 
-void job_end_meanwhile_by(const struct job *j, struct ending *e)
+void job_end_meanwhile(const struct job *j, struct ending *e)
 {
     bool asks = e->step < e->by.n;
     if (e->step && clock_left(e->next_at))
         return;
     e->next_at = clock_in(asks ? e->by.steps[e->step].time : CLOCK_SECOND);
-    job_signal(j, asks ? e->by.steps[e->step].sig : SIGKILL, false);
+    if (!job_signal(j, asks ? e->by.steps[e->step].sig : SIGKILL, false) && e->step <= e->by.n)
+        msg_error(j->msg, asks ? "ask to end" : "kill", *j->progs->argv, errno);
     job_signal(j, SIGCONT, false);
     e->step++;
-}
-
-void job_end_meanwhile(const struct job *j, int64_t *kill_at, int64_t grace)
-{
-    struct ending e = {
-        .by = schedule_of(SIGTERM, grace), .step = *kill_at != CLOCK_NEVER, .next_at = *kill_at};
-    job_end_meanwhile_by(j, &e);
-    *kill_at = e.next_at;
 }
