@@ -57,6 +57,19 @@ options_of() {
   done
 }
 
+@test "-q and -v, by their long names, too, are taken by every applet that has them" {
+  local applet option help n=0
+  for applet in "${applets[@]}"; do
+    help=$("$applet" --help)
+    for option in -q --quiet -v --verbose; do
+      [[ $help == *" $option"[,\ ]* ]] || continue
+      run -0 "$applet" "$option" --version
+      n=$((n + 1))
+    done
+  done
+  ((n >= ${#applets[@]} * 2))
+}
+
 @test "--list, --version and --completion stand alone: a word behind them is a usage error" {
   wrong_call ipcbox --list junk
   wrong_call ipcbox --version junk

@@ -315,6 +315,7 @@ let_go() {
 @test "usage errors are reported, and nothing is done" {
   wrong_call lockrun
   wrong_call lockrun lock
+  wrong_call lockrun '' touch ran
   wrong_call lockrun --who
   wrong_call lockrun --who lock touch ran
   wrong_call lockrun -t 5x lock touch ran

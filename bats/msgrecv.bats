@@ -374,6 +374,9 @@ talks_with() {
 --create --raw $key cat
 --create --json $key cat
 --create --status-fd x $key cat
+--create --status-fd 1 $key
+-m 600 $key
+--at-most-once --dead redis:dead redis:queue cat
 --follo $key
 private
 --create private

@@ -338,6 +338,7 @@ $key one two
 --create -m 01000 $key one
 --create -m x $key one
 --creat $key one
+-m 600 $key one
 private one
 --create private one
 0 one

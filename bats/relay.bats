@@ -343,6 +343,15 @@ injected() {
   [[ $(tail -n 1 err) =~ ^"tcpclient: sent 3000000 received 50000 bytes in "[0-9.]+" s, "[0-9.]+" MiB/s"$ ]]
 }
 
+@test "--progress at a terminal: a line that is drawn again each second, and none for less than a second" {
+  start server tcpserver 127.0.0.1 0 sh -c 'echo hello; read -r line'
+  run -0 timeout --foreground 60 at-terminal 'received 6 bytes in [1-9]' 'x\n' -- tcpclient --progress 127.0.0.1 "$server_at" 3>&-
+  [[ $output == *$'tcpclient: sent 0 received 6 bytes in '*$'\e[K'*'sent 2 received 6 bytes in '* ]]
+  run timeout --foreground 60 at-terminal -- sh -c 'echo | tcpclient --progress 127.0.0.1 "$0"; echo "s=$?"' "$server_at" 3>&-
+  [ "$output" = "hello
+s=0" ] || [[ $output == *'bytes in '[1-9]* ]] # that machine took a second
+}
+
 @test "without --progress nothing is printed" {
   echo_server
   run -0 --separate-stderr relay <<<hello

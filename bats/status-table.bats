@@ -57,6 +57,14 @@ at_columns() {
   [[ $output == *$'\nstatus 130'* || $status -eq 130 ]]
 }
 
+@test "--watch: Ctrl-Z gives the terminal back to the shell, and fg draws again" {
+  background one reap tail -f /dev/null
+  PS1='ready> ' run -0 timeout --foreground 60 at-terminal 'ready> ' '"$IPCBOX" status --watch=1h\n' 'PID .*USER' '\cZ' \
+    'Stopped.*\r\n(.*\r\n)?ready> ' 'fg\n' 'PID .*USER' '\cC' 'ready> ' 'echo s=$?; exit 0\n' -- \
+    bash --norc --noediting -i 3>&-
+  [[ $output == *$'\e[?1049h'*$'\e[?1049l'*Stopped*$'\e[?1049h'*$'\e[?1049l'*s=130* ]]
+}
+
 @test "--watch is drawn again when the terminal changes its size, and no higher than it is" {
   background one reap tail -f /dev/null
   run timeout --foreground 60 at-terminal 'PID .*USER' 'x\n' 'PID .*USER' '\cC' -- \

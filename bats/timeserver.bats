@@ -297,6 +297,9 @@ $uid $uid $uid $uid
     with_sockets "$kind"
     run -100 activated --inherit
   done
+  with_sockets d
+  run -100 --separate-stderr activated --daytime --inherit
+  [[ $stderr == *"a UDP socket needs --daytime=udp"* ]]
   run -100 timeserver --inherit
   with_sockets l WRONG_PID=1
   run -100 activated --inherit

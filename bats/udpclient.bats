@@ -164,6 +164,15 @@ true" ]
   [ "$output" = "$(seq 20000 | cksum)" ]
 }
 
+@test "more of stdin than there is room for at once, in long lines; -v counts what was sent and answered" {
+  need perl perl
+  (($(cat /proc/sys/net/core/rmem_max) >= 1 << 20)) || need_root # so much waits, where the server is slow
+  start srv udpserver 127.0.0.1 0 cat
+  perl -e 'print chr(64 + $_) x 60000, "\n" for 1 .. 9' >lines
+  run -0 --separate-stderr bash -c 'udpclient -v -n 9 -t 120 127.0.0.1 "$1" <lines | sort | cmp lines -' '' "$srv_at"
+  [ "$stderr" = "udpclient: 127.0.0.1:$srv_at: 9 sent, 9 of 9 answers" ]
+}
+
 @test "--broadcast is needed for a broadcast address; all hosts' answers count" {
   need_network
   # shellcheck disable=SC2016 # for that shell
@@ -197,6 +206,22 @@ hello" ]]
   [ "$output" = "to you
 to all
 to you" ]
+}
+
+@test "multicast with IPv6: --join hears a group on an interface, which -i names" {
+  need_network
+  need ip iproute2
+  # shellcheck disable=SC2016 # for that shell
+  run -0 in_network 192.0.2.1/24 '{ ip link add one type veth peer name other && ip link set other up &&
+      ip address add fe80::1/64 dev one nodad && ip link set one up; } 2>/dev/null || { echo skip; exit; }
+    mkfifo ready
+    udpserver -1 ::1 5007 false >ready 2>/dev/null & server=$!
+    read -r port <ready
+    udpclient -t 50 --who --join ff02::7%one ::1 5007 ask & client=$!
+    while kill -0 $client 2>/dev/null; do udpclient -n 0 --ttl 1 -i fe80::1%one ff02::7%one 5007 hello; done
+    wait $client; kill $server'
+  [ "$output" != skip ] || skip "needs IPv6 and veth"
+  [[ $output =~ ^'[fe80::1%one]:'[0-9]+' hello'$ ]]
 }
 
 @test "-t 0 tries once" {

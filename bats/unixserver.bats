@@ -73,6 +73,15 @@ SigIgn:	0000000000000000
   [ "$(wc -l <greeting)" -eq 1 ]
 }
 
+@test "a client whose user has no name is greeted by the number" {
+  need_root
+  local name
+  name=$(abstract_name)
+  start server unixserver "$name"
+  run -0 client -u 54321 "$name" rest
+  [[ $output == "Hello there, uid 54321, it's now "* ]]
+}
+
 @test "UNIXCONNNUM counts the open connections of a user" {
   start server unixserver sock sh -c 'echo $UNIXCONNNUM; cat'
   background one unixclient sock sh -c 'exec cat <&6'

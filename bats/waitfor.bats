@@ -268,6 +268,7 @@ ctypes.CDLL(None).pthread_exit(None)'
   wrong_call waitfor
   wrong_call waitfor ''
   wrong_call waitfor unix ''
+  wrong_call waitfor file ''
   wrong_call waitfor unix @
   wrong_call waitfor unix "$(printf 'x%.0s' {1..108})"
   for words in tcp 'tcp 127.0.0.1' 'tcp 127.0.0.1 0' 'tcp 127.0.0.1 65536' 'tcp 127.0.0.1 no-such-service' 'tcp a 1 2' \
