@@ -23,7 +23,7 @@ told() {
   run -0 --separate-stderr with_server --match 'port ([0-9]+)' python3 -u -m http.server --bind 127.0.0.1 0 ::: \
     webget -b http://127.0.0.1:'{PORT}'/file
   [ "$output" = contents ]
-  [[ $stderr == "Serving HTTP on 127.0.0.1 port "*'"GET /file '* ]]
+  [[ $stderr == *"Serving HTTP on 127.0.0.1 port "*'"GET /file '* ]]
 }
 
 @test "--match: redis, by a line of its log; --port is told to CLIENT" {

@@ -100,7 +100,10 @@ static void serve(int fd, const char *action, const char *text, size_t turn)
         for (long left = atol(text); left && put(fd, "*1\r\n", 4) == 0; left--)
             ;
     } else if (strcmp(action, "repeat") == 0) {
-        while (put(fd, bytes, n) == 0)
+        size_t all = n;
+        for (; n && all + n <= sizeof bytes; all += n)
+            memcpy(bytes + all, bytes, n); // so that a read has more than one of them
+        while (put(fd, bytes, all) == 0)
             ;
     } else if (strcmp(action, "drip") == 0) {
         for (; at < n && put(fd, bytes + at, 1) == 0; at++)
