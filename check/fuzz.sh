@@ -151,7 +151,7 @@ afl() {
   export AFL_NO_UI=1 AFL_SKIP_CPUFREQ=1 AFL_I_DONT_CARE_ABOUT_MISSING_CRASHES=1 AFL_NO_AFFINITY=1
   for target; do
     rm -rf "$work/afl/$target"
-    mkdir -p "$work/afl"
+    mkdir -p "$work/afl" "$work/log"
     nice -n "$nice" afl-fuzz -V "$seconds" -m none -t 1000+ -x check/fuzz/words.dict -i "check/fuzz/corpus/$target" \
       -o "$work/afl/$target" -- "$build/afl/target/$target" >"$work/log/afl-$target" 2>&1 || failed=1
     awk -v target="$target" -F ' *: *' '
