@@ -259,7 +259,7 @@ END
   [ -z "${IPCBOX_SANITIZED:-}" ] || skip "sanitizers have their own malloc"
   need cc gcc
   unshare --ipc true 2>/dev/null || skip "needs an IPC namespace of its own"
-  cc -shared -fPIC -o alloc.so "$BATS_TEST_DIRNAME/../check/torture/alloc.c"
+  cc -D_GNU_SOURCE -shared -fPIC -o alloc.so "$BATS_TEST_DIRNAME/../check/torture/alloc.c"
   # shellcheck disable=SC2016
   run unshare --ipc bash -c 'msgdemo create 77
     for ((n = 1; n <= 8; n++)); do
@@ -282,11 +282,11 @@ END
 @test "memory that is refused to a server: no socket file is left" {
   [ -z "${IPCBOX_SANITIZED:-}" ] || skip "sanitizers have their own malloc"
   need cc gcc
-  cc -shared -fPIC -o alloc.so "$BATS_TEST_DIRNAME/../check/torture/alloc.c"
+  cc -D_GNU_SOURCE -shared -fPIC -o alloc.so "$BATS_TEST_DIRNAME/../check/torture/alloc.c"
   local n call
   for call in 'unixserver socket true' 'udpserver --unix socket true'; do
     for n in 1 2 3 4 5; do
-      run env TORTURE_ALLOC=$n LD_PRELOAD="$PWD/alloc.so" $call
+      run timeout --foreground 60 env TORTURE_ALLOC=$n LD_PRELOAD="$PWD/alloc.so" $call
       [[ $status == 111 || $status == 126 ]]
       [[ $output == *": Cannot allocate memory" ]]
       [ ! -e socket ]

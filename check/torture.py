@@ -36,7 +36,9 @@ import signal
 import subprocess
 import sys
 import time
+import zlib
 
+USAGE = 100
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.join(HERE, "torture"))
@@ -51,11 +53,14 @@ def hash_of(build, use):
 
 
 def print_faults(trace, name, use, arguments, excluded):
-    faults, left_out = faults_of(calls_of(trace), use, arguments, excluded, name)
+    counted = trace + ".allocations"
+    allocations = os.path.getsize(counted) if os.path.exists(counted) else 0
+    faults, left_out = faults_of(calls_of(trace), allocations, use, arguments, excluded, name)
     for reason, n in left_out.items():
         print(f"excluded {n} {reason}")
-    for f in faults:
-        print(" ".join(map(str, f)))
+    for site, there in faults.items():
+        for f in there:
+            print(f"{zlib.crc32(site.encode()):08x}", *f)
     print("end", flush=True)
 
 
@@ -71,26 +76,31 @@ def worker(arguments, uses):
         name, *rest = line.rstrip("\n").split(" ")
         if not rest:
             trace = os.path.join(runner.bin, ".traces", f"{name}.{hash_of(arguments.build, uses[name])}")
-            if os.path.exists(trace):
+            if os.path.exists(trace) and os.path.exists(trace + ".allocations") >= arguments.dynamic:
                 print_faults(trace, name, uses[name], arguments, excluded)
                 continue
             try:
-                base = [runner.run(name) for _ in range(2)]
-                traced = runner.run(name, None, trace + ".new")
+                base = [runner.run_steadily(name) for _ in range(2)]
+                traced = runner.run_steadily(name, None, trace + ".new")
             except subprocess.TimeoutExpired as e:
                 print(f"unstable {e}".replace("\n", " "), flush=True)
+                continue
+            if base[0][0][0] == USAGE:
+                print(f"unstable a usage error, {base[0][1]}", flush=True)
                 continue
             if any(b[0] != base[0][0] for b in base) or traced[0] != base[0][0] or sorted(traced[3]) != sorted(base[0][3]):
                 print(f"unstable {[b[0] for b in base] + [traced[0], traced[3], base[0][3]]}", flush=True)
                 continue
+            if arguments.dynamic:
+                runner.count_allocations(name, trace + ".allocations")
             os.rename(trace + ".new", trace)
             print_faults(trace, name, uses[name], arguments, excluded)
             continue
         if name not in bases:
-            bases[name] = runner.run(name)
+            bases[name] = runner.run_steadily(name)
         f = Fault(rest[0], rest[1], rest[2], int(rest[3]))
         try:
-            result, err, how, left = runner.run(name, f)
+            result, err, how, left = runner.run_steadily(name, f)
             what = verdict(f, bases[name], (result, err, how, left), uses[name])
         except subprocess.TimeoutExpired as e:
             what, result, err, how, left = f"hang of {e.cmd[-1]}", (), b"", "hang", []
@@ -134,7 +144,7 @@ class Team:
 
 
 def enumerate_faults(team, names):
-    """Every fault of every use; what is excluded; uses whose result differs by itself."""
+    """{every fault of every use: where}; what is excluded; uses whose result differs by itself."""
     todo, excluded, unstable = {}, collections.Counter(), []
 
     def take(name, line):
@@ -144,12 +154,27 @@ def enumerate_faults(team, names):
             _, n, reason = line.split(" ", 2)
             excluded[reason] += int(n)
         elif line != "end":
-            todo.setdefault(name, []).append(f"{name} {line}")
+            site, case = line.split(" ", 1)
+            todo.setdefault(name, {})[f"{name} {case}"] = site
             return False
         return line == "end" or line.startswith("unstable ")
 
     share(team, names, None, take)
-    return [case for name in names for case in todo.get(name, [])], excluded, unstable
+    return {case: site for name in names for case, site in todo.get(name, {}).items()}, excluded, unstable
+
+
+def in_turn(sites, seed):
+    """At random, but the second of a kind at a site, whatever the use, comes only when all have had one: for a slice."""
+    cases, had = sorted(sites), collections.Counter()
+    random.Random(seed).shuffle(cases)
+
+    def turn(case):
+        _, kind, _, error, _ = case.split(" ")
+        of_kind = sites[case], "signal" if kind in SIGNALS else kind if error == "-" else error
+        had[of_kind] += 1
+        return had[of_kind]
+
+    return sorted(cases, key=turn)
 
 
 def share(team, work, until, take):
@@ -172,6 +197,14 @@ def share(team, work, until, take):
             while not take(busy[key.data], team.answer(key.data)):
                 pass
             next_for(key.data)
+
+
+def print_wrong(case, what):
+    if what in RIGHT:
+        return False
+    kind, seen = what.split("\t", 1)
+    print(f"{kind}: check/torture.py --repeat '{case}'\n    {seen}", flush=True)
+    return True
 
 
 def table(results, names):
@@ -251,26 +284,22 @@ def main():
         team.ask(0, arguments.repeat)
         print(team.answer(0))
         return 0
-    todo, excluded, unstable = ([], {}, []) if arguments.retry else enumerate_faults(team, names)
-    whole = len(todo)
+    sites, excluded, unstable = ({}, {}, []) if arguments.retry else enumerate_faults(team, names)
     log = arguments.results or os.path.join(arguments.build, "planted.log" if arguments.plant else "torture.log")
     results = {}
     fresh = arguments.slice or arguments.plant
     if not fresh and os.path.exists(log):
         with open(log) as f:
             results = dict(line.rstrip("\n").split("\t", 1) for line in f if "\t" in line)
-        todo += [case for case, what in results.items() if arguments.retry and what not in RIGHT and case.split()[0] in names]
+        sites.update({case: "" for case, what in results.items() if arguments.retry and what not in RIGHT and case.split()[0] in names})
         results = {case: what for case, what in results.items() if what in RIGHT}  # what was wrong is tried again
-    todo = [case for case in todo if case not in results]
-    random.Random(arguments.seed).shuffle(todo)
+    todo = [case for case in in_turn(sites, arguments.seed) if case not in results]
     out = open(log, "w" if fresh else "a", buffering=1)
 
     def note(case, what):
         results[case] = what
         out.write(f"{case}\t{what}\n")
-        if what not in RIGHT:
-            kind, seen = what.split("\t", 1)
-            print(f"{kind}: check/torture.py --repeat '{case}'\n    {seen}", flush=True)
+        print_wrong(case, what)
         return True
 
     share(team, todo, arguments.slice and time.monotonic() + arguments.slice, note)
@@ -282,8 +311,8 @@ def main():
         print(f"excluded: {n:>6}  {reason}")
     for line in unstable:
         print(f"unstable: {line}")
-    wrong = sum(what not in RIGHT for what in results.values())
-    print(f"{len(results)} runs of {whole}; {wrong} wrong")
+    wrong = sum(print_wrong(case, what) for case, what in results.items())  # once more, at the end of a long output
+    print(f"{len(results)} runs of {len(sites)}; {wrong} wrong")
     return 1 if wrong or unstable else 0
 
 

@@ -40,7 +40,11 @@ ERRNOS = {
     "semctl": "EPERM EIDRM", "shmget": "ENOSPC ENOMEM", "shmat": "ENOMEM EACCES", "shmdt": "EINVAL", "shmctl": "EPERM EIDRM",
     "close_range": "ENOSYS", "unshare": "EPERM", "prlimit64": "EPERM", "getrlimit": "EINVAL", "setrlimit": "EPERM",
     "tgkill": "EAGAIN", "uname": "EFAULT", "getcwd": "ENOENT", "access": "EACCES",
-    "faccessat": "EACCES", "utimensat": "EACCES", "sched_setaffinity": "EINVAL",
+    "faccessat": "EACCES", "utimensat": "EACCES", "sched_setaffinity": "EINVAL", "pread64": "EIO",
+    "pwritev2": "EIO ENOSPC EPIPE EOPNOTSUPP", "setgroups": "EPERM", "setresgid": "EPERM", "setresuid": "EPERM EAGAIN",
+    "capset": "EPERM", "fchdir": "EACCES", "mkdirat": "EACCES ENOSPC", "linkat": "EACCES ENOSPC", "fchown": "EPERM",
+    "fchownat": "EPERM", "renameat2": "EINVAL ENOSPC", "recvmmsg": "ECONNRESET ENOMEM", "landlock_create_ruleset": "ENOSYS EOPNOTSUPP",
+    "landlock_add_rule": "ENOMEM", "landlock_restrict_self": "EPERM",
 }
 # not open(2), which waits only for a FIFO's other end, nor fcntl(2), which waits only for a lock, nor dup2(2), which never does
 INTERRUPTED = set("""read write writev connect accept accept4 sendto recvfrom sendmsg recvmsg poll ppoll epoll_wait
@@ -49,7 +53,6 @@ INTERRUPTED = set("""read write writev connect accept accept4 sendto recvfrom se
 
 
 SHORT = "read write pread64 readv writev sendto recvfrom tee splice sendfile".split()
-ALLOCATIONS = 40
 
 
 def read_excluded():
@@ -91,7 +94,7 @@ def calls_of(trace):
 def row_of(excluded, f, numbers):
     """The row that excludes a fault: by what the call is about, or for `errors` also one that follows."""
     for row in excluded:
-        if fnmatch.fnmatchcase(f.errno, row[1]):
+        if fnmatch.fnmatchcase(f.errno, row[1].rstrip("+")) and (f.kind == "errors" or not row[1].endswith("+")):
             for n, each in numbers.items():
                 if (n == f.n or n > f.n and f.kind == "errors") and any(fnmatch.fnmatchcase(a, row[3]) for a in each):
                     return row
@@ -114,9 +117,14 @@ def faults_at(call, n, use):
             yield Fault("kill", call, "-", n)
 
 
-def faults_of(calls, use, arguments, excluded, name):
-    """All that can be tried of a use, and how much of it is excluded."""
-    faults, left_out = [], collections.Counter()
+def site_of(call, each):
+    """What tells a call in the source from the others of its name, as far as its arguments do: those without what varies."""
+    return call + re.sub(r"\S*/torture\.\w+(/tmp\w+)?|0x[0-9a-f]+|\d+", "#", each[0].rsplit(" = ", 1)[0])
+
+
+def faults_of(calls, allocations, use, arguments, excluded, name):
+    """All that can be tried of a use, {its site: those there}, and how much of it is excluded."""
+    faults, left_out = collections.defaultdict(list), collections.Counter()
     for call, numbers in sorted(calls.items()):
         rows = [row for row in excluded if fnmatch.fnmatchcase(call, row[0]) and fnmatch.fnmatchcase(name, row[2])]
         for f in (f for n in numbers for f in faults_at(call, n, use)):
@@ -126,9 +134,10 @@ def faults_of(calls, use, arguments, excluded, name):
             if row:
                 left_out[row[4].strip()] += 1
             else:
-                faults.append(f)
-    if arguments.dynamic and (not arguments.faults or "alloc" in arguments.faults):
-        faults += [Fault("alloc", "malloc", "ENOMEM", n + 1) for n in range(ALLOCATIONS)]
+                faults[site_of(call, calls[call][f.n])].append(f)
+    if not arguments.faults or "alloc" in arguments.faults:
+        for n in range(1, allocations + 1):
+            faults[f"malloc {n} of {name}"].append(Fault("alloc", "malloc", "ENOMEM", n))
     return faults, left_out
 
 
@@ -184,8 +193,9 @@ def verdict(f, base, run, use):
     if f.kind in ("eintr", "short", "CHLD", "kill"):
         return "another result"
     if same_status:
-        return "reported" if err and result[1] != expected[1] and how == "ended" else "silently wrong"
-    if f.call in ("write", "writev") and not err:
+        shown = result[1] != expected[1] or "errors" in use
+        return "reported" if err and shown and how == "ended" else "silently wrong"
+    if f.call in ("write", "writev", "pwritev2") and not err:
         return "reported"  # the message was what failed
     return "reported" if err else "mute"
 

@@ -9,8 +9,10 @@ import time
 
 from faults import HANGS, injection, strace_words
 
-TIMEOUT = 20  # s; a use takes some hundredths of one
-CLIENT_TIMEOUT = 5
+TIMEOUT = 60  # s; a use takes some hundredths of one
+CLIENT_TIMEOUT = 10
+STALL = 0.5  # s; a machine on which a short sleep takes that much longer stands still
+STALLS = 5
 CRASHES = {signal.SIGSEGV, signal.SIGBUS, signal.SIGILL, signal.SIGFPE, signal.SIGABRT, signal.SIGSYS, signal.SIGTRAP}
 
 
@@ -69,15 +71,25 @@ class Runner:
 
     def __init__(self, build, uses):
         self.uses = uses
+        self.count = None
         self.bin = os.path.join(build, "torture-bin")
         self.root = tempfile.mkdtemp(prefix="torture.")
         self.env = {"PATH": f"{self.bin}:/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin", "HOME": self.root, "LC_ALL": "C"}
         self.env.update({k: v for k, v in os.environ.items() if k == "LLVM_PROFILE_FILE"})  # of check/coverage.sh
 
+    def run_steadily(self, *which):
+        """A run in which the machine did not stand still, which a use takes for a fault; unless it always does."""
+        for _ in range(STALLS):
+            result = self.run(*which)
+            if not self.stalled or result[2] == "hang":
+                break
+        return result
+
     def run(self, name, inject=None, trace=None):
         """(result, stderr, how it ended, what is left)"""
         use = self.uses[name]
         work = tempfile.mkdtemp(dir=self.root)
+        self.stalled = False
         try:
             return self.run_in(work, use, inject, trace)
         finally:
@@ -85,6 +97,12 @@ class Runner:
             if objects():
                 subprocess.run(["ipcrm", "--all"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
             shutil.rmtree(work, ignore_errors=True)
+
+    def count_allocations(self, name, count):
+        """Leaves a file of so many bytes."""
+        self.count = count
+        self.run(name)
+        self.count = None
 
     def run_in(self, work, use, inject, trace):
         env = self.env
@@ -113,15 +131,21 @@ class Runner:
         checked = b""
         if use.get("check"):
             checked = sh(use["check"], {**env, "STATUS": str(code)}, work, stdin=subprocess.DEVNULL).stdout
+        if use.get("errors") and os.path.exists(os.path.join(work, use["errors"])):
+            with open(os.path.join(work, use["errors"]), "rb") as f:
+                err += b"".join(line for line in f if line.startswith(use["run"].split()[0].encode() + b": "))
         left = self.left_over(work, before, files)
         return (code, out, checked), err, how, left
 
     def start_and_wait(self, work, use, words, f=None, trace=None):
         command, env = words, self.env
+        alloc = {"LD_PRELOAD": os.path.join(self.bin, ".alloc")}
         if trace:
             command = ["strace", "-D", "-qq", "-y", "-f", "-b", "execve", "-o", trace] + (strace_words(f) if f else []) + words
         elif f and f.kind == "alloc":
-            env = {**env, "LD_PRELOAD": os.path.join(self.bin, ".alloc"), "TORTURE_ALLOC": str(f.n)}
+            env = {**env, **alloc, "TORTURE_ALLOC": str(f.n)}
+        elif self.count:
+            env = {**env, **alloc, "TORTURE_ALLOC_COUNT": self.count}
         elif f:
             command = [os.path.join(self.bin, ".inject"), injection(f), f.call, str(f.n)] + words
         with open(os.path.join(work, ".err"), "wb") as err, open(os.path.join(work, ".out"), "wb+") as out:
@@ -148,8 +172,7 @@ class Runner:
             pass
         if use.get("serves"):
             while process.poll() is None and time.monotonic() < deadline and self.is_not_up(work):
-                self.wake()
-                time.sleep(0.002)
+                self.pause()
             if process.poll() is None and not self.is_not_up(work):
                 with open(os.path.join(work, ".out")) as f:
                     env = {**self.env, "AT": f.readline().strip()}
@@ -161,8 +184,7 @@ class Runner:
                 process.kill()
                 process.wait()
                 return "hang"
-            self.wake()
-            time.sleep(0.002)
+            self.pause()
         return "crash" if -process.returncode in CRASHES else "ended"
 
     def client(self, text, env, work, deadline):
@@ -173,18 +195,21 @@ class Runner:
                 if time.monotonic() > deadline:
                     out.write(HANGS)
                     process.kill()
-                self.wake()
-                time.sleep(0.002)
+                self.pause()
             out.seek(0)
             os.unlink(out.name)
             return out.read()
 
     @staticmethod
     def is_not_up(work):
-        return os.path.getsize(os.path.join(work, ".out")) == 0
+        with open(os.path.join(work, ".out"), "rb") as f:
+            return b"\n" not in f.read()
 
-    def wake(self):
-        """Whoever was stopped goes on, as a shell's `fg` has it."""
+    def pause(self, seconds=0.002):
+        """Whoever was stopped goes on, as a shell's `fg` has it; and notes it when the machine stands still."""
+        until = time.monotonic() + seconds + STALL
+        time.sleep(seconds)
+        self.stalled |= time.monotonic() > until
         for one in alive() if self.stops else ():
             try:
                 with open(f"/proc/{one}/stat") as f:
@@ -195,10 +220,10 @@ class Runner:
 
     def quiet(self, before):
         """Waits until those whom SIGKILL hit have taken theirs along."""
-        until = time.monotonic() + 3
+        until = time.monotonic() + 5
         while time.monotonic() < until and set(self.strangers(before)):
             reap()
-            time.sleep(0.005)
+            self.pause(0.005)
 
     @staticmethod
     def strangers(before):
