@@ -66,7 +66,7 @@ struct timeserver {
     struct notify notify;
     struct user user;
     int64_t offset;
-    bool daytime, daytime_udp, inherit, confine, shortage_said;
+    bool daytime, daytime_udp, inherit, confine, shortage_said, receive_said;
     const char *inherit_name;
     struct pollfd *sockets;
     struct end *ends; /* as many */
@@ -119,28 +119,33 @@ static void answer_connection(const struct timeserver *t, int fd, const struct a
     say_client(t, "tcp", listen_say_last(fd, answer, n) ? "told" : "gone", client);
 }
 
+/* No fds or no memory for a while, or worse: waiting clients stay in the queue. */
+static void note_shortage(const struct timeserver *t, const char *action, bool *said)
+{
+    if (!*said)
+        msg_error(t->msg, action, NULL, errno);
+    *said = true;
+    sigs_sleep(NULL, 0, SHORTAGE_MS * CLOCK_MS);
+}
+
 /* One datagram; false when there is none. One whose answer would be answered, for ever, is left. */
-static bool answer_datagram(const struct timeserver *t, int fd, uint16_t ours)
+static bool answer_datagram(struct timeserver *t, int fd, uint16_t ours)
 {
     unsigned char answer[DAYTIME_SIZE];
     struct udp_ends ends;
-    if (udp_take(fd, answer, sizeof answer, &ends) < 0)
-        return errno != EAGAIN;
+    if (udp_take(fd, answer, sizeof answer, &ends) < 0) {
+        bool is_short = errno == ENOMEM || errno == ENOBUFS;
+        if (is_short)
+            note_shortage(t, "receive", &t->receive_said);
+        return !is_short && errno != EAGAIN;
+    }
+    t->receive_said = false;
     uint16_t port = addr_port(&ends.from);
     const char *result = "ignored"; /* another timeserver would answer, too */
     if (port != ours && !udp_answers_all(port))
         result = udp_answer(fd, answer, put_answer(t, answer), &ends) < 0 ? "unreachable" : "told";
     say_client(t, "udp", result, &ends.from);
     return true;
-}
-
-/* No fds or no memory for a while, or worse: waiting clients stay in the queue. */
-static void note_shortage(struct timeserver *t, const char *action)
-{
-    if (!t->shortage_said)
-        msg_error(t->msg, action, NULL, errno);
-    t->shortage_said = true;
-    sigs_sleep(NULL, 0, SHORTAGE_MS * CLOCK_MS);
 }
 
 /*
@@ -173,7 +178,7 @@ static bool answer_next(struct timeserver *t, nfds_t i)
     if (errno == EAGAIN || errno == EINTR)
         return false;
     if (errno != ECONNABORTED)
-        note_shortage(t, "accept");
+        note_shortage(t, "accept", &t->shortage_said);
     return false;
 }
 
@@ -183,7 +188,7 @@ static int serve(struct timeserver *t)
     while (!sig) {
         int ready = sigs_sleep(t->sockets, t->n, notify_tend(&t->notify, t->msg));
         if (ready < 0 && errno != EINTR)
-            note_shortage(t, "poll");
+            note_shortage(t, "poll", &t->shortage_said);
         for (nfds_t i = 0; ready > 0 && i < t->n; i++)
             for (int k = 0; t->sockets[i].revents && k < BATCH; k++)
                 if (!(t->ends[i].is_udp ? answer_datagram(t, t->sockets[i].fd, t->ends[i].port)

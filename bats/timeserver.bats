@@ -191,6 +191,17 @@ has_fds() {
 
 # ---- starting and ending ----
 
+@test "without memory to receive it reports that once, pauses, and goes on" {
+  need strace strace
+  background srv strace -D -qq -o calls -e trace=recvmsg -e inject=recvmsg:error=ENOMEM:when=1..3 timeserver -1 127.0.0.1 0
+  until_true [ -s srv.out ]
+  asked 127.0.0.1 "$(cat srv.out)" udp
+  [ "$(cat srv.err)" = "timeserver: receive: Cannot allocate memory" ]
+  [ "$(grep -c INJECTED calls)" -eq 3 ]
+  finish "$srv"
+  [ "$status" -eq 0 ]
+}
+
 @test "SIGTERM: status 0; SIGINT: killed by that signal" {
   start srv timeserver 127.0.0.1 0
   finish "$srv"
