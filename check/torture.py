@@ -18,6 +18,7 @@ its own.
   --seed TEXT    (the commit)                          --jobs N         at a time (2)
   --results FILE what has been tried is in there, and is not tried again (resumes; DIR/torture.log)
   --retry        those alone that FILE has as wrong, whatever is excluded by now
+  --proven       without the uses that are `fresh`
   --plant        uses that have a fault, check/torture/planted: succeeds if each is found
   --repeat 'USE FAULT CALL ERRNO N'   this one, and show all that it does
 
@@ -261,6 +262,7 @@ def main():
     parser.add_argument("--results")
     parser.add_argument("--repeat")
     parser.add_argument("--retry", action="store_true")
+    parser.add_argument("--proven", action="store_true")
     parser.add_argument("--plant", action="store_true")
     parser.add_argument("--worker", action="store_true")
     parser.add_argument("--help", action="store_true")
@@ -276,6 +278,7 @@ def main():
     if arguments.plant:
         arguments.faults = ["error", "errors"]
     names = [n for n in uses.sections() if not arguments.only or n in arguments.only]
+    names = [n for n in names if not arguments.proven or "fresh" not in uses[n]]
     if arguments.worker:
         return worker(arguments, uses)
     prepare(arguments.build)
