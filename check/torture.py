@@ -277,8 +277,8 @@ def main():
     uses.read(os.path.join(HERE, "torture", "planted" if arguments.plant else "uses"))
     if arguments.plant:
         arguments.faults = ["error", "errors"]
-    names = [n for n in uses.sections() if not arguments.only or n in arguments.only]
-    names = [n for n in names if not arguments.proven or "fresh" not in uses[n]]
+    names = [n for n in uses.sections()
+             if (not arguments.only or n in arguments.only) and not (arguments.proven and "fresh" in uses[n])]
     if arguments.worker:
         return worker(arguments, uses)
     prepare(arguments.build)

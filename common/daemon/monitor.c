@@ -201,9 +201,10 @@ static void stay(struct monitor *m)
 {
     while (tend_prog(m)) {
         run_log_runs(m);
-        bool failed =
-            !m->job.running && m->start_at == CLOCK_NEVER; /* to start: the next try is to be planned */
-        monitor_sleep(m, failed ? 0 : clock_first(clock_left(m->ending.next_at), clock_left(m->start_at)));
+        /* a start that failed is to be planned again: nothing would wake us for it */
+        bool is_unplanned = !m->job.running && m->start_at == CLOCK_NEVER;
+        monitor_sleep(
+            m, is_unplanned ? 0 : clock_first(clock_left(m->ending.next_at), clock_left(m->start_at)));
     }
 }
 

@@ -198,7 +198,8 @@ struct ending {
 /* Not begun. */
 void ending_reset(struct ending *e);
 
-/* To be called until the programs have ended: sends what is due, at last SIGKILL, once a second. */
+/* To be called until the programs have ended: sends what is due, at last SIGKILL, once a second. Says it,
+ * once a step, when none took a signal. */
 void job_end_meanwhile(const struct job *j, struct ending *e);
 
 /*

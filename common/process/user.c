@@ -180,7 +180,7 @@ static int drop_capabilities(void)
     struct {
         uint32_t effective, permitted, inheritable;
     } none[2] = {0}, left[2];
-    memset(left, 0xff, sizeof left);
+    memset(left, 0xff, sizeof left); /* what is not said to be none is some */
     long done = syscall(SYS_capset, &header, none);
     if (syscall(SYS_capget, &header, left) < 0)
         return (int)done; /* a filter of system calls (seccomp(2)) may know only the other one */
