@@ -81,8 +81,7 @@ builds() {
   class=$(dd if="$IPCBOX" bs=1 skip=4 count=1 2>/dev/null | od -An -tu1)
   [ "$class" -eq 1 ] || skip "long has 64 bits"
   need nm binutils
-  nm -D "$IPCBOX" | awk '$1 == "U" { sub(/@.*/, "", $2); print $2 }' >calls
-  run ! grep -xE '(ppoll|select|pselect|nanosleep|clock_(gettime|nanosleep)|sigtimedwait|semtimedop|recvmmsg|time|gettimeofday|[a-z]?stat(64)?|fstatat(64)?|utimensat|futimens|setitimer|timerfd_settime|(gm|local)time(_r)?|timegm|mktime|mq_timed.*)' calls
+  sh "$top/check/times.sh" "$IPCBOX"
 }
 
 @test "the timer of the tick is found by the name that musl has for it where long has 32 bits" {

@@ -1,8 +1,9 @@
 #!/bin/sh
 # package.sh BUILD: Debian's packages (`make deb`) as a user has them. lintian has no word against them; whatever package of
-# Debian has one of our names is among the conflicts of ipcbox-links; on a minimal Debian they are installed, used,
-# upgraded and removed, and nothing is left; ipcbox-links gives way to a package that has its names, and ipcbox stays; the
-# tests of the package pass there (autopkgtest). QUICK=1: without those of the whole source, which take minutes.
+# Debian has one of our names is among the conflicts of ipcbox-links; on a minimal Debian they are installed, used for the
+# first three recipes of the cookbook, upgraded and removed, and nothing is left; ipcbox-links gives way to a package that has
+# its names, and ipcbox stays; the tests of the package pass there (autopkgtest). QUICK=1: without those of the whole source,
+# which take minutes.
 # Needs root, debootstrap, and this machine's sources of packages; what else is missing is named. Fails if something does.
 set -eu
 export LC_ALL=C
@@ -80,11 +81,37 @@ is_installed() {
   [ "$(inside dpkg-query -W -f '${db:Status-Abbrev}${Version}' "$1" 2>/dev/null)" = "ii $2" ]
 }
 
+# recipe N: the commands to try the Nth recipe of the cookbook, as the package has it, print what the page shows.
+recipe() {
+  doc=$root/usr/share/doc/ipcbox
+  awk -v which="$1" '/^## / { n++ } n == which && /^```/ { inside = $0 == "```console"; next } n == which && inside' \
+    "$doc/cookbook.md" >"$deb/recipe"
+  grep '^\$ ' "$deb/recipe" | sed 's/^..//' >"$root/home/recipes/try"
+  grep -v '^\$ ' "$deb/recipe" >"$deb/recipe.shown"
+  [ -s "$root/home/recipes/try" ] || complain "there is no recipe $1"
+  inside sh -c 'cd /home/recipes && REDIS_URL=unix:///run/redis.socket exec sh ./try' >"$deb/recipe.printed" </dev/null || :
+  diff "$deb/recipe.shown" "$deb/recipe.printed" || complain "recipe $1"
+}
+
+# The first three, in a copy of the examples, and a Redis server for the second.
+recipes() {
+  mkdir "$root/home/recipes"
+  cp -R "$root/usr/share/doc/ipcbox/examples" "$root/home/recipes"
+  quietly inside daemonize -p /run/redis.pid redis-server --port 0 --unixsocket /run/redis.socket --save '' || complain "redis-server"
+  quietly inside waitfor -t 60 unix /run/redis.socket || complain "no Redis server"
+  for n in 1 2 3; do recipe $n; done
+  quietly inside daemonize --stop -p /run/redis.pid || complain "redis-server cannot be stopped"
+  rm -r "$root/home/recipes"
+}
+
 life() {
   mkdir "$root/debs"
   cp "$deb"/*.deb "$root/debs"
   configure_apt "$root"
   quietly inside apt-get update || complain "apt-get update"
+  printf '#!/bin/sh\nexit 101\n' >"$root/usr/sbin/policy-rc.d" # the server is ours to start
+  chmod +x "$root/usr/sbin/policy-rc.d"
+  quietly inside apt-get install -y --no-install-recommends redis-server || complain "redis-server cannot be installed"
   state "$deb/before"
   say "install"
   # shellcheck disable=SC2046 # words
@@ -95,6 +122,8 @@ life() {
   # shellcheck disable=SC2016 # for that shell
   [ "$(inside withserver tcpserver -1 127.0.0.1 0 tr a-z A-Z ::: sh -c 'echo hello | tcpclient 127.0.0.1 $PORT')" = HELLO ] ||
     complain "a server and its client"
+  say "the first three recipes of the cookbook"
+  recipes
 
   say "upgrade, under a daemon"
   quietly inside daemonize -p /run/sleep.pid -P /run/monitor.pid sleep 600 || complain "daemonize"

@@ -336,7 +336,7 @@ int main(int argc, char **argv)
     for (int i = 0; i < 2; i++)
         if ((w.to[i] = open(argv[2 + i], O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644)) < 0)
             no(argv[2 + i]);
-    char dir[] = "hostile.XXXXXX", *path;
+    char dir[] = "hostile.XXXXXX", *path = NULL;
     if (!mkdtemp(dir) || chmod(dir, 0755) < 0 || chdir(dir) < 0 || !(path = getcwd(NULL, 0)))
         no("mkdtemp");
     setenv("HOSTILE_DIR", path, 1);

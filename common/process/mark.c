@@ -77,7 +77,7 @@ static bool find_mark(const unsigned char *notes, size_t n, char *version)
 /* pread(2), of which the file has said where. */
 static ssize_t read_at(int fd, unsigned char *to, size_t n, uint64_t at)
 {
-    return at <= INT64_MAX - n ? pread(fd, to, n, (off_t)at) : 0;
+    return at <= (uint64_t)INT64_MAX - n ? pread(fd, to, n, (off_t)at) : 0;
 }
 
 bool mark_read(int fd, char version[static MARK_VERSION_SIZE])
