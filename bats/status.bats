@@ -116,6 +116,16 @@ is_shown() {
   [ "$(sort <<<"$output")" = "$(printf '%s\n' "$linked deadline arguments" "$inner reap arguments" "$server tcpserver page" | sort)" ]
 }
 
+@test "the time of a start is right, and the same at each look" {
+  local earliest=$((EPOCHSECONDS - 1)) until shown
+  background idle "$box" deadline 10m tail -f /dev/null
+  until_true runs "$idle" "$box"
+  until=$((${EPOCHREALTIME/./} + 1200000)) # whole seconds of two clocks would differ within each second
+  while ((${EPOCHREALTIME/./} < until)); do ours started; done | sort -u >times
+  shown=$(date -d "$(<times)" +%s) # of one
+  ((shown >= earliest && shown <= EPOCHSECONDS))
+}
+
 @test "another user's process that calls itself tcpserver does not appear, and is counted where it may not be looked at" {
   need_other_user
   local tail

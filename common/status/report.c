@@ -121,15 +121,21 @@ static void put_age(struct show *s, uint64_t seconds)
     show_cell(s, "age", buf_str(&text));
 }
 
-static void put_start(struct show *s, const struct found *f)
+static int64_t nanoseconds(clockid_t clock)
 {
     struct timespec now;
-    long ticks = sysconf(_SC_CLK_TCK);
-    clock_gettime(CLOCK_BOOTTIME, &now);
-    uint64_t start = f->process.start / (uint64_t)ticks, up = (uint64_t)now.tv_sec;
-    uint64_t age = up > start ? up - start : 0;
-    put_age(s, age);
-    report_time(s, "started", (long long)time(NULL) - (long long)age);
+    clock_gettime(clock, &now);
+    return now.tv_sec * CLOCK_SECOND + now.tv_nsec;
+}
+
+/* "started" is computed in the kernel's ticks: with whole seconds it would differ from one look to the next. */
+static void put_start(struct show *s, const struct found *f)
+{
+    int64_t hz = sysconf(_SC_CLK_TCK), tick = CLOCK_SECOND / hz, start = (int64_t)f->process.start;
+    int64_t up = nanoseconds(CLOCK_BOOTTIME), boot = nanoseconds(CLOCK_REALTIME) - up;
+    int64_t age = up / CLOCK_SECOND - start / hz;
+    put_age(s, age > 0 ? (uint64_t)age : 0);
+    report_time(s, "started", ((boot + tick / 2) / tick + start) / hz);
 }
 
 /* A line of a page, NAME=VALUE, as a member; numbers as such. */
