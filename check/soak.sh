@@ -95,6 +95,7 @@ runs() { # N
 }
 soak_supervise() {
   "$ipcbox" daemonize -q --supervise --backoff 0:0 -c "$dir" -P "$dir/pid" "$tools/nothing" || exit
+  pids="$pids $(cat pid)" # also when we are interrupted
   soak 'runs under daemonize --supervise' "$(cat pid)" 1000000 runs 1
   "$ipcbox" daemonize --stop -P pid
 }
