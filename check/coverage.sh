@@ -1,8 +1,8 @@
 #!/bin/sh
 # coverage.sh BUILD [TEST...]: how much of common/ and applets/ the tests run, in lines and branches, and with a slice of `make
-# torture` in addition, for SLICE seconds (300; 0: none). By clang; the counters are in a file that is mapped, so that they stay
-# whatever ends a process: SIGKILL, _exit(2), exec(2). In BUILD/coverage: html/index.html, and shown, the same as text. All tests:
-# writes the table of docs/reliability.md.
+# torture` in addition, for SLICE seconds (900, in which such a build makes about as many runs as CI in 300; 0: none). By clang;
+# the counters are in a file that is mapped, so that they stay whatever ends a process: SIGKILL, _exit(2), exec(2). In
+# BUILD/coverage: html/index.html, and shown, the same as text. All tests: writes the table of docs/reliability.md.
 set -eu
 export LC_ALL=C
 top=$1
@@ -51,7 +51,7 @@ status=0
 sh bats/helper/run.sh "$build" "$@" || status=1
 report tests "$build"/tests/*.profraw
 last=tests
-if [ "${SLICE:=300}" -gt 0 ]; then
+if [ "${SLICE:=900}" -gt 0 ]; then
   LLVM_PROFILE_FILE="$build/torture/%c%m.profraw" python3 check/torture.py --build "$build" --slice "$SLICE" --seed coverage || status=1
   last=with-torture
   report $last "$build"/tests/*.profraw "$build"/torture/*.profraw
