@@ -93,11 +93,13 @@ recipe() {
   diff "$deb/recipe.shown" "$deb/recipe.printed" || complain "recipe $1"
 }
 
-# The first three, in a copy of the examples, and a Redis server for the second.
+# The first three, in a copy of the examples, and a Redis server for the second: one that remembers who has a lock, as one that may
+# have forgotten grants none in its first half minute.
 recipes() {
   mkdir "$root/home/recipes"
   cp -R "$root/usr/share/doc/ipcbox/examples" "$root/home/recipes"
-  quietly inside daemonize -p /run/redis.pid redis-server --port 0 --unixsocket /run/redis.socket --save '' || complain "redis-server"
+  quietly inside daemonize -p /run/redis.pid redis-server --port 0 --unixsocket /run/redis.socket \
+    --dir /home/recipes --appendonly yes || complain "redis-server"
   quietly inside waitfor -t 60 unix /run/redis.socket || complain "no Redis server"
   for n in 1 2 3; do recipe $n; done
   quietly inside daemonize --stop -p /run/redis.pid || complain "redis-server cannot be stopped"

@@ -4,11 +4,14 @@
 #
 #   i386-gcc, i386-clang   where long has 32 bits, and no call may have times of 32 bits
 #   newest-gcc, -clang     the newest compilers of Debian unstable, in a system of its own (as root, by debootstrap)
-#   armhf, mipsel, s390x   other machines, run by qemu-user
+#   armhf, aarch64, riscv64, mipsel, s390x
+#                          other machines, run by qemu-user
 #   packager               CPPFLAGS, CFLAGS with another _FORTIFY_SOURCE, CC of two words
 #   started                the tests as an ordinary user started oddly: signals ignored, umask 077, a TMPDIR with a blank,
 #                          a Turkish locale, nohup
 #   no-ipv6, no-perl       the tests where loopback has no IPv6; where there is no perl
+#   read-only              all tests where the root is mounted read-only
+#   2040                   those that tell the time, with libfaketime, where 32 bits no longer hold it
 #   locale                 the checks in a Turkish and a German locale
 #
 # A place whose packages are missing is skipped, and they are named. All files are under BUILD/places; FILES="bats/a.bats
@@ -229,12 +232,37 @@ no_perl() {
   fi
 }
 
+# Nothing can be written but what the tests are given: a TMPDIR, and their logs.
+read_only() {
+  same_build || return 0
+  # shellcheck disable=SC2016 # for that shell
+  only='mount -t tmpfs -o mode=1777 tmpfs /mnt && mount --bind "$0" "$0" && mount -o remount,bind,ro /'
+  unshare --mount sh -ec "$only" "$places" 2>/dev/null || { skip "needs root, for a mount namespace" && return; }
+  # shellcheck disable=SC2016,SC2086 # for that shell; words
+  if in_log unshare --mount sh -euc "$only"'
+    dir=$1
+    shift
+    TMPDIR=/mnt exec sh bats/helper/run.sh "$dir" "$@"' "$places" "$dir" ${FILES:-}; then
+    row ok "$(sum)"
+  else
+    failed "$(sum)"
+  fi
+}
+
+in_2040() {
+  same_build || return 0
+  has faketime || { skip "needs faketime" && return; }
+  # shellcheck disable=SC2046 # words
+  if in_log env FAKETIME_DONT_FAKE_MONOTONIC=1 faketime -f '+14y' sh bats/helper/run.sh "$dir" $(of 'date[ -]'); then row ok "$(sum)"; else failed "$(sum)"; fi
+}
+
 # of PATTERN: the files with such tests
 of() {
   echo "${FILES:-$(grep -lE "$1" bats/*.bats)}"
 }
 
-[ $# -gt 0 ] || set -- i386-gcc i386-clang newest-gcc newest-clang armhf mipsel s390x packager locale no-ipv6 no-perl started
+[ $# -gt 0 ] || set -- i386-gcc i386-clang newest-gcc newest-clang armhf aarch64 riscv64 mipsel s390x packager locale no-ipv6 \
+  no-perl read-only 2040 started
 for place; do
   cd "$top"
   log=$places/$place.log
@@ -243,10 +271,14 @@ for place; do
   i386-*) i386 "${place#*-}" ;;
   newest-*) newest "${place#*-}" ;;
   armhf) another arm-linux-gnueabihf-gcc qemu-arm "gcc-arm-linux-gnueabihf qemu-user" ;;
+  aarch64) another aarch64-linux-gnu-gcc qemu-aarch64 "gcc-aarch64-linux-gnu qemu-user" ;;
+  riscv64) another riscv64-linux-gnu-gcc qemu-riscv64 "gcc-riscv64-linux-gnu qemu-user" ;;
   mipsel) another mipsel-linux-gnu-gcc qemu-mipsel "gcc-mipsel-linux-gnu qemu-user" ;;
   s390x) another s390x-linux-gnu-gcc qemu-s390x "gcc-s390x-linux-gnu qemu-user" ;;
   no-ipv6) no_ipv6 ;;
   no-perl) no_perl ;;
+  read-only) read_only ;;
+  2040) in_2040 ;;
   packager) packager ;;
   locale) in_locales ;;
   started) started ;;
