@@ -136,6 +136,12 @@ options_of() {
   [ "${stderr_lines[0]}" = "lockrun: unknown option -T; did you mean -t (--timeout)?" ]
   wrong_call lockrun -Z lock true
   [ "${stderr_lines[0]}" = "lockrun: unknown option -Z" ]
+  wrong_call lockrun '- ' lock true
+  [ "${stderr_lines[0]}" = "lockrun: unknown option - " ]
+  local long
+  printf -v long '%0200d' 0
+  wrong_call lockrun "--$long" lock true
+  [ "${stderr_lines[0]}" = "lockrun: unknown option --$long" ]
 }
 
 @test "a mistyped command is answered with the nearest, or with all" {

@@ -148,6 +148,22 @@ foreign_is_there() {
   [[ $output == "tcpclient: "* ]]
 }
 
+@test "--install --prefix: what is no prefix is a usage error, and makes nothing" {
+  local word
+  for word in '' a -a- .a- a/b- "$(printf '%065d-' 0)"; do
+    wrong_call ipcbox --install -s -p --prefix "$word" new
+    [ "${stderr_lines[0]}" = "ipcbox: option --prefix '$word': expected letters, digits, '.', '_' or '-', ending with '-'" ]
+  done
+  [ ! -e new ]
+}
+
+@test "--install -p with a path that no call takes is 111" {
+  local long
+  printf -v long '%05000d' 0
+  run -111 "$IPCBOX" --install -s -p "$long"
+  [[ $output == "ipcbox: mkdir 0"*"0...: File name too long" ]]
+}
+
 @test "--install -p makes the directory and its parents, and takes them back when it fails" {
   "$IPCBOX" --install -s -p a/b/c/
   [ -L a/b/c/ipcbox ]
@@ -322,9 +338,12 @@ with_man() {
   mkdir -p tree/build tree/man
   cp "$IPCBOX" tree/build
   : >tree/man/reap.1
+  : >tree/man/ipcbox-status.1
   with_man
   run -0 tree/build/ipcbox help reap
   [ "$(sed -n 2p man.args)" -ef tree/man/reap.1 ]
+  run -0 tree/build/ipcbox help status
+  [ "$(sed -n 2p man.args)" -ef tree/man/ipcbox-status.1 ]
 }
 
 @test "ipcbox help prints --help where there is no man, or no page" {

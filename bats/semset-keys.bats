@@ -94,7 +94,7 @@ perl_ftok='use IPC::SysV "ftok"; printf "0x%08x\n", &ftok(@ARGV) & 0xffffffff'
 @test "what is no KEY is a usage error, whoever asks" {
   local call word
   for call in "semset create" "semset stat" "semset rm" semtake "semtake --create" semgive; do
-    for word in '' 0 00x1 -0 4294967296 18446744073709551617 0x 0x0 0x00000000 0x123456789 0xg 5x ' 5' '5 ' +5 1.5 word \
+    for word in '' 0 00x1 -0 4294967296 18446744073709551617 0x 0x0 0x00000000 0x123456789 0xg 0x12g 5x ' 5' '5 ' +5 1.5 word \
       file:3 id: id:-1 id:x id:2147483648 id:5x ID:5 Private ./: ./:0 ./:00 ./:256 ./:ab ./:-1 ./:1x; do
       # shellcheck disable=SC2086
       wrong_call $call -- "$word"

@@ -281,6 +281,7 @@ nonsense
 [1.2.3.4]:allow
 []:allow
 [xyz]:allow
+[1:2:3:4:5:6:7:8:]:allow
 [::1%lo]:allow
 [2001:db8::1%lo]:allow
 [fe80::1%]:allow
@@ -295,6 +296,16 @@ root@1.2.3.4:allow
 @:allow
 host.example.com:allow
 END
+}
+
+@test "rules may name 255 interfaces" {
+  printf '[fe80::1%%if%d]:allow\n' {1..255} >rules
+  run -0 tcpserver --explain 1.2.3.4 -x rules
+  [ "$output" = "1.2.3.4: allow, no rule applies" ]
+  echo '[fe80::1%if255]:deny' >>rules
+  echo '[fe80::1%if256]:allow' >>rules
+  run -100 tcpserver --explain 1.2.3.4 -x rules
+  [ "$output" = "tcpserver: rules rules line 257: the rules name too many interfaces" ]
 }
 
 @test "a server doesn't start with such a line" {

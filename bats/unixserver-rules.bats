@@ -81,6 +81,9 @@ serve() {
   [[ $output == '4713:second: allow, by line 2:'* ]]
   run -1 explain 4713:4001
   [[ $output == '4713:4001: deny, by line 4:'* ]]
+  rules gid=second:allow gid=third:deny
+  run -0 explain first
+  [[ $output == 'first: allow, by line 1:'* ]]
 }
 
 @test "--explain without rules, or with a user that has no group or is unknown, is a usage error" {
@@ -218,6 +221,7 @@ uid=0:maybe
 uid=:allow
 gid=:allow
 uid=no-such-user:allow
+uid=000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000:allow
 gid=no-such-group:deny
 uid=-1:allow
 uid=4294967295:allow

@@ -201,8 +201,7 @@ static void add_case(struct buf *out, enum complete_shell shell, const struct cl
     char mem[8192];
     struct buf block = BUF(mem);
     add_block(&block, cli);
-    if (block.len)
-        block.len--; /* the last newline is echo's */
+    block.len--; /* the last newline is echo's */
     bool fish = shell == COMPLETE_FISH;
     buf_fmt(out, fish ? "    case %s\n      echo " : "  %s) printf '%%s\\n' ", cli->name);
     add_quoted(out, shell, block.mem, block.len);

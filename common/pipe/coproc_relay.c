@@ -382,7 +382,7 @@ int coproc_relay(struct coproc *c)
 {
     struct talk t = {.c = c, .last_output = clock_now()};
     if (begin(&t) < 0)
-        return msg_fatal(c->job.msg, EXIT_SYSTEM, "malloc", NULL, errno);
+        return msg_fatal(c->job.msg, EXIT_SYSTEM, "malloc", NULL, ENOMEM);
     int failed = converse(&t);
     bool unanswered = talk_is_unanswered(&t);
     if (failed == EXIT_DEADLINE)

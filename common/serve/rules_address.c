@@ -103,7 +103,7 @@ static const char *add_ipv4(struct rules *r, const char *text, size_t n)
     size_t len = slash ? (size_t)(slash - text) : n, at = 0;
     uint64_t low, high, range_low = 0, range_high = 0;
     int parts = 0, range = -1;
-    while (at < len && parts < 4) {
+    while (at < len) {
         const char *dot = memchr(text + at, '.', len - at);
         size_t end = dot ? (size_t)(dot - text) : len;
         if (!parse_part(text + at, end - at, &low, &high))
@@ -122,8 +122,6 @@ static const char *add_ipv4(struct rules *r, const char *text, size_t n)
         if (!dot && parts < 4)
             return "a prefix must end with a dot";
     }
-    if (at < len)
-        return "the address has too many parts";
     if (slash)
         return parts == 4 && range < 0 ? add_block(r, addr, V4_BITS, slash + 1, n - len - 1, 0)
                                        : "the address of a block must have four numbers";

@@ -56,8 +56,10 @@ char *lines_next(struct lines *l)
 int lines_close(struct lines *l)
 {
     fd_close(&l->fd);
+    if (!l->err)
+        return 0;
     errno = l->err;
-    return l->err ? -1 : 0;
+    return -1;
 }
 
 const char *lines_word(const char *line, int n)

@@ -90,11 +90,12 @@ static void applet_of_argv(struct found *f)
     buf_str(&out);
 }
 
-static void take_page(struct found *f, const char *page)
+static void take_page(struct show *s, struct found *f, const char *page)
 {
     size_t n;
     const char *value = page_value(page, "listens", &n);
     f->listens = value ? strndup(value, n) : NULL;
+    s->failed |= value && !f->listens;
     value = page_value(page, "applet", &n);
     if (!value || !is_name(value, n)) {
         applet_of_argv(f);
@@ -326,7 +327,7 @@ static void put_processes(struct show *s, const struct census *c)
         struct found *f = &c->list[i];
         if (f->is_worker || status_page_read(f->process.pid, page) < 0)
             *page = '\0';
-        take_page(f, page);
+        take_page(s, f, page);
         if (!f->is_worker)
             put_process(s, f, page);
     }

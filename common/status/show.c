@@ -4,6 +4,7 @@
 #include "status/show.h"
 
 #include <ctype.h>
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -224,5 +225,8 @@ int show_finish(struct show *s)
 {
     if (!s->is_json)
         end_table(s);
-    return s->failed ? -1 : 0;
+    if (!s->failed)
+        return 0;
+    errno = ENOMEM;
+    return -1;
 }

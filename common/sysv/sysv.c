@@ -34,7 +34,7 @@ static void key_of_path(struct sysv_key *k, const struct msg *m)
     char path[PATH_MAX];
     uint64_t id = 1;
     const char *colon = strchr(strrchr(k->word, '/'), ':');
-    while (colon && strchr(colon + 1, ':') && colon[1] != '\0' && colon[2] != '\0')
+    while (colon && strchr(colon + 1, ':') && colon[2] != '\0')
         colon = strchr(colon + 1, ':');
     size_t len = colon ? (size_t)(colon - k->word) : strlen(k->word);
     if (len >= sizeof path)

@@ -1,0 +1,188 @@
+# Calls that fail, and memory that is refused, in what applets have in common: as faults.bats has it, and where it is.
+
+load helper/common
+load helper/peers
+load helper/faults
+
+@test "files that are read, and that cannot be" {
+  printf '%s\n' '[::1]:allow' >rules
+  (umask 077 && echo secret >auth)
+  each_fault <<END
+read:error=EIO -P $PWD/rules | 111 | rules rules: Input/output error | tcpserver --explain ::1 -x rules
+read:retval=0 -P $PWD/rules | 100 | rules rules: changed while it was being read (write a new file, and rename it with mv) | tcpserver --explain ::1 -x rules
+read:error=EIO -P $PWD/auth | 111 | read auth: Input/output error | lockrun --redis-auth auth redis:x true
+openat:error=EACCES -P $PWD/auth | 111 | open $PWD/auth: Permission denied | lockrun --redis-auth $PWD/auth redis:x true
+END
+}
+
+# The C library's choice whether it is one call or the other
+@test "files whose state cannot be told" {
+  local fstat=fstat,newfstatat,statx
+  mkdir dir
+  echo '[::1]:allow' >rules
+  (umask 077 && echo secret >auth)
+  each_fault <<END
+$fstat:error=EIO:when=1 -P $PWD/rules | 111 | rules rules: Input/output error | tcpserver --explain ::1 -x rules
+$fstat:error=EIO:when=2 -P $PWD/rules | 111 | rules rules: Input/output error | tcpserver --explain ::1 -x rules
+$fstat:error=EIO -P $PWD/auth | 111 | open auth: Input/output error | lockrun --redis-auth auth redis:x true
+$fstat:error=EIO -P $PWD/dir | 111 | open $PWD/dir/out: Input/output error | daemonize --foreground -o dir/out true
+fcntl:error=EIO -P $PWD/out | 111 | open $PWD/out: Input/output error | daemonize --foreground -o out true
+getcwd:error=ENOENT | 111 | getcwd: No such file or directory | daemonize --foreground -o out true
+END
+}
+
+@test "a path's links: as many as the kernel follows, and no longer than it takes" {
+  local n
+  mkdir dir
+  for ((n = 1; n <= 40; n++)); do
+    ln -s "$((n + 1))" "$n"
+  done
+  ln -s dir 41
+  ln -s "$(printf 'x/%.0s' {1..2047})y" long
+  run -111 daemonize --foreground -o 1/out echo text
+  [ "$output" = "daemonize: open $PWD/1/out: Too many levels of symbolic links" ]
+  run -0 daemonize --foreground -o 2/out echo text
+  [ "$(<dir/out)" = text ]
+  run -111 daemonize --foreground -o long/dir/out true
+  [ "$output" = "daemonize: open $PWD/long/dir/out: File name too long" ]
+}
+
+@test "a user whom the kernel does not let one become, or says so and does not" {
+  need_root
+  each_fault <<'END'
+getgroups:retval=9 | 111 | change user: Operation not permitted | tcpserver -u daemon 127.0.0.1 0 true
+getresgid:retval=0 | 111 | change user: Operation not permitted | tcpserver -u daemon 127.0.0.1 0 true
+getresgid:error=EINVAL:when=2 | 111 | change user: Invalid argument | tcpserver -u daemon 127.0.0.1 0 true
+getresuid:error=EINVAL:when=2 | 111 | change user: Invalid argument | tcpserver -u daemon 127.0.0.1 0 true
+setresuid:retval=0 | 111 | change user: Operation not permitted | tcpserver -u daemon 127.0.0.1 0 true
+setresgid:retval=0 | 111 | change user: Operation not permitted | tcpserver -u daemon 127.0.0.1 0 true
+setresgid:error=EPERM | 111 | change user: Operation not permitted | tcpserver -u daemon 127.0.0.1 0 true
+setuid:retval=0 | 111 | change user: Operation not permitted | tcpserver -u daemon 127.0.0.1 0 true
+setgid:retval=0 | 111 | change user: Operation not permitted | tcpserver -u daemon 127.0.0.1 0 true
+setgroups:error=EPERM | 111 | change user: Operation not permitted | tcpserver -u daemon 127.0.0.1 0 true
+setgroups:error=ENOMEM | 111 | change user: Cannot allocate memory | tcpserver -u daemon 127.0.0.1 0 true
+capget:error=EPERM | 0 | | daemonize --foreground -u daemon true
+setgroups:error=EPERM | 111 | change user true: Operation not permitted | daemonize --foreground -u daemon true
+END
+}
+
+@test "a lock: a file system that wants it open for writing, or has none" {
+  each_fault <<END
+flock:error=EBADF:when=1 | 0 | | lockrun lock true
+flock:error=EIO:when=1 | 0 | | lockrun lock true
+flock:error=EBADF | 111 | lock lock: Bad file descriptor | lockrun lock true
+flock:error=EBADF:when=1 | 111 | lock lock: Bad file descriptor | lockrun --shared lock true
+flock:error=EINTR:when=1 | 0 | | lockrun lock true
+fcntl:error=EACCES:when=1 | 0 | | lockrun --fcntl lock true
+fcntl:error=EACCES | 1 | lock lock: it is taken | lockrun -t 0 --fcntl lock true
+openat:error=EROFS:when=1 -P $PWD/lock | 0 | | lockrun $PWD/lock true
+openat:error=EROFS -P $PWD/lock | 111 | lock $PWD/lock: Read-only file system | lockrun $PWD/lock true
+END
+}
+
+@test "bytes that the kernel does not move from one end to the other" {
+  head -c 300000 /dev/zero >zeros
+  each_fault <<END
+splice:error=EPERM | 0 | | pipecat 'cat zeros|' >out
+splice:error=ENOSPC | 111 | write stdout: No space left on device | pipecat 'cat zeros|' >out
+splice:error=EDQUOT | 111 | write stdout: Disk quota exceeded | pipecat 'cat zeros|' >out
+splice:error=EFBIG | 111 | write stdout: File too large | pipecat 'cat zeros|' >out
+sendfile:error=EINTR:when=1 | 0 | | pipecat zeros >out
+sendfile:error=ENOSPC | 111 | write stdout: No space left on device | pipecat zeros >out
+sendfile:error=EIO | 111 | read zeros: Input/output error | pipecat zeros >out
+pipe2:error=EMFILE:when=2 | 111 | pipe: Too many open files | open2 cat
+pipe2:error=EMFILE:when=3 | 111 | pipe: Too many open files | open3 cat
+clone,clone3,fork,vfork:error=EAGAIN | 111 | fork cat: Resource temporarily unavailable | open2 cat
+openat:error=EIO -P /dev/ptmx | 111 | open a terminal: Input/output error | open2 --pty cat
+END
+}
+
+@test "a FIFO that can't be made, or watched" {
+  each_fault <<END
+inotify_init1:error=EMFILE | 111 | serve fifo: Too many open files | mkfifo-sig fifo true
+inotify_add_watch:error=ENOSPC | 111 | serve fifo: No space left on device | mkfifo-sig fifo true
+mknodat:error=EPERM | 111 | serve fifo: Operation not permitted | mkfifo-sig fifo true
+END
+}
+
+@test "what ipcbox status may not look at is not there, and what it cannot is an error" {
+  each_fault <<'END'
+pipe2:error=EMFILE | 111 | look at /proc: Too many open files | ipcbox status
+ppoll,poll:error=ENOMEM | 111 | look at /proc: Cannot allocate memory | ipcbox status
+read:error=EIO -P /proc/locks | 111 | look at /proc: Input/output error | ipcbox status
+openat:error=ENOENT -P /proc/locks | 0 | | ipcbox status
+openat:error=EACCES -P /proc/locks | 0 | | ipcbox status
+openat:error=EPERM -P /proc/locks | 0 | | ipcbox status
+openat:error=ESRCH -P /proc/locks | 0 | | ipcbox status
+END
+}
+
+@test "memory that is refused to what ends by itself is reported, or the result is the same" {
+  need_alloc
+  printf '%s\n' '127.:allow,A="x"' '10.0.0.:deny' '[::1]:allow,B="y"' '[fe80::1%lo]:allow' ':deny' >rules
+  printf '%s\n' 'gid=daemon:deny' 'uid=root:allow,A="x"' ':deny' >unix-rules
+  printf 'echo ran\n' >plain
+  printf 'echo "$#"\n' >-dash
+  chmod +x plain -- -dash
+  echo text >in
+  PATH=:$PATH
+  each_allocation <<'END'
+111 | lockrun --who /etc/passwd
+126 | lockrun lock true
+111 126 | lockrun lock ./plain {1..40}
+126 | lockrun -- lock -dash a b
+111 126 | pipecat 'echo a|' 'cat in|'
+111 126 | pipecat './plain {1..40}|'
+111 126 | withserver --match ready -- sh -c 'echo ready {PORT} >&2; exec cat' ::: echo {PORT} {PORT}
+126 | safepipe echo a ::: cat
+111 126 | open2 cat
+111 126 | open2 --pty cat
+111 126 | open3 sh -c 'echo a; echo b >&2'
+111 126 | open2 --lock-step --until=abab cat
+111 126 | sigtrap USR1='exec:echo a' true
+126 | reap true
+100 111 | tcpserver --explain ::1 -x rules -u nobody -C 1:busy\\n --rate 9/1s 127.0.0.1 0 true
+100 111 | unixserver --explain nobody -x unix-rules socket true
+111 | ipcbox --completion bash
+111 | daemonize --foreground ./plain
+100 111 | webget -o - http://127.0.0.1:1/
+111 | cmdserver
+END
+}
+
+@test "memory that is refused to a server for one client: a message, and the next one is served" {
+  need_alloc
+  local server client
+  printf '%s\n' '127.:allow,A="x"' ':deny' >rules
+  printf '%s\n' 'gid=daemon:deny' 'uid=daemon:deny' ':allow,A="x"' >unix-rules
+  while IFS='|' read -r server client; do
+    serves_the_next
+  done <<'END'
+tcpserver -C 1 -x rules -D 127.0.0.1 0 sh -c 'echo served' | tcpclient 127.0.0.1 $srv_at
+unixserver -x unix-rules socket sh -c 'echo served' | unixclient socket
+udpserver -x rules 127.0.0.1 0 sh -c 'echo served' | udpclient -t 0.3 127.0.0.1 $srv_at text
+udpserver --unix socket sh -c 'echo served' | udpclient -t 0.3 --unix socket text
+END
+}
+
+# For the server and the client of these words.
+serves_the_next() {
+  local - n srv
+  set +T
+  for ((n = 1; n < 25; n++)); do
+    rm -f socket
+    TORTURE_ALLOC=$n LD_PRELOAD=$PWD/alloc.so eval "start srv $server" 2>said || {
+      grep -q -E '^[a-z]*server: .*(Cannot allocate memory|Memory allocation failure)$' said && continue
+      cat said
+      return 1
+    }
+    until_true eval "timeout --foreground 60 $client >out 2>/dev/null </dev/null; grep -qx served out"
+    finish "$srv"
+    [ -s srv.err ] || break
+    [[ $status -eq 0 && -z $(grep -v '^[a-z]*server: .*: Cannot allocate memory$' srv.err) ]] || {
+      echo "allocation $n of $server: status $status, $(<srv.err)"
+      return 1
+    }
+  done
+  [ "$n" -gt 3 ]
+}
