@@ -117,6 +117,74 @@ openat:error=ESRCH -P /proc/locks | 0 | | ipcbox status
 END
 }
 
+@test "descriptors 0 to 2 that are closed, where there is no /dev/null for them" {
+  each_fault <<'END'
+openat:error=EMFILE -P /dev/null | 111 | open /dev/null: Too many open files | ipcbox lockrun lock true <&-
+openat:error=EMFILE:when=2 -P /dev/null | 111 | | tcpserver 127.0.0.1 0 true 2>&-
+readlink:error=EACCES | 0 | | ipcbox help
+ppoll:retval=0:when=1 | 0 | | pipecat 'echo a|'
+END
+}
+
+@test "who holds a lock, where that cannot be read" {
+  : >lock
+  each_fault <<END
+read:error=EIO -P /proc/locks | 111 | look at /proc/locks: Input/output error | lockrun --who lock
+openat:error=EACCES -P $PWD/lock | 111 | open $PWD/lock: Permission denied | lockrun --who $PWD/lock
+- | 111 | open none: No such file or directory | msgsend --redis-auth none redis:queue text
+END
+}
+
+@test "readiness: a socket for it that cannot be had, or that reaches nobody" {
+  each_fault <<'END'
+socket:error=EMFILE | 111 | socket NOTIFY_SOCKET: Too many open files | withserver --notify true ::: true
+setsockopt:error=EPERM | 111 | socket NOTIFY_SOCKET: Operation not permitted | withserver --notify true ::: true
+bind:error=ENOMEM | 111 | socket NOTIFY_SOCKET: Cannot allocate memory | withserver --notify true ::: true
+getsockname:error=ENOBUFS | 111 | socket NOTIFY_SOCKET: No buffer space available | withserver --notify true ::: true
+END
+  NOTIFY_SOCKET=@nobody each_fault <<'END'
+socket:error=EMFILE | 111 | report readiness to NOTIFY_SOCKET: Too many open files | mkfifo-sig fifo true
+connect:retval=0 | 111 | report readiness to NOTIFY_SOCKET: Transport endpoint is not connected | mkfifo-sig fifo true
+END
+}
+
+@test "--inherit: no number of sockets, a closed one, too many, and fewer names than sockets" {
+  # shellcheck disable=SC2016 # for that shell
+  local inherit='for ((fd = 3; fd < 36; fd++)); do eval "exec $fd</dev/null"; done
+    [ -z "${CLOSED:-}" ] || eval "exec $CLOSED<&-"
+    LISTEN_PID=$$ exec env "$@" tcpserver --inherit'
+  run -100 bash -c "$inherit true" '' -u LISTEN_FDS
+  [ "$output" = "tcpserver: inherit: LISTEN_FDS has no socket" ]
+  CLOSED=5 run -111 bash -c "$inherit true" '' LISTEN_FDS=3
+  [ "$output" = "tcpserver: inherit LISTEN_FDS: Bad file descriptor" ]
+  run -100 bash -c "$inherit true" '' LISTEN_FDS=33
+  [ "$output" = "tcpserver: inherit LISTEN_FDS: Argument list too long" ]
+  run -100 bash -c "$inherit=b true" '' LISTEN_FDS=3 LISTEN_FDNAMES=a:c
+  [ "$output" = "tcpserver: inherit: LISTEN_FDS has no socket b" ]
+}
+
+@test "the signal of the timer under which a lock is waited for: another's has the effect that it would have had" {
+  local holder waiting how wanted sig
+  for how in default ignore; do
+    background holder lockrun lock sleep 600s
+    until_true eval 'ipcbox lockrun --who lock >/dev/null'
+    background waiting env --$how-signal=54,55 lockrun -t 600 lock true
+    until_true eval 'sig=$(timer_signal "$waiting")'
+    kill -"$sig" "$waiting"
+    kill "$holder"
+    wanted=0
+    [ $how = ignore ] || wanted=$((128 + sig))
+    ends_with $wanted "$waiting"
+  done
+}
+
+# timer_signal PID: the one that it catches, 54 or, of musl, 55
+timer_signal() {
+  local caught
+  caught=$(sed -n 's/^SigCgt:[[:space:]]*//p' "/proc/$1/status")
+  case $((0x$caught >> 53 & 3)) in 1) echo 54 ;; 2) echo 55 ;; *) return 1 ;; esac
+}
+
 @test "memory that is refused to what ends by itself is reported, or the result is the same" {
   need_alloc
   printf '%s\n' '127.:allow,A="x"' '10.0.0.:deny' '[::1]:allow,B="y"' '[fe80::1%lo]:allow' ':deny' >rules
