@@ -158,7 +158,7 @@ static int wait_for_slots(const struct lockrun *l, struct slot *slots)
             break;
         started++;
     }
-    int err = errno;
+    int err = errno == EAGAIN ? ENOMEM : errno; /* EAGAIN says that all slots are taken */
     if (started == l->slots) {
         got = wait_for_first(l, slots);
         err = errno;

@@ -225,8 +225,6 @@ int show_finish(struct show *s)
 {
     if (!s->is_json)
         end_table(s);
-    if (!s->failed)
-        return 0;
-    errno = ENOMEM;
-    return -1;
+    errno = ENOMEM; /* nothing else can have failed */
+    return s->failed ? -1 : 0;
 }
