@@ -18,9 +18,10 @@ teardown() {
   background group setsid sleep 600s
   until_true asleep "$group" sleep
   echo text >in
+  : >slots
   each_fault <<END
 kill,pidfd_send_signal:error=EPERM | 111 | signal group $group: Operation not permitted | killpg $group
-fcntl:error=ENOLCK | 111 | lock other: No locks available | lockrun --slots 2 other true
+fcntl:error=ENOLCK -P $PWD/slots | 111 | lock slots: No locks available | lockrun --slots 2 slots true
 openat,open:error=EACCES -P other2 | 111 | lock other2: Permission denied | lockrun --slots 2 other2 true
 clone,clone3,fork,vfork:error=EAGAIN | 111 | lock lock: Cannot allocate memory | lockrun --slots 1 -t 60 lock true
 pipe2:error=EMFILE:when=2 | 111 | pipe: Too many open files | pipedemo
@@ -30,7 +31,6 @@ close:error=EBADF -P $PWD/out | 0 | | pipecat in
 dup2,dup3:error=EBUSY -P $PWD/in | 111 | dup in: Device or resource busy | safepipe -i in cat
 fstat,newfstatat:error=EIO -P $PWD/copy | 111 | stat copy: Input/output error | safepipe -o copy true
 fstat,newfstatat:error=EIO -P $PWD/in | 0 | | safepipe -i in -o copy cat
-fcntl:error=EMFILE | 111 | pipe true (stage 0): Too many open files | safepipe true ::: true <&-
 prlimit64,getrlimit:error=EPERM | 0 | | alive $$
 shmat:error=ENOMEM | 111 | create private: Cannot allocate memory: not enough memory for it | shmdemo
 msgsnd:error=EAGAIN | 111 | send to private: Resource temporarily unavailable | msgdemo
@@ -192,4 +192,161 @@ END
   finish "$tcp"
   finish "$unix"
   finish "$time"
+}
+
+@test "a call that fails at first, and not again" {
+  start tcp tcpserver 127.0.0.1 0 echo text
+  start time timeserver 127.0.0.1 0
+  start udp udpserver 127.0.0.1 0 tr a-z A-Z
+  local range=/proc/sys/net/ipv4/ip_local_port_range answers='tcpserver 127.0.0.1 {PORT} true ::: true'
+  each_fault <<END
+socket:error=EAFNOSUPPORT:when=2 | 0 | | withserver --free-port $answers
+bind:error=EADDRINUSE:when=1 | 0 | | withserver --free-port $answers
+bind:error=EADDRINUSE:when=2 | 0 | | withserver --free-port $answers
+openat,open:error=EACCES -P $range | 0 | | withserver --free-port $answers
+read:error=EIO -P $range | 0 | | withserver --free-port $answers
+pipe2:error=EMFILE:when=1 | 0 | | udptime -p $time_at localhost
+pipe2:error=ENFILE:when=1 | 0 | | udptime -p $time_at localhost
+pipe2:error=ENOMEM:when=1 | 0 | | udptime -p $time_at localhost
+pipe2:error=EPERM | 1 | ask localhost: Operation not permitted | udptime -p $time_at localhost
+fcntl:error=EIO | 1 | ask localhost: Input/output error | udptime -p $time_at localhost
+pipe2:error=EMFILE | 111 | look up localhost: Too many open files | udpclient localhost $udp_at text
+sendto:error=EPERM | 1 | ask 127.0.0.1: Operation not permitted | udptime -p $time_at 127.0.0.1
+poll,ppoll:error=EINTR:when=1 | 0 | | tcptime -p $time_at 127.0.0.1
+connect:error=EACCES | 111 | send to 127.0.0.1:$udp_at: Permission denied | udpclient 127.0.0.1 $udp_at text
+setsockopt:error=EPERM:when=2+ | 111 | send to 127.0.0.1:$udp_at: Operation not permitted | udpclient --broadcast 127.0.0.1 $udp_at text
+END
+  finish "$tcp"
+  finish "$time"
+  finish "$udp"
+}
+
+@test "groups of datagrams" {
+  each_fault <<'END'
+setsockopt:error=EPERM:when=2+ | 111 | send to 239.1.2.3:9: Operation not permitted | udpclient --ttl 2 239.1.2.3 9 text
+setsockopt:error=ENODEV:when=3+ | 111 | send to 239.1.2.3:9: No such device | udpclient -i 127.0.0.1 239.1.2.3 9 text
+bind:error=EADDRINUSE | 111 | join group: Address already in use | udpclient --join 239.1.2.3 127.0.0.1 9 text
+END
+}
+
+@test "servers with a call that fails once go on" {
+  local inject server client
+  while IFS='|' read -r inject server client; do
+    read -r inject <<<"$inject"
+    eval "start srv strace-of $inject $server"
+    eval "$client" >out </dev/null
+    [ "$(<out)" = served ]
+    finish "$srv"
+    [ "$status" -eq 0 ]
+  done <<'END'
+accept4:error=ECONNABORTED:when=1 | timeserver 127.0.0.1 0 | tcptime -p $srv_at 127.0.0.1 >/dev/null && echo served
+accept4:error=EINTR:when=1 | timeserver 127.0.0.1 0 | tcptime -p $srv_at 127.0.0.1 >/dev/null && echo served
+accept4:error=EAGAIN:when=1 | timeserver 127.0.0.1 0 | tcptime -p $srv_at 127.0.0.1 >/dev/null && echo served
+accept4:error=EMFILE:when=1 | timeserver 127.0.0.1 0 | tcptime -p $srv_at 127.0.0.1 >/dev/null && echo served
+ppoll:error=ENOMEM:when=1 | timeserver 127.0.0.1 0 | tcptime -p $srv_at 127.0.0.1 >/dev/null && echo served
+getsockname:error=ENOBUFS:when=3 | tcpserver 127.0.0.1 0 echo served | tcpclient 127.0.0.1 $srv_at
+fcntl:error=EIO:when=5+ | tcpserver -O -P 127.0.0.1 0 echo served | tcpclient 127.0.0.1 $srv_at
+END
+}
+
+@test "addresses of a name that this host has not, or not free, are left out as long as there is another" {
+  need_own_hosts
+  printf '127.0.0.1 two.test\n127.0.0.2 two.test\n' >hosts
+  # shellcheck disable=SC2016 # for that shell
+  script bin/of-two 'exec unshare --mount sh -c "mount --bind hosts /etc/hosts && exec \"\$@\"" "" strace-of "$1" "$2" tcpserver two.test 0 echo served'
+  local inject
+  for inject in bind:error=EADDRNOTAVAIL:when=1 bind:error=EADDRNOTAVAIL:when=2 bind:error=EADDRINUSE:when=2; do
+    start srv of-two "$inject"
+    tcpclient 127.0.0.1 "$srv_at" || tcpclient 127.0.0.2 "$srv_at"
+    finish "$srv"
+  done
+}
+
+@test "names that are none" {
+  need_own_hosts
+  local name
+  printf '127.0.0.%s\n' '2 -bad.test' '3 a.0x1f' '4 a.0X' '5 a.12' '6 a*b' '7 good.test.' '8 a.0xg' >hosts
+  start srv tcpserver 0 0 true
+  for name in 2= 3= 4= 5= 6= 7=good.test 8=a.0xg; do
+    run -0 with_hosts hosts timeout 60 tcpclient -h "127.0.0.${name%%=*}" "$srv_at" sh -c 'echo "$TCPREMOTEHOST"'
+    [ "$output" = "${name#*=}" ]
+  done
+  finish "$srv"
+}
+
+@test "objects that cannot be removed" {
+  need strace strace
+  unshare --ipc true 2>/dev/null || skip "needs an IPC namespace of its own"
+  run -111 unshare --ipc strace -D -qq -o /dev/null -e inject=msgctl:error=EPERM msgdemo
+  [ "$output" = "msgdemo: remove private: Operation not permitted: only its owner, its creator and root may do that" ]
+  run -111 unshare --ipc strace -D -qq -o /dev/null -e inject=shmctl:error=EPERM shmdemo
+  [ "$output" = "shmdemo: create private: Operation not permitted: only its owner, its creator and root may do that" ]
+}
+
+@test "pipedemo: what cannot be written is said by its writer, and the other sees the end" {
+  need strace strace
+  run -111 strace -D -f -qq -b execve -o /dev/null -e trace=write -e inject=write:error=EIO:when=1 pipedemo
+  [ "${lines[0]}" = "pipedemo: write to the other process: Input/output error" ]
+  [[ ${lines[1]} == "pipedemo: read from the other process: "* ]]
+}
+
+@test "cmdserver tells its client what cannot be done" {
+  need strace strace
+  printf '#!/nonexistent\n' >bad
+  chmod +x bad
+  local traced='strace -D -qq -b execve -o /dev/null -e inject'
+  answers_with bad 'bad: No such file or directory' cmdserver -p "" bad=./bad
+  answers_with own $'own: Too many open files\r' $traced=pipe2:error=EMFILE cmdserver --crlf -p "" own='echo text'
+  answers_with motd 'motd: Permission denied' $traced=openat,open:error=EACCES -P /etc/motd cmdserver -p ""
+  [ ! -s /etc/motd ] || answers_with motd 'motd: Input/output error' $traced=read:error=EIO -P /etc/motd cmdserver -p ""
+  answers_with own '/dev/null: Too many open files' $traced=openat,open:error=EMFILE -P /dev/null cmdserver -p "" own='echo text'
+  answers_with own 'own: Cannot allocate memory' $traced=fcntl:error=ENOMEM cmdserver -p "" own='echo text'
+  script bin/fortune 'echo cookie'
+  answers_with cookie cookie cmdserver -p ""
+}
+
+@test "confinement: an old kernel's, and a filter that is refused" {
+  [ -z "${IPCBOX_SANITIZED:-}" ] || skip "sanitizers need what --confine forbids"
+  start tcp tcpserver 127.0.0.1 0 echo text
+  run tcpclient --confine 127.0.0.1 "$tcp_at" </dev/null
+  [[ $output != *"--confine needs"* ]] || skip "$output"
+  each_fault <<END
+landlock_create_ruleset:retval=1:when=2 | 0 | | tcpclient --confine 127.0.0.1 $tcp_at
+landlock_create_ruleset:error=EINVAL:when=3 | 111 | confine Landlock: Invalid argument | tcpclient --confine 127.0.0.1 $tcp_at
+prctl:error=EPERM:when=3 | 111 | confine seccomp: Operation not permitted | tcpclient --confine 127.0.0.1 $tcp_at
+END
+  finish "$tcp"
+}
+
+@test "a socket's keeper that cannot start" {
+  need_root
+  chmod 755 .
+  each_fault <<'END'
+pipe2:error=EMFILE:when=1 | 111 | start the keeper of socket: Too many open files | unixserver -u 65534:65534 socket true
+END
+  [ ! -e socket ]
+}
+
+@test "daemonize: descriptors that cannot be had" {
+  each_fault <<'END'
+pipe2:error=EMFILE:when=1 | 111 | pipe: Too many open files | daemonize --foreground --log log true
+END
+}
+
+@test "mkfifo-sig: a file that cannot be read is reported, and its reader is let go" {
+  need strace strace
+  local fifo
+  echo text >answer
+  background fifo strace -D -f -qq -b execve -o /dev/null -e trace=read -e inject=read:error=EIO -P "$PWD/answer" mkfifo-sig -f answer fifo
+  until_true test -p fifo
+  timeout 60 cat fifo >heard
+  until_line fifo.err '^mkfifo-sig: read answer: Input/output error$'
+  [ ! -s heard ]
+  finish "$fifo"
+}
+
+# answers_with LINE ANSWER COMMAND...: of a cmdserver, without its prompt
+answers_with() {
+  "${@:3}" <<<"$1" >out 2>err
+  [ "$(tail -n +2 out)" = "$2" ]
 }

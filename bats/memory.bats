@@ -85,6 +85,11 @@ says_why() {
 111,126 | sigtrap USR1=ignore 'USR2=exec:echo caught' -- echo out
 126 | reap true
 126 | sigexec -i INT true
+END
+}
+
+@test "what waits, pipes and a server of commands" {
+  each_allocation <<'END'
 111 | waitfor file /
 1,111 | waitfor -t 0 tcp 127.0.0.1 1
 1,100,111 | waitfor -t 0 http http://127.0.0.1:1/
@@ -93,7 +98,17 @@ says_why() {
 111,126 | open2 echo text
 111,126 | safepipe echo text ::: cat
 0,111 | cmdserver 'own=echo text' <<<$'own\nhelp'
+END
+}
+
+@test "status" {
+  each_allocation <<'END'
 111 | ipcbox status >/dev/null
+END
+}
+
+@test "status in JSON" {
+  each_allocation <<'END'
 111 | ipcbox status --json >/dev/null
 END
 }

@@ -451,6 +451,8 @@ passes_all() {
   wrong_call reap --rewrite TERM:NOSUCH touch ran
   wrong_call reap --rewrite NOSUCH:TERM touch ran
   wrong_call reap --rewrite TERM:65 touch ran
+  wrong_call reap --rewrite CHLD:TERM touch ran
+  wrong_call reap --rewrite 32:TERM touch ran
   wrong_call reap --rewrite 0:TERM touch ran
   wrong_call reap --rewrite KILL:TERM touch ran
   wrong_call reap --rewrite STOP:TERM touch ran

@@ -56,10 +56,9 @@ char *lines_next(struct lines *l)
 int lines_close(struct lines *l)
 {
     fd_close(&l->fd);
-    if (!l->err)
-        return 0;
-    errno = l->err;
-    return -1;
+    if (l->err)
+        errno = l->err; /* else that of what was made of the lines stays */
+    return l->err ? -1 : 0;
 }
 
 const char *lines_word(const char *line, int n)
