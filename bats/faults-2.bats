@@ -112,7 +112,7 @@ ftruncate:error=EIO | 111 | write new: Input/output error | webget -o new $url
 fsync:error=EIO | 111 | write new: Input/output error | webget -o new $url
 linkat:error=EPERM | 111 | write new: Operation not permitted | webget -o new $url
 linkat:error=EEXIST | 111 | write new: File exists | webget -o new $url
-getrandom:error=ENOSYS:when=2+ | 111 | open new: Function not implemented | webget -o new $url
+getrandom:error=ENOSYS | 111 | open new: Function not implemented | webget -o new $url
 fchmod:error=EPERM | 111 | write page: Operation not permitted | webget -o page $url
 linkat:error=EPERM | 111 | write page: Operation not permitted | webget -o page $url
 rename,renameat,renameat2:error=EIO | 111 | write page: Input/output error | webget -o page $url
