@@ -1,4 +1,4 @@
-# Calls that fail, and memory that is refused, in what applets have in common: as faults.bats has it, and where it is.
+# Calls that fail in what applets have in common, as in faults.bats.
 
 load helper/common
 load helper/peers
@@ -183,37 +183,4 @@ timer_signal() {
   local caught
   caught=$(sed -n 's/^SigCgt:[[:space:]]*//p' "/proc/$1/status")
   case $((0x$caught >> 53 & 3)) in 1) echo 54 ;; 2) echo 55 ;; *) return 1 ;; esac
-}
-
-@test "memory that is refused to what ends by itself is reported, or the result is the same" {
-  need_alloc
-  printf '%s\n' '127.:allow,A="x"' '10.0.0.:deny' '[::1]:allow,B="y"' '[fe80::1%lo]:allow' ':deny' >rules
-  printf '%s\n' 'gid=daemon:deny' 'uid=root:allow,A="x"' ':deny' >unix-rules
-  printf 'echo ran\n' >plain
-  printf 'echo "$#"\n' >-dash
-  chmod +x plain -- -dash
-  echo text >in
-  PATH=:$PATH
-  each_allocation <<'END'
-111 | lockrun --who /etc/passwd
-126 | lockrun lock true
-111 126 | lockrun lock ./plain {1..40}
-126 | lockrun -- lock -dash a b
-111 126 | pipecat 'echo a|' 'cat in|'
-111 126 | pipecat './plain {1..40}|'
-111 126 | withserver --match ready -- sh -c 'echo ready {PORT} >&2; exec cat' ::: echo {PORT} {PORT}
-126 | safepipe echo a ::: cat
-111 126 | open2 cat
-111 126 | open2 --pty cat
-111 126 | open3 sh -c 'echo a; echo b >&2'
-111 126 | open2 --lock-step --until=abab cat
-111 126 | sigtrap USR1='exec:echo a' true
-126 | reap true
-100 111 | tcpserver --explain ::1 -x rules -u nobody -C 1:busy\\n --rate 9/1s 127.0.0.1 0 true
-100 111 | unixserver --explain nobody -x unix-rules socket true
-111 | ipcbox --completion bash
-111 | daemonize --foreground ./plain
-100 111 | webget -o - http://127.0.0.1:1/
-111 | cmdserver
-END
 }

@@ -88,6 +88,24 @@ says_why() {
 END
 }
 
+@test "files, rules, and programs without a first line" {
+  printf '%s\n' '127.:allow,A="x"' '10.0.0.:deny' '[::1]:allow,B="y"' '[fe80::1%lo]:allow' ':deny' >rules
+  printf '%s\n' 'gid=daemon:deny' 'uid=root:allow,A="x"' ':deny' >unix-rules
+  printf 'echo ran\n' >plain
+  printf 'echo "$#"\n' >-dash
+  chmod +x plain -- -dash
+  PATH=:$PATH
+  each_allocation <<'END'
+111,126 | lockrun lock ./plain {1..40}
+126 | lockrun -- lock -dash a b
+111,126 | pipecat './plain {1..40}|'
+111 | daemonize --foreground ./plain
+100,111 | tcpserver --explain ::1 -x rules -u nobody -C 1:busy\\n --rate 9/1s 127.0.0.1 0 true
+100,111 | unixserver --explain nobody -x unix-rules socket true
+111 | ipcbox --completion bash >/dev/null
+END
+}
+
 @test "what waits, pipes and a server of commands" {
   each_allocation <<'END'
 111 | waitfor file /
@@ -96,6 +114,9 @@ END
 111,126 | pipecat 'echo text |'
 111,126 | pipecat --shell 'echo text |'
 111,126 | open2 echo text
+111,126 | open2 --pty echo text
+111,126 | open2 --lock-step --until=abab cat
+111,126 | open3 sh -c 'echo a; echo b >&2'
 111,126 | safepipe echo text ::: cat
 0,111 | cmdserver 'own=echo text' <<<$'own\nhelp'
 END

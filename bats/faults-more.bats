@@ -1,15 +1,9 @@
 # More calls that fail, as in faults.bats.
 
+load helper/common
+load helper/peers
 load helper/faults
 load helper/http
-
-setup() {
-  faults_setup
-}
-
-teardown() {
-  faults_teardown
-}
 
 @test "locks, pipes and files" {
   local holder
