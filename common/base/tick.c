@@ -33,13 +33,19 @@ static struct {
 
 static volatile sig_atomic_t ticked, from_others;
 
+/* By a process. Not "other than SI_TIMER": qemu-user has another number for that on MIPS. */
+static bool is_sent(const siginfo_t *info)
+{
+    return info->si_code == SI_USER || info->si_code == SI_QUEUE || info->si_code == SI_TKILL;
+}
+
 static void note(int sig, siginfo_t *info, void *context)
 {
     (void)sig, (void)context;
-    if (info->si_code == SI_TIMER)
-        ticked = 1;
-    else
+    if (is_sent(info))
         from_others++;
+    else
+        ticked = 1;
 }
 
 static void handle(void)
@@ -110,7 +116,7 @@ void tick_end(void)
     sigprocmask(SIG_BLOCK, &tick, NULL);
     set_timer(0);
     while (sigtimedwait(&tick, &info, &at_once) > 0) /* a last tick, or what another process has sent */
-        from_others += info.si_code != SI_TIMER;
+        from_others += is_sent(&info);
     if (from_others && sigismember(&state.outer, TICK) == 0)
         tick_undo(); /* nobody catches it: it has its effect below */
     for (; from_others; from_others--)

@@ -20,9 +20,29 @@ int64_t keep_kill_at(const struct keep *k)
     return k->until - k->length / 6;
 }
 
+/* The keeper may be killed at any moment: what is read is never what is written. */
+static void tell_until(struct keep *k)
+{
+    unsigned next = k->page->written + 1;
+    k->page->until[next % 2] = k->until;
+    k->page->written = next;
+}
+
+static int64_t until_told(const struct keep_page *page)
+{
+    unsigned written;
+    int64_t until;
+    do {
+        written = page->written;
+        until = page->until[written % 2];
+        atomic_thread_fence(memory_order_acquire);
+    } while (page->written != written);
+    return until;
+}
+
 int64_t keep_parent_kills_at(const struct keep *k)
 {
-    return k->page->until - k->length / 12;
+    return until_told(k->page) - k->length / 12;
 }
 
 static void renew_lease(void *owner)
@@ -57,7 +77,7 @@ int keep_prepare(struct keep *k)
         k->page = mmap(NULL, sizeof *k->page, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if ((intptr_t)k->page == -1)
         return k->page = NULL, watch_end(&k->watch), -1;
-    k->page->until = k->until;
+    tell_until(k);
     k->page->done = k->page->lost = false;
     k->page->exec_errno = 0;
     return 0;
@@ -99,7 +119,7 @@ static void take_answer(struct keep *k, enum redis_outcome outcome)
         return;
     }
     k->until = k->sent + k->length;
-    k->page->until = k->until;
+    tell_until(k);
     k->next = k->sent + k->length / 3;
 }
 

@@ -14,7 +14,9 @@
 #include "redis/lease.h"
 
 struct keep_page {
-    _Atomic int64_t until; /* as below */
+    /* as below, in [written % 2]: machines of 32 bits may have no atomic number of 64 */
+    int64_t until[2];
+    atomic_uint written;   /* how often */
     atomic_bool done;      /* nothing is held any more, or as the parent likes it */
     atomic_bool lost;      /* it could not be kept */
     atomic_int exec_errno; /* the program could not be executed */
