@@ -15,6 +15,7 @@
 #include "base/num.h"
 #include "base/version.h"
 #include "cli/applet.h"
+#include "process/procs.h"
 #include "process/status_page.h"
 #include "status/sockets.h"
 
@@ -129,7 +130,8 @@ static int64_t nanoseconds(clockid_t clock)
     return now.tv_sec * CLOCK_SECOND + now.tv_nsec;
 }
 
-/* "started" is computed in the kernel's ticks: with whole seconds it would differ from one look to the next. */
+/* "started" is computed in the kernel's ticks: with whole seconds it would differ from one look to the next.
+ */
 static void put_start(struct show *s, const struct found *f)
 {
     int64_t hz = sysconf(_SC_CLK_TCK), tick = CLOCK_SECOND / hz, start = (int64_t)f->process.start;
@@ -320,17 +322,22 @@ static void put_unseen(struct show *s, const struct census *c)
         show_line(s, buf_str(&line));
 }
 
-static void put_processes(struct show *s, const struct census *c)
+/* A page that is none, and one that has gone, is an empty one. */
+static int put_processes(struct show *s, const struct census *c)
 {
     for (size_t i = 0; i < c->n; i++) {
-        char page[STATUS_PAGE_SIZE];
+        char page[STATUS_PAGE_SIZE] = "";
         struct found *f = &c->list[i];
-        if (f->is_worker || status_page_read(f->process.pid, page) < 0)
+        if (!f->is_worker && status_page_read(f->process.pid, page) < 0) {
+            if (errno != EPROTO && !procs_is_out_of_reach(errno))
+                return -1;
             *page = '\0';
+        }
         take_page(s, f, page);
         if (!f->is_worker)
             put_process(s, f, page);
     }
+    return 0;
 }
 
 int report(struct show *s)
@@ -349,8 +356,9 @@ int report(struct show *s)
     int done = holdings_take(&holdings, &census);
     if (done == 0)
         done = sockets_take(&sockets, &census, &holdings);
+    if (done == 0)
+        done = put_processes(s, &census);
     if (done == 0) {
-        put_processes(s, &census);
         put_sockets(s, &sockets, true);
         put_sockets(s, &sockets, false);
         put_locks(s, &holdings);
