@@ -12,7 +12,6 @@ setup() {
 
 teardown() {
   common_teardown
-  nobody_left_behind
 }
 
 @test "README.md" {

@@ -17,7 +17,6 @@ setup() {
 
 teardown() {
   common_teardown
-  nobody_left_behind
 }
 
 # inner [STATUS] <<TESTS: runs them in bats, which exits with STATUS; $said is what it prints. HERE is our directory.

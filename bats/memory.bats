@@ -24,7 +24,6 @@ count() {
 
 teardown() {
   common_teardown
-  nobody_left_behind
 }
 
 # each_allocation: lines on stdin: STATUS | COMMAND, a shell's, whose first program is an applet. It is run once, and then once for

@@ -12,7 +12,6 @@ setup() {
 
 teardown() {
   common_teardown
-  nobody_left_behind
 }
 
 # behind_haproxy: two servers behind haproxy, each drained by the admin socket and restarted in turn, under load.

@@ -10,7 +10,7 @@ setup() {
 }
 
 teardown() {
-  common_teardown
+  teardown_with_programs
 }
 
 # of TYPE PID MEMBER...: those members of the records of that type and process, a line each; "-": it has none.

@@ -8,7 +8,7 @@ setup() {
 }
 
 teardown() {
-  common_teardown
+  teardown_with_programs
 }
 
 # at_columns N COMMAND...: at a terminal of that width.

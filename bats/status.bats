@@ -10,7 +10,7 @@ setup() {
 }
 
 teardown() {
-  common_teardown
+  teardown_with_programs
 }
 
 # ours MEMBER...: those members of the records of the processes that run $box, a line each.

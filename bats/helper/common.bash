@@ -82,14 +82,20 @@ is_of_test() {
   [[ ${stat##*) } == ?" $BASHPID "* || $(readlink "/proc/$1/cwd") == "$BATS_TEST_TMPDIR"* ]]
 }
 
-# Ends what start and background have started, and complains of processes that outlive their test.
-common_teardown() {
+# Ends what start and background have started.
+end_started() {
   local pid
   for pid in "${started[@]}"; do
     is_of_test "$pid" || continue
     kill -KILL "$pid" 2>/dev/null || :
     wait "$pid" 2>/dev/null || :
   done
+}
+
+# The same, and fails if any other process outlives its test.
+common_teardown() {
+  end_started
+  nobody_left_behind
 }
 
 # background VAR COMMAND...: runs it in the background with stdout, stderr in VAR.out, VAR.err; its pid in $VAR.
@@ -209,6 +215,14 @@ with_time() {
 # The pids of those that work in the test's directory.
 left_behind() {
   find /proc -maxdepth 2 -name cwd -lname "$BATS_TEST_TMPDIR*" 2>/dev/null | cut -d/ -f3
+}
+
+# For teardown: the same as common_teardown, of tests whose launchers are killed, which leaves their programs.
+teardown_with_programs() {
+  end_started
+  cd /
+  left_behind | xargs -r kill -KILL
+  nobody_left_behind
 }
 
 # For teardown: fails if any process of the test (its directory is theirs) does not go.

@@ -11,8 +11,9 @@ daemon_setup() {
 }
 
 daemon_teardown() {
-  common_teardown
+  end_started
   env -u OF_TEST "$HELPERS/end-marked" "OF_TEST=$BATS_TEST_TMPDIR"
+  nobody_left_behind
 }
 
 # state NAME: what a daemon-state has found out, once it has written that to the file `state`.

@@ -8,7 +8,6 @@ setup() {
 
 teardown() {
   common_teardown
-  nobody_left_behind
 }
 
 # each_fault: lines on stdin: INJECTION | STATUS | MESSAGE | COMMAND, a shell's. The injection is strace(1)'s, and may have

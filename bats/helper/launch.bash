@@ -10,7 +10,6 @@ launch_setup() {
 
 launch_teardown() {
   common_teardown
-  nobody_left_behind
 }
 
 # How a command's life has ended, as wait(2) says it.

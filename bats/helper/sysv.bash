@@ -19,7 +19,6 @@ sysv_setup() {
 sysv_teardown() {
   local key kind
   common_teardown
-  nobody_left_behind
   [ -e "${here:-}/.keys" ] || return 0 # skipped before it was there
   while read -r key; do
     for kind in -M -S -Q; do

@@ -17,7 +17,6 @@ server_teardown() {
     exec {fd}>&-
   done
   common_teardown
-  nobody_left_behind
 }
 
 # wrap NAME COMMAND...: NAME is a command that runs tcpserver under COMMAND, which keeps its pid.

@@ -9,7 +9,6 @@ udp_setup() {
 
 udp_teardown() {
   common_teardown
-  nobody_left_behind
 }
 
 # ask [OPTION...] TEXT: udpclient for the server in $srv_at; a time that is long enough for a loaded machine.
