@@ -99,8 +99,8 @@ END
 126 | lockrun -- lock -dash a b
 111,126 | pipecat './plain {1..40}|'
 111 | daemonize --foreground ./plain
-100,111 | tcpserver --explain ::1 -x rules -u nobody -C 1:busy\\n --rate 9/1s 127.0.0.1 0 true
-100,111 | unixserver --explain nobody -x unix-rules socket true
+111 | tcpserver --explain ::1 -x rules -u nobody -C 1:busy\\n --rate 9/1s 127.0.0.1 0 true
+111 | unixserver --explain nobody -x unix-rules socket true
 111 | ipcbox --completion bash >/dev/null
 END
 }
@@ -109,7 +109,7 @@ END
   each_allocation <<'END'
 111 | waitfor file /
 1,111 | waitfor -t 0 tcp 127.0.0.1 1
-1,100,111 | waitfor -t 0 http http://127.0.0.1:1/
+1,111 | waitfor -t 0 http http://127.0.0.1:1/
 111,126 | pipecat 'echo text |'
 111,126 | pipecat --shell 'echo text |'
 111,126 | open2 echo text
@@ -188,7 +188,7 @@ END
 111 | udpclient localhost $udp_at text
 111,126 | sockenv true <>/dev/tcp/127.0.0.1/$tcp_at
 111,126 | sockenv -h true <>/dev/tcp/127.0.0.1/$tcp_at
-100,111 | webget http://localhost:$udp_at/a/../b
+111 | webget http://localhost:$udp_at/a/../b
 END
   finish "$tcp"
   finish "$unix"

@@ -215,6 +215,15 @@ void msg_die_sys(const struct msg *m, const char *action, const char *object)
     msg_die(m, EXIT_SYSTEM, action, object, errno);
 }
 
+/* Where there is no memory to read what the user wants, that is said in place of what would be wrong with it.
+ */
+static bool is_shortage(const struct buf *text)
+{
+    const char *why = strerror(ENOMEM);
+    size_t n = strlen(why);
+    return text->len >= n && memcmp(text->mem + text->len - n, why, n) == 0;
+}
+
 void msg_usage(const struct msg *m, const char *format, ...)
 {
     char text_mem[1024], mem[4096];
@@ -223,14 +232,18 @@ void msg_usage(const struct msg *m, const char *format, ...)
     va_start(ap, format);
     buf_vfmt(&text, format, ap);
     va_end(ap);
+    bool shortage = is_shortage(&text);
     buf_fmt(&line, "%s: ", m->applet);
     buf_escaped(&line, text.mem, text.len);
-    buf_text(&line, "\nTry '");
-    if (m->link)
-        buf_escaped(&line, m->link, strlen(m->link));
-    else
-        buf_fmt(&line, "ipcbox %s", m->applet);
-    buf_text(&line, " --help'.\n");
+    if (!shortage) {
+        buf_text(&line, "\nTry '");
+        if (m->link)
+            buf_escaped(&line, m->link, strlen(m->link));
+        else
+            buf_fmt(&line, "ipcbox %s", m->applet);
+        buf_text(&line, " --help'.");
+    }
+    buf_text(&line, "\n");
     speak(line.mem, line.len);
-    exit(EXIT_USAGE);
+    exit(shortage ? EXIT_SYSTEM : EXIT_USAGE);
 }

@@ -10,6 +10,12 @@
 
 #include "net/ucspi.h"
 
+/* Not the file's fault */
+static bool is_shortage(int err)
+{
+    return err == EMFILE || err == ENFILE || err == ENOMEM;
+}
+
 static void complain_of_rules(struct access *a, const struct rules_error *error, int err, bool fatal)
 {
     char mem[PATH_MAX + 128];
@@ -19,7 +25,8 @@ static void complain_of_rules(struct access *a, const struct rules_error *error,
         buf_fmt(&b, " line %lu", error->line);
     const char *why = error->why ? error->why : strerror(err);
     if (fatal)
-        exit(msg_fatal_why(a->msg, error->why ? EXIT_USAGE : EXIT_SYSTEM, "rules", buf_str(&b), why));
+        exit(msg_fatal_why(
+            a->msg, error->why && !is_shortage(err) ? EXIT_USAGE : EXIT_SYSTEM, "rules", buf_str(&b), why));
     msg_error_why(a->msg, "keep the old rules:", buf_str(&b), why);
 }
 
@@ -35,7 +42,7 @@ static void read_rules(struct access *a, bool fatal)
     }
     if (!fresh) {
         int err = errno;
-        bool shortage = err == EMFILE || err == ENFILE || err == ENOMEM, known = shortage && a->is_short;
+        bool shortage = is_shortage(err), known = shortage && a->is_short;
         if (shortage)
             memset(&a->seen, 0, sizeof a->seen); /* not the file's fault: try again */
         if (!known)
