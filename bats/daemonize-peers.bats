@@ -12,6 +12,8 @@ setup() {
 
 teardown() {
   daemon_teardown
+  # a segment that PostgreSQL has no more time to remove when it is killed: line 7, KEY ID
+  [ ! -e "$here/data/postmaster.pid" ] || ipcrm -m "$(awk 'NR == 7 { print $2 }' "$here/data/postmaster.pid")"
 }
 
 # supervised ARG...: a daemon with all that a service gets.
