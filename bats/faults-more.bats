@@ -224,6 +224,7 @@ END
 }
 
 @test "servers with a call that fails once go on" {
+  need strace strace
   local inject server client
   while IFS='|' read -r inject server client; do
     read -r inject <<<"$inject"
@@ -244,6 +245,7 @@ END
 }
 
 @test "addresses of a name that this host has not, or not free, are left out as long as there is another" {
+  need strace strace
   need_own_hosts
   printf '127.0.0.1 two.test\n127.0.0.2 two.test\n' >hosts
   # shellcheck disable=SC2016 # for that shell
