@@ -95,7 +95,7 @@ foreign_is_there() {
   run -111 "$IPCBOX" --install -s file
   [ "$output" = "ipcbox: open file: Not a directory" ]
   mkdir -m 555 locked
-  [ ! -w locked ] || locked=/sys # root may write everywhere but there
+  [ ! -w locked ] || locked=/proc # root may write everywhere but there
   run -111 "$IPCBOX" --install -s "${locked:-locked}"
   [[ $output == "ipcbox: install ${applets[0]}: "* ]]
   [ -z "$(ls -A locked)" ]
