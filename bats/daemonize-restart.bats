@@ -124,9 +124,10 @@ not_restarted() {
 @test "a restart for which the monitor has no descriptor left is a failed start, and is tried again" {
   need prlimit util-linux
   daemonized -P monitor -p prog --log log --restart-on failure --backoff 0.1:0.4 sleep 6099s
-  local old
+  local old until=$((${EPOCHREALTIME/./} + 500000))
   old=$(cat prog)
   prlimit --pid "$(cat monitor)" --nofile=3:
+  until ((${EPOCHREALTIME/./} > until)); do :; done # it has lived for longer than the longest pause
   kill -KILL "$old"
   until_line log 'sleep could not be started: Too many open files; restart 2 in 0.2 s'
   [ "$(grep -c "$old was killed" log)" -eq 1 ]

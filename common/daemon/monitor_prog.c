@@ -37,6 +37,7 @@ static int open_null(void)
 int monitor_prog_start(struct monitor *m)
 {
     int ready[2] = {-1, -1}, failed;
+    m->started = clock_now(); /* also of a start that fails: the one before may have lived long */
     if (m->no_new_privs && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0) /* PROG inherits it */
         return fail(m, "prctl PR_SET_NO_NEW_PRIVS for");
     int null = open_null(), done = null;
@@ -57,7 +58,6 @@ int monitor_prog_start(struct monitor *m)
             .place = m->foreground ? SPAWN_HERE : SPAWN_GROUP,
             .user = &m->user,
             .death_signal = m->leave ? 0 : SIGKILL};
-        m->started = clock_now();
         failed = job_execute(&m->job, 0, &spawn, m->is_up ? CLOCK_NEVER : clock_in(m->timeout));
     } else {
         failed = fail(m, null < 0 ? "open /dev/null for" : "pipe");
