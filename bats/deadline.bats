@@ -323,7 +323,7 @@ shown() {
 @test "in tmux: a pager behind us works" {
   need less less
   need tmux tmux
-  local tmux="tmux -f /dev/null -L ipcbox-$BASHPID"
+  local tmux="tmux -f /dev/null -S $PWD/tmux"
   env -u TMUX TERM=xterm $tmux new-session -d -x 80 -y 24 'deadline 1h seq 200 | less; echo $? >less.status' 3>&-
   until_true on_screen "$tmux" '^23$'
   $tmux send-keys G
