@@ -232,7 +232,7 @@ demo() {
   :
   run -0 sh share/doc/ipcbox/demo.sh
   [[ $output == *'20 of 20 answers are right'* ]]
-  PATH=/usr/bin:/bin run -100 sh share/doc/ipcbox/demo.sh
+  PATH=$PWD/share run -100 /bin/sh share/doc/ipcbox/demo.sh
   [[ $output == *'no ipcbox in PATH'* ]]
 }
 
