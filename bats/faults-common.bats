@@ -1,4 +1,4 @@
-# Calls that fail in what applets have in common, as in faults.bats.
+# One call that fails in what applets have in common, as in faults.bats.
 
 load helper/common
 load helper/peers

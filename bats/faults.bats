@@ -1,9 +1,11 @@
 # One call that fails, where an applet sets itself up or does its work: a message that names the call and the reason, and the
 # status of a system that said no. `make torture` tries all calls of the main uses; here is what it does not reach, by name.
+# Servers are in faults-servers.bats, what applets have in common in faults-common.bats, and memory in memory.bats.
 
 load helper/common
 load helper/peers
 load helper/faults
+load helper/http
 
 @test "clients" {
   start tcp tcpserver 127.0.0.1 0 cat
@@ -30,21 +32,6 @@ END
   finish "$tcp"
   finish "$unix"
   finish "$time"
-}
-
-@test "confinement that the kernel refuses" {
-  [ -z "${IPCBOX_SANITIZED:-}" ] || skip "sanitizers need what --confine forbids"
-  start tcp tcpserver 127.0.0.1 0 cat
-  run tcpclient --confine 127.0.0.1 "$tcp_at" </dev/null
-  [[ $output != *"--confine needs"* ]] || skip "$output"
-  each_fault <<END
-landlock_create_ruleset:error=ENOSYS | 100 | --confine needs Landlock: Function not implemented | tcpclient --confine 127.0.0.1 $tcp_at
-prctl:error=EINVAL | 100 | --confine needs seccomp filters: Invalid argument | tcpclient --confine 127.0.0.1 $tcp_at
-prctl:error=EPERM:when=2+ | 111 | confine: Operation not permitted | tcpclient --confine 127.0.0.1 $tcp_at
-landlock_restrict_self:error=EPERM | 111 | confine Landlock: Operation not permitted | tcpclient --confine 127.0.0.1 $tcp_at
-landlock_add_rule:error=ENOMEM | 111 | confine Landlock: Cannot allocate memory | tcpclient --confine 127.0.0.1 $tcp_at
-END
-  finish "$tcp"
 }
 
 @test "files and pipes" {
@@ -94,46 +81,6 @@ END
   finish "$fifo"
 }
 
-@test "servers at their start" {
-  each_fault <<'END'
-setsockopt:error=ENOMEM | 111 | setsockopt 127.0.0.1:0: Cannot allocate memory | tcpserver 127.0.0.1 0 true
-epoll_create1:error=EMFILE | 111 | epoll_create: Too many open files | udpserver 127.0.0.1 0 true
-listen:error=EADDRINUSE | 111 | listen 127.0.0.1:0: Address already in use | tcpserver 127.0.0.1 0 true
-listen:error=EADDRINUSE | 111 | listen on socket: Address already in use | unixserver socket true
-getsockname:error=ENOBUFS | 111 | getsockname 127.0.0.1:0: No buffer space available | tcpserver 127.0.0.1 0 true
-setsockopt:error=ENOMEM | 111 | setsockopt 127.0.0.1:0: Cannot allocate memory | timeserver 127.0.0.1 0
-- | 111 | look up a..b: Name or service not known | tcpserver a..b 0 true
-- | 111 | look up ::1: Name or service not known | tcpserver -4 ::1 0 true
-setsockopt:error=EPERM:when=2 | 111 | setsockopt SO_KEEPALIVE: Operation not permitted | tcpserver 127.0.0.1 0 true
-prctl:error=EINVAL | 111 | prctl PR_SET_NO_NEW_PRIVS: Invalid argument | tcpserver --no-new-privs 127.0.0.1 0 true
-END
-}
-
-@test "a call that fails for one connection is reported, and the next one is served" {
-  need strace strace
-  local inject message server client wrong=0
-  while IFS='|' read -r inject message server client; do
-    read -r inject message <<<"$inject $message"
-    read -r server <<<"$server"
-    rm -f socket
-    eval "start srv strace-of $inject $server"
-    eval "$client" >/dev/null 2>&1 </dev/null || :
-    eval "$client" >out 2>&1 </dev/null || :
-    finish "$srv"
-    [[ $status -eq 0 && $(<out) == served && $(<srv.err) == *"$message"* ]] || {
-      echo "$inject $server: status $status, $(<out), $(<srv.err), not: $message"
-      wrong=1
-    }
-  done <<'END'
-setsockopt:error=EPERM:when=6 | remove IP options, connection from | tcpserver 127.0.0.1 0 echo served | tcpclient 127.0.0.1 $srv_at
-socket:error=EAFNOSUPPORT:when=1 | | tcpserver '' 0 echo served | tcpclient 127.0.0.1 $srv_at
-ppoll:error=ENOMEM:when=1 | | unixserver socket echo served | unixclient socket
-getsockopt:error=ENOPROTOOPT | getsockopt SO_PEERCRED: Protocol not available | unixserver socket echo served | unixclient socket
-clone,clone3,fork,vfork:error=EAGAIN:when=1 | fork (will retry): | unixserver socket echo served | unixclient socket
-END
-  [ $wrong -eq 0 ]
-}
-
 @test "a terminal that can't be made is an error, and where only a newer way fails the older one is taken" {
   need strace strace
   local n failed=0
@@ -153,15 +100,6 @@ END
     fi
   done
   [ "$failed" -ge 2 ]
-}
-
-@test "readiness that reaches nobody is an error at the start" {
-  local to long
-  printf -v long '/%0110d' 0
-  for to in "$PWD/nobody" "$long"; do
-    NOTIFY_SOCKET=$to run -111 timeout --foreground 60 tcpserver 127.0.0.1 0 true
-    [[ $output == "tcpserver: report readiness to NOTIFY_SOCKET: "* ]]
-  done
 }
 
 @test "without close_range(2), as in Linux before 5.9, programs get no descriptor more; nor without /proc" {
@@ -237,19 +175,179 @@ END
   }
 }
 
-@test "memory that is refused to a server: no socket file is left" {
-  [ -z "${IPCBOX_SANITIZED:-}" ] || skip "sanitizers have their own malloc"
-  need cc gcc
-  cc -D_GNU_SOURCE -shared -fPIC -o alloc.so "$BATS_TEST_DIRNAME/../check/torture/alloc.c"
-  local n call
-  for call in 'unixserver socket true' 'udpserver --unix socket true'; do
-    for n in 1 2 3 4 5; do
-      run timeout --foreground 60 env TORTURE_ALLOC=$n LD_PRELOAD="$PWD/alloc.so" $call
-      [[ $status == 111 || $status == 126 ]]
-      [[ $output == *": Cannot allocate memory" ]]
-      [ ! -e socket ]
-    done
+@test "locks, pipes and files" {
+  local holder
+  background holder lockrun --slots 1 lock sleep 600s
+  until_true eval 'ipcbox lockrun --who lock >/dev/null'
+  background group setsid sleep 600s
+  until_true asleep "$group" sleep
+  echo text >in
+  : >slots
+  each_fault <<END
+kill,pidfd_send_signal:error=EPERM | 111 | signal group $group: Operation not permitted | killpg $group
+fcntl:error=ENOLCK -P $PWD/slots | 111 | lock slots: No locks available | lockrun --slots 2 slots true
+openat,open:error=EACCES -P other2 | 111 | lock other2: Permission denied | lockrun --slots 2 other2 true
+clone,clone3,fork,vfork:error=EAGAIN | 111 | lock lock: Cannot allocate memory | lockrun --slots 1 -t 60 lock true
+pipe2:error=EMFILE:when=2 | 111 | pipe: Too many open files | pipedemo
+wait4:error=ECHILD | 111 | wait: No child processes | pipedemo
+close:error=EIO -P $PWD/out | 111 | close stdout: Input/output error | pipecat in
+close:error=EBADF -P $PWD/out | 0 | | pipecat in
+dup2,dup3:error=EBUSY -P $PWD/in | 111 | dup in: Device or resource busy | safepipe -i in cat
+fstat,newfstatat:error=EIO -P $PWD/copy | 111 | stat copy: Input/output error | safepipe -o copy true
+fstat,newfstatat:error=EIO -P $PWD/in | 0 | | safepipe -i in -o copy cat
+prlimit64,getrlimit:error=EPERM | 0 | | alive $$
+shmat:error=ENOMEM | 111 | create private: Cannot allocate memory: not enough memory for it | shmdemo
+msgsnd:error=EAGAIN | 111 | send to private: Resource temporarily unavailable | msgdemo
+msgrcv:error=ENOMSG | 111 | receive from private: No message of desired type | msgdemo
+msgrcv:retval=0 | 1 | | msgdemo
+msgrcv:retval=7 | 1 | | msgdemo
+END
+  finish "$holder"
+  finish "$group"
+}
+
+@test "daemonize" {
+  each_fault <<END
+dup2,dup3:error=EMFILE | 111 | dup: Too many open files | daemonize true
+socket:error=EMFILE | 111 | socket NOTIFY_SOCKET: Too many open files | daemonize --ready notify true
+ftruncate:error=EIO | 111 | open $PWD/prog.out: Input/output error | daemonize -o prog.out true
+fcntl:error=EIO -P $PWD/prog.out | 111 | open $PWD/prog.out: Input/output error | daemonize -o prog.out true
+rename,renameat,renameat2:error=EIO | 111 | write $PWD/pid: Input/output error | daemonize -p pid true
+rename,renameat,renameat2:error=EIO:when=2 | 111 | write $PWD/monitor: Input/output error | daemonize -p pid -P monitor true
+dup2,dup3:error=EMFILE:when=3 | 111 | dup2 true: Too many open files | daemonize true
+openat,open:error=EMFILE -P /dev/null | 111 | open /dev/null for true: Too many open files | daemonize --foreground true
+openat,open:error=EMFILE -P /dev/null | 111 | open /dev/null for true: Too many open files | daemonize true
+END
+}
+
+@test "a file that webget writes" {
+  answers
+  printf 'HTTP/1.0 200 OK\r\nContent-Length: 5\r\n\r\ntext\n' >answer
+  echo old >page
+  local url=http://127.0.0.1:$server_at/ old
+  each_fault <<END
+ftruncate:error=EIO | 111 | write new: Input/output error | webget -o new $url
+fsync:error=EIO | 111 | write new: Input/output error | webget -o new $url
+linkat:error=EPERM | 111 | write new: Operation not permitted | webget -o new $url
+linkat:error=EEXIST | 111 | write new: File exists | webget -o new $url
+getrandom:error=ENOSYS | 111 | open new: Function not implemented | webget -o new $url
+fchmod:error=EPERM | 111 | write page: Operation not permitted | webget -o page $url
+linkat:error=EPERM | 111 | write page: Operation not permitted | webget -o page $url
+rename,renameat,renameat2:error=EIO | 111 | write page: Input/output error | webget -o page $url
+clone,clone3,fork,vfork:error=EAGAIN | 111 | fork: Resource temporarily unavailable | webget -o page $url
+END
+  old=$(<page)
+  [ "$old" = old ]
+  [ ! -e new ]
+  each_fault <<END
+fsync:error=EINVAL:when=2 | 0 | | webget -o new $url
+fchown:error=EPERM | 0 | | webget -o page $url
+openat,open:error=EACCES:when=3 -P $PWD | 0 | | webget -o page $url
+fsync:error=EIO:when=2 | 111 | write page: Input/output error | webget -o page $url
+END
+  cmp new page
+  [ "$(<page)" = text ]
+  finish "$server"
+}
+
+@test "launchers and clients, once more" {
+  start tcp tcpserver 127.0.0.1 0 echo text
+  start unix unixserver socket echo text
+  start time timeserver 127.0.0.1 0
+  echo text >in
+  each_fault <<END
+bind:error=EACCES | 111 | reserve a port: Permission denied | withserver --free-port true ::: true
+openat,open:error=EMFILE -P /dev/null | 111 | open /dev/null: Too many open files | withserver --free-port true ::: true
+socket:error=EMFILE | 111 | reserve a port: Too many open files | withserver --free-port true ::: true
+socket:error=EMFILE | 111 | socket NOTIFY_SOCKET: Too many open files | withserver --notify true ::: true
+pipe2:error=EMFILE | 111 | open stdout for true (stage 0): Too many open files | withserver --match x true ::: true
+connect:error=ENETUNREACH | 1 | tcp 127.0.0.1 port $tcp_at: Network is unreachable | waitfor -t 0 tcp 127.0.0.1 $tcp_at
+connect:error=EINTR:when=1 | 0 | | waitfor -t 60 tcp 127.0.0.1 $tcp_at
+recvfrom:error=EIO | 1 | http http://127.0.0.1:$tcp_at/: no HTTP response | waitfor -t 0 http http://127.0.0.1:$tcp_at/
+sendto:error=EIO | 111 | request http://127.0.0.1:$tcp_at/: Input/output error | webget http://127.0.0.1:$tcp_at/
+getsockopt:error=ENOPROTOOPT | 111 | connect to 127.0.0.1 port $tcp_at (127.0.0.1:$tcp_at): Protocol not available | tcpclient 127.0.0.1 $tcp_at
+prlimit64,setrlimit:error=EPERM | 111 | confine: Operation not permitted | tcpclient --confine 127.0.0.1 $tcp_at
+wait4,waitid:error=ECHILD | 0 | | udptime -p $time_at 127.0.0.1
+END
+  finish "$tcp"
+  finish "$unix"
+  finish "$time"
+}
+
+@test "a call that fails at first, and not again" {
+  start tcp tcpserver 127.0.0.1 0 echo text
+  start time timeserver 127.0.0.1 0
+  start udp udpserver 127.0.0.1 0 tr a-z A-Z
+  local range=/proc/sys/net/ipv4/ip_local_port_range answers='tcpserver 127.0.0.1 {PORT} true ::: true'
+  each_fault <<END
+socket:error=EAFNOSUPPORT:when=2 | 0 | | withserver --free-port $answers
+bind:error=EADDRINUSE:when=1 | 0 | | withserver --free-port $answers
+bind:error=EADDRINUSE:when=2 | 0 | | withserver --free-port $answers
+openat,open:error=EACCES -P $range | 0 | | withserver --free-port $answers
+read:error=EIO -P $range | 0 | | withserver --free-port $answers
+pipe2:error=EMFILE:when=1 | 0 | | udptime -p $time_at localhost
+pipe2:error=ENFILE:when=1 | 0 | | udptime -p $time_at localhost
+pipe2:error=ENOMEM:when=1 | 0 | | udptime -p $time_at localhost
+pipe2:error=EPERM | 1 | ask localhost: Operation not permitted | udptime -p $time_at localhost
+fcntl:error=EIO | 1 | ask localhost: Input/output error | udptime -p $time_at localhost
+pipe2:error=EMFILE | 111 | look up localhost: Too many open files | udpclient localhost $udp_at text
+sendto:error=EPERM | 1 | ask 127.0.0.1: Operation not permitted | udptime -p $time_at 127.0.0.1
+poll,ppoll:error=EINTR:when=1 | 0 | | tcptime -p $time_at 127.0.0.1
+connect:error=EACCES | 111 | send to 127.0.0.1:$udp_at: Permission denied | udpclient 127.0.0.1 $udp_at text
+setsockopt:error=EPERM:when=2+ | 111 | send to 127.0.0.1:$udp_at: Operation not permitted | udpclient --broadcast 127.0.0.1 $udp_at text
+END
+  finish "$tcp"
+  finish "$time"
+  finish "$udp"
+}
+
+@test "names that are none" {
+  need_own_hosts
+  local name
+  printf '127.0.0.%s\n' '2 -bad.test' '3 a.0x1f' '4 a.0X' '5 a.12' '6 a*b' '7 good.test.' '8 a.0xg' >hosts
+  start srv tcpserver 0 0 true
+  for name in 2= 3= 4= 5= 6= 7=good.test 8=a.0xg; do
+    run -0 with_hosts hosts timeout 60 tcpclient -h "127.0.0.${name%%=*}" "$srv_at" sh -c 'echo "$TCPREMOTEHOST"'
+    [ "$output" = "${name#*=}" ]
   done
+  finish "$srv"
+}
+
+@test "objects that cannot be removed" {
+  need strace strace
+  unshare --ipc true 2>/dev/null || skip "needs an IPC namespace of its own"
+  run -111 unshare --ipc strace -D -qq -o /dev/null -e inject=msgctl:error=EPERM msgdemo
+  [ "$output" = "msgdemo: remove private: Operation not permitted: only its owner, its creator and root may do that" ]
+  run -111 unshare --ipc strace -D -qq -o /dev/null -e inject=shmctl:error=EPERM shmdemo
+  [ "$output" = "shmdemo: create private: Operation not permitted: only its owner, its creator and root may do that" ]
+}
+
+@test "pipedemo: what cannot be written is said by its writer, and the other sees the end" {
+  need strace strace
+  run -111 strace -D -f -qq -b execve -o /dev/null -e trace=write -e inject=write:error=EIO:when=1 pipedemo
+  [ "${lines[0]}" = "pipedemo: write to the other process: Input/output error" ]
+  [[ ${lines[1]} == "pipedemo: read from the other process: "* ]]
+}
+
+@test "cmdserver tells its client what cannot be done" {
+  need strace strace
+  printf '#!/nonexistent\n' >bad
+  chmod +x bad
+  local traced='strace -D -qq -b execve -o /dev/null -e inject'
+  answers_with bad 'bad: No such file or directory' cmdserver -p "" bad=./bad
+  answers_with own $'own: Too many open files\r' $traced=pipe2:error=EMFILE cmdserver --crlf -p "" own='echo text'
+  answers_with motd 'motd: Permission denied' $traced=openat,open:error=EACCES -P /etc/motd cmdserver -p ""
+  [ ! -s /etc/motd ] || answers_with motd 'motd: Input/output error' $traced=read:error=EIO -P /etc/motd cmdserver -p ""
+  answers_with own '/dev/null: Too many open files' $traced=openat,open:error=EMFILE -P /dev/null cmdserver -p "" own='echo text'
+  answers_with own 'own: Cannot allocate memory' $traced=fcntl:error=ENOMEM cmdserver -p "" own='echo text'
+  script bin/fortune 'echo cookie'
+  answers_with cookie cookie cmdserver -p ""
+}
+
+@test "daemonize: descriptors that cannot be had" {
+  each_fault <<'END'
+pipe2:error=EMFILE:when=1 | 111 | pipe: Too many open files | daemonize --foreground --log log true
+END
 }
 
 # sleeps PID: it is the applet, and waits.
@@ -264,4 +362,10 @@ sleeping() {
     [[ $(tr '\0' ' ' <"/proc/$child/cmdline") == "$2 write "* ]] && sleeps "$child" && return
   done
   return 1
+}
+
+# answers_with LINE ANSWER COMMAND...: of a cmdserver, without its prompt
+answers_with() {
+  "${@:3}" <<<"$1" >out 2>err
+  [ "$(tail -n +2 out)" = "$2" ]
 }
