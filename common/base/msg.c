@@ -215,8 +215,7 @@ void msg_die_sys(const struct msg *m, const char *action, const char *object)
     msg_die(m, EXIT_SYSTEM, action, object, errno);
 }
 
-/* Where there is no memory to read what the user wants, that is said in place of what would be wrong with it.
- */
+/* A parser had no memory to read what the user wants, and says that in place of what is wrong with it. */
 static bool is_shortage(const struct buf *text)
 {
     const char *why = strerror(ENOMEM);

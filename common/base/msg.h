@@ -44,8 +44,7 @@ _Noreturn void msg_die(const struct msg *m, int status, const char *action, cons
 /* msg_die with EXIT_SYSTEM and errno. */
 _Noreturn void msg_die_sys(const struct msg *m, const char *action, const char *object);
 
-/* A usage error: what is wrong, `Try 'NAME --help'.`, exit 100. Where that ends with ENOMEM's text: exit 111.
- */
+/* A usage error: what is wrong, `Try 'NAME --help'.`, exit 100. If what is wrong is ENOMEM's text: exit 111. */
 __attribute__((format(printf, 2, 3))) _Noreturn void msg_usage(const struct msg *m, const char *format, ...);
 
 /* Adds the time: RFC 3339, UTC, microseconds. */

@@ -20,7 +20,7 @@ int64_t keep_kill_at(const struct keep *k)
     return k->until - k->length / 6;
 }
 
-/* The keeper may be killed at any moment: what is read is never what is written. */
+/* Two of them, as the keeper may be killed at any moment: the one that counts is not being written. */
 static void tell_until(struct keep *k)
 {
     unsigned next = k->page->written + 1;

@@ -130,8 +130,7 @@ static int64_t nanoseconds(clockid_t clock)
     return now.tv_sec * CLOCK_SECOND + now.tv_nsec;
 }
 
-/* "started" is computed in the kernel's ticks: with whole seconds it would differ from one look to the next.
- */
+/* "started" in the kernel's ticks: by whole seconds it would differ from one look to the next. */
 static void put_start(struct show *s, const struct found *f)
 {
     int64_t hz = sysconf(_SC_CLK_TCK), tick = CLOCK_SECOND / hz, start = (int64_t)f->process.start;
