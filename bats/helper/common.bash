@@ -219,9 +219,11 @@ left_behind() {
 
 # For teardown: the same as common_teardown, of tests whose launchers are killed, which leaves their programs.
 teardown_with_programs() {
+  local pids
   end_started
   cd /
-  left_behind | xargs -r kill -KILL
+  mapfile -t pids < <(left_behind)
+  [ "${#pids[@]}" -eq 0 ] || kill -KILL "${pids[@]}" 2>/dev/null || :
   nobody_left_behind
 }
 
