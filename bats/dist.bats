@@ -73,6 +73,7 @@ dist() {
   [ "$(sed -n '1s/.*(\(.*\)-[^-]*).*/\1/p' "$top/contrib/debian/changelog")" = "$version" ]
   grep -qE "^Version: +${version//./\\.}$" "$top/contrib/ipcbox.spec"
   grep -qx "pkgver=$version" "$top/contrib/APKBUILD"
+  grep -q "/ipcbox-$version\.tar\.gz " "$top/docs/testing.md"
 }
 
 @test "the spec file has no errors" {

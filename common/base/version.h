@@ -2,6 +2,6 @@
 #ifndef VERSION_H
 #define VERSION_H
 
-#define IPCBOX_VERSION "0.1.0"
+#define IPCBOX_VERSION "1.0.0"
 
 #endif
