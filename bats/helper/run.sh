@@ -99,16 +99,20 @@ rm -rf "$log"
 mkdir -p "$log"
 files=$#
 
-# counts FILE...: of what these logs say: tests, passed, failed, skipped. Whom bats has not heard of any more has failed.
+# Of what logs say: tests, passed, failed, skipped. Whom bats has not heard of any more has failed.
+# shellcheck disable=SC2016 # awk's
+counts='
+  function end_file() { total += planned; lost += planned - seen; planned = seen = 0 }
+  FNR == 1 { end_file() }
+  /^1\.\.[0-9]/ { planned = substr($0, 4) }
+  /^(not )?ok [0-9]/ { seen++ }
+  /^not ok [0-9]/ { failed++ }
+  /^ok [0-9]+ .* # skip/ { skipped++ }
+  END { end_file(); printf "%d %d %d %d\n", total, total - lost - failed - skipped, failed + lost, skipped }'
+
+# counts FILE...
 counts() {
-  awk '
-    function end_file() { total += planned; lost += planned - seen; planned = seen = 0 }
-    FNR == 1 { end_file() }
-    /^1\.\.[0-9]/ { planned = substr($0, 4) }
-    /^(not )?ok [0-9]/ { seen++ }
-    /^not ok [0-9]/ { failed++ }
-    /^ok [0-9]+ .* # skip/ { skipped++ }
-    END { end_file(); printf "%d %d %d %d\n", total, total - lost - failed - skipped, failed + lost, skipped }' "$@" /dev/null
+  awk "$counts" "$@" /dev/null
 }
 
 # The names of the logs, which end is no status
@@ -132,7 +136,8 @@ show_progress() {
 one_file='log=$4/$(basename "$1" .bats).tap status=0
   "$2" --formatter tap $3 "$1" >"$log" 2>&1 || status=$?
   echo $status >"$log.status"
-  [ -t 1 ] || echo "$1: $(grep -cE "^(not )?ok " "$log") tests, $(grep -c "^not ok " "$log") failed, $(grep -c "^ok .* # skip" "$log") skipped"
+  set -- "$1" $(awk "$5" "$log" /dev/null)
+  [ -t 1 ] || echo "$1: $2 tests, $4 failed, $5 skipped"
   exit $((status != 0))'
 
 if [ -t 1 ]; then
@@ -144,7 +149,7 @@ fi
 status=0
 # the longest first: docs.bats, whose examples are elsewhere, then the largest
 # shellcheck disable=SC2012,SC2086 # our own names; words
-ls -S "$@" | awk '/docs\.bats$/ { print; next } { rest = rest $0 "\n" } END { printf "%s", rest }' | $watchdog xargs -P "$JOBS" -I FILE sh -c "$one_file" run FILE "$bats" "$filter ${BATS_FLAGS:-}" "$log" || status=1
+ls -S "$@" | awk '/docs\.bats$/ { print; next } { rest = rest $0 "\n" } END { printf "%s", rest }' | $watchdog xargs -P "$JOBS" -I FILE sh -c "$one_file" run FILE "$bats" "$filter ${BATS_FLAGS:-}" "$log" "$counts" || status=1
 if [ -t 1 ]; then
   kill "$progress"
   trap - EXIT INT

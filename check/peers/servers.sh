@@ -160,7 +160,7 @@ listens_or_ended() {
   ended "$server" || grep -qs "$PWD/s" server.out || grep -q "00010000 .* $PWD/s$" /proc/net/unix
 }
 
-# udp TOOL: a server of datagrams on a port that was free
+# udp TOOL [ADDRESS of socat]: a server of datagrams on a port that was free; of a tool that has none, says so, and fails
 udp() {
   chmod +x prog
   port=$(sockets free)
@@ -168,9 +168,13 @@ udp() {
   socat) launch socat "$2:$port,bind=127.0.0.1,fork" EXEC:./prog ;;
   busybox) launch "$busybox" udpsvd 127.0.0.1 "$port" ./prog ;;
   ipcbox) launch udpserver 127.0.0.1 "$port" ./prog ;;
+  *)
+    absent "$1" 'udp|datagram'
+    return 1
+    ;;
   esac
   at=127.0.0.1:$port
-  await has_udp "$(printf ':%04X ' "$port")"
+  await has_udp "$(printf ':%04X ' "$port")" || : # then nobody answers
 }
 has_udp() {
   grep -q "$1" /proc/net/udp
@@ -179,14 +183,7 @@ has_udp() {
 # its stdin is the datagram, or a socket, from which it can be read only as a whole, which a shell's read does not
 serve_udp() {
   prog 'echo >>starts' 'line=$(dd bs=65536 count=1)' 'echo "got $line"'
-  case $1 in
-  socat) udp socat UDP-RECVFROM ;;
-  busybox | ipcbox) udp "$1" ;;
-  *)
-    absent "$1" 'udp|datagram'
-    return
-    ;;
-  esac
+  udp "$1" UDP-RECVFROM || return 0
   gets 'got 0' sockets datagrams "$at" 1 || { echo no; return; }
   gets 'got 0' sockets datagrams "$at" 1 || { echo no; return; }
   lines starts 2 || { echo no; return; }
@@ -199,14 +196,7 @@ serve_udp() {
 
 serve_udp_session() {
   prog 'echo >>starts' 'while line=$(dd bs=65536 count=1) && [ -n "$line" ]; do echo "got $line"; done'
-  case $1 in
-  socat) udp socat UDP-LISTEN ;;
-  busybox | ipcbox) udp "$1" ;;
-  *)
-    absent "$1" 'udp|datagram'
-    return
-    ;;
-  esac
+  udp "$1" UDP-LISTEN || return 0
   gets 'got 2' sockets datagrams "$at" 3 || { echo no; return; }
   ! lines starts 2 || { echo no; return; }
   case $1 in
