@@ -127,8 +127,12 @@ static int wait_for_first(const struct lockrun *l, struct slot *slots)
             if (!s)
                 continue;
             s->waiter = 0;
-            if (WIFSIGNALED(status) && (s->waiter = worker_start(wait_for_slot, s, true)) > 0)
-                continue; /* somebody has killed it: another waits in its place */
+            if (WIFSIGNALED(status)) { /* somebody has killed it: another waits in its place */
+                s->waiter = worker_start(wait_for_slot, s, true);
+                if (s->waiter < 0)
+                    return -1;
+                continue;
+            }
             errno = EIO;
             int got = status == 0 ? s->fd : -1;
             s->fd = got >= 0 ? -1 : s->fd;
@@ -152,24 +156,22 @@ static int wait_for_slots(const struct lockrun *l, struct slot *slots)
 {
     int got = -1;
     unsigned started = 0;
-    while (started < l->slots) {
-        slots[started].waiter = worker_start(wait_for_slot, &slots[started], true);
-        if (slots[started].waiter < 0)
-            break;
+    while (started < l->slots && (slots[started].waiter = worker_start(wait_for_slot, &slots[started], true)) > 0)
         started++;
-    }
-    int err = errno == EAGAIN ? ENOMEM : errno; /* EAGAIN says that all slots are taken */
-    if (started == l->slots) {
+    if (started == l->slots)
         got = wait_for_first(l, slots);
-        err = errno;
-    }
-    for (unsigned i = 0; i < started; i++) {
+    int err = errno;
+    bool none = false; /* could be started */
+    for (unsigned i = 0; i < l->slots; i++) {
+        none |= slots[i].waiter < 0;
         if (slots[i].waiter <= 0)
             continue;
         kill(slots[i].waiter, SIGKILL);
         reap_wait(slots[i].waiter);
     }
     errno = err;
+    if (none)
+        msg_die_sys(l->msg, "fork", NULL);
     return got;
 }
 

@@ -206,7 +206,7 @@ static void take_url(const struct msg *m, struct condition *c, const char *url)
     struct http_target *t = &c->target;
     const char *wrong = http_take_url(t, url, HTTP_PORT);
     if (wrong)
-        msg_usage(m, "'%s': %s", http_shown(url, strlen(url)), wrong);
+        msg_refuse(m, "", http_shown(url, strlen(url)), wrong);
     struct buf b = {.size = strlen(t->path) + sizeof *t + 256};
     b.mem = malloc(b.size);
     if (!b.mem)

@@ -330,7 +330,7 @@ static void take_word(struct document *d, char **words, size_t i)
     const char *wrong = is_url(words) ? http_take_url(&d->at, words[i], w->port)
                                       : http_take_host(&d->at, words[0], strlen(words[0]));
     if (wrong)
-        msg_usage(w->msg, "'%s': %s", shown(words[i]), wrong);
+        msg_refuse(w->msg, "", shown(words[i]), wrong);
     d->name = d->at.url;
     if (!is_url(words)) {
         d->at.port = w->port;

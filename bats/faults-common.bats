@@ -171,10 +171,10 @@ END
     background waiting env --$how-signal=54,55 lockrun -t 600 lock true
     until_true eval 'sig=$(timer_signal "$waiting")'
     kill -"$sig" "$waiting"
-    kill "$holder"
-    wanted=0
-    [ $how = ignore ] || wanted=$((128 + sig))
+    wanted=$((128 + sig))
+    [ $how = default ] || { kill -60 "$waiting" && wanted=$((128 + 60)); } # which comes after it
     ends_with $wanted "$waiting"
+    finish "$holder"
   done
 }
 

@@ -68,21 +68,6 @@ END
   done
 }
 
-@test "memory that is refused to a server: no socket file is left" {
-  [ -z "${IPCBOX_SANITIZED:-}" ] || skip "sanitizers have their own malloc"
-  need cc gcc
-  cc -D_GNU_SOURCE -shared -fPIC -o alloc.so "$BATS_TEST_DIRNAME/../check/torture/alloc.c"
-  local n call
-  for call in 'unixserver socket true' 'udpserver --unix socket true'; do
-    for n in 1 2 3 4 5; do
-      run timeout --foreground 60 env TORTURE_ALLOC=$n LD_PRELOAD="$PWD/alloc.so" $call
-      [[ $status == 111 || $status == 126 ]]
-      [[ $output == *": Cannot allocate memory" ]]
-      [ ! -e socket ]
-    done
-  done
-}
-
 @test "sockets" {
   start tcp tcpserver 127.0.0.1 0 echo text
   start unix unixserver socket echo text

@@ -94,6 +94,7 @@ END
   printf 'echo "$#"\n' >-dash
   chmod +x plain -- -dash
   PATH=:$PATH
+  list=$(printf '10.0.%d.0/24,' {1..120})
   each_allocation <<'END'
 111,126 | lockrun lock ./plain {1..40}
 126 | lockrun -- lock -dash a b
@@ -101,6 +102,7 @@ END
 111 | daemonize --foreground ./plain
 111 | tcpserver --explain ::1 -x rules -u nobody -C 1:busy\\n --rate 9/1s 127.0.0.1 0 true
 111 | unixserver --explain nobody -x unix-rules socket true
+111 | tcpserver --proxy-from $list,x 127.0.0.1 0 true
 111 | ipcbox --completion bash >/dev/null
 END
 }
@@ -196,6 +198,30 @@ END
   finish "$udp"
 }
 
+@test "a queue: a message and no message lost, or the same result" {
+  unshare --ipc true 2>/dev/null || skip "needs an IPC namespace of its own"
+  # shellcheck disable=SC2016
+  run unshare --ipc bash -c 'msgdemo create 77
+    refused=0
+    for ((n = 1; n <= 8; n++)); do
+      for call in "msgrecv -n 1 77" "msgrecv -n 1 77 cat"; do
+        echo text | msgsend 77
+        status=0
+        TORTURE_ALLOC=$n LD_PRELOAD=$1 $call >out 2>err || status=$?
+        [ "$status" -ne 0 ] || { [ "$(<out)" = text ] && continue; }
+        [[ $status == 111 || $status == 126 ]] && grep -q "Cannot allocate memory" err && [ "$(msgrecv -t 0 77)" = text ] &&
+          refused=$((refused + 1)) && continue
+        echo "allocation $n of $call: status $status, $(<out), $(<err)"
+        exit 1
+      done
+    done
+    [ $refused -gt 0 ]' '' "$BATS_FILE_TMPDIR/alloc.so"
+  [ "$status" -eq 0 ] || {
+    echo "$output"
+    false
+  }
+}
+
 @test "servers" {
   each_allocation_of_server <<'END'
 tcpserver -l here -x rules 127.0.0.1 0 echo served | tcpclient 127.0.0.1 $srv_at
@@ -207,6 +233,7 @@ END
 @test "servers of Unix sockets, FIFOs and the time" {
   each_allocation_of_server <<'END'
 unixserver socket echo served | unixclient socket
+udpserver --unix socket echo served | udpclient --unix socket text
 timeserver 127.0.0.1 0 | tcptime -p $srv_at 127.0.0.1 >/dev/null && echo served
 mkfifo-sig fifo echo served | cat fifo
 END
@@ -230,7 +257,8 @@ each_allocation_of_server() {
   return $wrong
 }
 
-# serves VARIABLE: with it, two clients are served, or as many of them as are not, and the server if it does not start, are said why.
+# serves VARIABLE: with it, two clients are served, or as many of them as are not, and the server if it does not start, are said why;
+# and no socket file is left.
 serves() {
   local missed=0
   status=0
@@ -244,7 +272,7 @@ serves() {
     missed=1
     wait "$srv" && missed=2
   fi
-  [ "$(says_why srv.err)" -ge $missed ] && [ $((status && !missed)) -eq 0 ] && return
-  echo "$1 $server: status $status, $missed missed, $(<out), $(<srv.err)"
+  [ "$(says_why srv.err)" -ge $missed ] && [ $((status && !missed)) -eq 0 ] && [ ! -e socket ] && [ ! -e fifo ] && return
+  echo "$1 $server: status $status, $missed missed, $(<out), $(<srv.err), $(ls)"
   return 1
 }

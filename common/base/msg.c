@@ -215,26 +215,31 @@ void msg_die_sys(const struct msg *m, const char *action, const char *object)
     msg_die(m, EXIT_SYSTEM, action, object, errno);
 }
 
-/* A parser had no memory to read what the user wants, and says that in place of what is wrong with it. */
-static bool is_shortage(const struct buf *text)
+static const int faults[] = {ENOMEM, EMFILE, ENFILE, EIO};
+
+bool msg_is_fault(int err)
 {
-    const char *why = strerror(ENOMEM);
-    size_t n = strlen(why);
-    return text->len >= n && memcmp(text->mem + text->len - n, why, n) == 0;
+    for (size_t i = 0; i < sizeof faults / sizeof *faults; i++)
+        if (err == faults[i])
+            return true;
+    return false;
 }
 
-void msg_usage(const struct msg *m, const char *format, ...)
+static bool tells_fault(const char *why)
 {
-    char text_mem[1024], mem[4096];
-    struct buf text = BUF(text_mem), line = BUF(mem);
-    va_list ap;
-    va_start(ap, format);
-    buf_vfmt(&text, format, ap);
-    va_end(ap);
-    bool shortage = is_shortage(&text);
+    for (size_t i = 0; i < sizeof faults / sizeof *faults; i++)
+        if (strcmp(why, strerror(faults[i])) == 0)
+            return true;
+    return false;
+}
+
+static _Noreturn void refuse(const struct msg *m, const struct buf *text, int status)
+{
+    char mem[4096];
+    struct buf line = BUF(mem);
     buf_fmt(&line, "%s: ", m->applet);
-    buf_escaped(&line, text.mem, text.len);
-    if (!shortage) {
+    buf_escaped(&line, text->mem, text->len);
+    if (status == EXIT_USAGE) {
         buf_text(&line, "\nTry '");
         if (m->link)
             buf_escaped(&line, m->link, strlen(m->link));
@@ -244,5 +249,28 @@ void msg_usage(const struct msg *m, const char *format, ...)
     }
     buf_text(&line, "\n");
     speak(line.mem, line.len);
-    exit(shortage ? EXIT_SYSTEM : EXIT_USAGE);
+    exit(status);
+}
+
+void msg_usage(const struct msg *m, const char *format, ...)
+{
+    char mem[1024];
+    struct buf text = BUF(mem);
+    va_list ap;
+    va_start(ap, format);
+    buf_vfmt(&text, format, ap);
+    va_end(ap);
+    refuse(m, &text, EXIT_USAGE);
+}
+
+void msg_refuse(const struct msg *m, const char *what, const char *value, const char *why)
+{
+    enum { SHOWN = 256 };
+    char mem[1024];
+    struct buf text = BUF(mem);
+    buf_text(&text, what);
+    if (value)
+        buf_fmt(&text, "%s'%.*s%s'", *what ? " " : "", SHOWN, value, strlen(value) > SHOWN ? "..." : "");
+    buf_fmt(&text, ": %s", why);
+    refuse(m, &text, tells_fault(why) ? EXIT_SYSTEM : EXIT_USAGE);
 }

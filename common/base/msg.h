@@ -44,8 +44,17 @@ _Noreturn void msg_die(const struct msg *m, int status, const char *action, cons
 /* msg_die with EXIT_SYSTEM and errno. */
 _Noreturn void msg_die_sys(const struct msg *m, const char *action, const char *object);
 
-/* A usage error: what is wrong, `Try 'NAME --help'.`, exit 100. If what is wrong is ENOMEM's text: exit 111. */
+/* A usage error: what is wrong, `Try 'NAME --help'.`, exit 100. */
 __attribute__((format(printf, 2, 3))) _Noreturn void msg_usage(const struct msg *m, const char *format, ...);
+
+/*
+ * The same for what a parser has refused: `applet: WHAT 'VALUE': WHY`; a value that is very long is cut. Without
+ * a value (NULL), `applet: WHAT: WHY`. If WHY is the text of a fault of the machine: exit 111, without the hint.
+ */
+_Noreturn void msg_refuse(const struct msg *m, const char *what, const char *value, const char *why);
+
+/* Whether it is the machine that fails, not what the user asks for: no memory, no descriptors, a disk. */
+bool msg_is_fault(int err);
 
 /* Adds the time: RFC 3339, UTC, microseconds. */
 void msg_timestamp(struct buf *b);

@@ -24,14 +24,16 @@ enum { TICK_MS = 50 };
 #define TICK (SIGRTMIN + 20)
 
 static struct {
-    bool handled, found_ignored;
-    int depth;      /* of pairs */
-    sigset_t outer; /* the mask outside of the pair */
+    int depth; /* of pairs */
+    /* outside of the pair */
+    struct sigaction found;
+    sigset_t mask;
     int timer;
     pid_t owner; /* whose timer it is: a child inherits none (timer_create(2)) */
+    int taken;   /* of those sent */
 } state;
 
-static volatile sig_atomic_t ticked, from_others;
+static volatile sig_atomic_t ticked, sent;
 
 /* By a process. Not "other than SI_TIMER": qemu-user has another number for that on MIPS. */
 static bool is_sent(const siginfo_t *info)
@@ -43,21 +45,24 @@ static void note(int sig, siginfo_t *info, void *context)
 {
     (void)sig, (void)context;
     if (is_sent(info))
-        from_others++;
+        sent++;
     else
         ticked = 1;
 }
 
-static void handle(void)
+bool tick_is(const siginfo_t *info)
 {
-    struct sigaction action, old;
+    return info->si_signo == TICK && !is_sent(info);
+}
+
+static int handle(void)
+{
+    struct sigaction action;
     memset(&action, 0, sizeof action);
     action.sa_sigaction = note;
     action.sa_flags = SA_SIGINFO;
     sigfillset(&action.sa_mask);
-    if (sigaction(TICK, &action, &old) == 0 && !state.handled)
-        state.found_ignored = old.sa_handler == SIG_IGN;
-    state.handled = true;
+    return sigaction(TICK, &action, &state.found);
 }
 
 /*
@@ -95,13 +100,15 @@ int tick_begin(void)
     sigset_t tick;
     if (state.depth++)
         return 0;
-    handle();
-    if (make_timer() < 0 || set_timer(TICK_MS * CLOCK_MS) < 0)
-        return state.depth = 0, -1;
     only_tick(&tick);
-    ticked = 0;
-    sigprocmask(SIG_UNBLOCK, &tick, &state.outer);
-    return 0;
+    if (make_timer() < 0 || handle() < 0)
+        return state.depth = 0, -1;
+    ticked = sent = state.taken = 0;
+    sigprocmask(SIG_UNBLOCK, &tick, &state.mask);
+    if (set_timer(TICK_MS * CLOCK_MS) == 0)
+        return 0;
+    tick_end();
+    return -1;
 }
 
 void tick_end(void)
@@ -116,12 +123,11 @@ void tick_end(void)
     sigprocmask(SIG_BLOCK, &tick, NULL);
     set_timer(0);
     while (sigtimedwait(&tick, &info, &at_once) > 0) /* a last tick, or what another process has sent */
-        from_others += is_sent(&info);
-    if (from_others && sigismember(&state.outer, TICK) == 0)
-        tick_undo(); /* nobody catches it: it has its effect below */
-    for (; from_others; from_others--)
-        kill(getpid(), TICK);
-    sigprocmask(SIG_SETMASK, &state.outer, NULL);
+        sent += is_sent(&info);
+    sigaction(TICK, &state.found, NULL);
+    for (; state.taken < sent; state.taken++)
+        kill(getpid(), TICK); /* has its effect below, or when it is looked for */
+    sigprocmask(SIG_SETMASK, &state.mask, NULL);
     errno = err;
 }
 
@@ -132,12 +138,10 @@ bool tick_came(void)
     return came;
 }
 
-void tick_undo(void)
+int tick_take_sent(const sigset_t *of)
 {
-    struct sigaction action;
-    if (!state.handled)
-        return;
-    memset(&action, 0, sizeof action);
-    action.sa_handler = state.found_ignored ? SIG_IGN : SIG_DFL;
-    sigaction(TICK, &action, NULL);
+    if (!state.depth || state.taken == sent || state.found.sa_handler == SIG_IGN || sigismember(of, TICK) != 1)
+        return 0;
+    state.taken++;
+    return TICK;
 }

@@ -10,6 +10,7 @@
 #ifndef TICK_H
 #define TICK_H
 
+#include <signal.h>
 #include <stdbool.h>
 
 /* 0, or -1 with errno: no timer can be had (ENOMEM, also for RLIMIT_SIGPENDING: never EAGAIN, which callers
@@ -22,7 +23,11 @@ void tick_end(void);
 /* Whether a tick has come since the last call, or since tick_begin; true outside of such a pair. */
 bool tick_came(void);
 
-/* For a process that is about to exec: SIGRTMIN+20 has the disposition again that it was found with. */
-void tick_undo(void);
+/* Whether it is a tick: one can be taken by sigtimedwait(2), too. */
+bool tick_is(const siginfo_t *info);
+
+/* SIGRTMIN+20, if it is in `of`, and a process has sent it since tick_begin, as often as it has; else 0. What is
+ * not taken comes again at tick_end, with its own effect. */
+int tick_take_sent(const sigset_t *of);
 
 #endif

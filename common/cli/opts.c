@@ -207,13 +207,17 @@ int opts_next(struct opts *o)
 
 void opts_wrong(const struct opts *o, const char *why)
 {
-    if (o->now->letter && !o->arg)
-        msg_usage(o->msg, "option -%c %s", o->now->letter, why);
-    if (!o->arg)
-        msg_usage(o->msg, "option --%s %s", o->now->name, why);
+    char mem[128];
+    struct buf what = BUF(mem);
     if (o->now->letter)
-        msg_usage(o->msg, "option -%c (--%s) '%s': %s", o->now->letter, o->now->name, o->arg, why);
-    msg_usage(o->msg, "option --%s '%s': %s", o->now->name, o->arg, why);
+        buf_fmt(&what, "option -%c", o->now->letter);
+    else
+        buf_fmt(&what, "option --%s", o->now->name);
+    if (!o->arg)
+        msg_usage(o->msg, "%s %s", buf_str(&what), why);
+    if (o->now->letter)
+        buf_fmt(&what, " (--%s)", o->now->name);
+    msg_refuse(o->msg, buf_str(&what), o->arg, why);
 }
 
 uint64_t opts_num(const struct opts *o, uint64_t min, uint64_t max)

@@ -188,7 +188,7 @@ static bool was_sent(const siginfo_t *info)
 static void note(const siginfo_t *info)
 {
     int sig = info->si_signo;
-    if (taken[sig].lazy && sigs_is_ignored(sig))
+    if (tick_is(info) || (taken[sig].lazy && sigs_is_ignored(sig)))
         return;
     if ((sig == SIGXFSZ || sig == SIGPIPE) && info->si_code <= 0 && info->si_pid == getpid())
         return; /* of our own write(2), which says so itself */
@@ -265,6 +265,9 @@ int sigs_take_ending(bool *sent)
 
 bool sigs_ending_came(void)
 {
+    siginfo_t sent = {.si_code = SI_USER};
+    while (state.started && (sent.si_signo = tick_take_sent(&state.caught)))
+        note(&sent);
     while (state.started && tick_came() && take_pending())
         ;
     return find_ending() != 0;
@@ -449,7 +452,6 @@ bool sigs_found_ignored(int sig)
 
 void sigs_reset(enum sigs_start how)
 {
-    tick_undo();
     if (!state.started && how == SIGS_INHERITED)
         return; /* nothing was changed */
     start();

@@ -12,6 +12,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "base/msg.h"
 #include "base/num.h"
 
 /* An id: (uid_t)-1 means "leave alone" to the kernel, so it is none. */
@@ -50,8 +51,7 @@ static const char *find_groups(struct user *u)
 /* It is not there or, as getpwnam(3) has it, could not be looked for. */
 static const char *why_missing(const char *why)
 {
-    bool is_fault = errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == EIO;
-    return is_fault ? strerror(errno) : why;
+    return msg_is_fault(errno) ? strerror(errno) : why;
 }
 
 const char *user_find(const char *word, uid_t *uid)

@@ -183,7 +183,7 @@ void redis_server_find(struct redis_server *s, const struct msg *m)
         wrong = "every user can read a password in arguments: put the URL into $REDIS_URL, or the password "
                 "into a file for --redis-auth";
     if (wrong)
-        msg_usage(m, "%s: %s", from, wrong);
+        msg_refuse(m, from, NULL, wrong);
     if (s->auth)
         read_auth(s, m);
     if (s->user && !s->password)

@@ -10,12 +10,6 @@
 
 #include "net/ucspi.h"
 
-/* Not the file's fault */
-static bool is_shortage(int err)
-{
-    return err == EMFILE || err == ENFILE || err == ENOMEM;
-}
-
 static void complain_of_rules(struct access *a, const struct rules_error *error, int err, bool fatal)
 {
     char mem[PATH_MAX + 128];
@@ -26,7 +20,7 @@ static void complain_of_rules(struct access *a, const struct rules_error *error,
     const char *why = error->why ? error->why : strerror(err);
     if (fatal)
         exit(msg_fatal_why(
-            a->msg, error->why && !is_shortage(err) ? EXIT_USAGE : EXIT_SYSTEM, "rules", buf_str(&b), why));
+            a->msg, error->why && !msg_is_fault(err) ? EXIT_USAGE : EXIT_SYSTEM, "rules", buf_str(&b), why));
     msg_error_why(a->msg, "keep the old rules:", buf_str(&b), why);
 }
 
@@ -42,15 +36,15 @@ static void read_rules(struct access *a, bool fatal)
     }
     if (!fresh) {
         int err = errno;
-        bool shortage = is_shortage(err), known = shortage && a->is_short;
-        if (shortage)
+        bool fault = msg_is_fault(err), known = fault && a->is_faulty;
+        if (fault)
             memset(&a->seen, 0, sizeof a->seen); /* not the file's fault: try again */
         if (!known)
             complain_of_rules(a, &error, err, fatal);
-        a->is_short = shortage;
+        a->is_faulty = fault;
         return;
     }
-    a->is_short = false;
+    a->is_faulty = false;
     rules_free(a->rules);
     a->rules = fresh;
 }
@@ -96,7 +90,7 @@ static const struct rule *explain_user(struct access *a)
     if (!wrong && !u.has_gid)
         wrong = "expected USER:GROUP, as the user has no entry in the user database";
     if (wrong)
-        msg_usage(a->msg, "option --explain '%s': %s", a->explain, wrong);
+        msg_refuse(a->msg, "option --explain", a->explain, wrong);
     read_rules(a, true);
     return !a->rules  ? NULL
            : u.groups ? rules_find_peer(a->rules, u.uid, u.groups, (size_t)u.ngroups)

@@ -24,7 +24,7 @@ struct access {
     bool is_unix;   /* the clients are processes with credentials */
     bool one_group; /* of whom no more than peer.gid is known: senders of datagrams */
     const char *path, *explain;
-    bool optional, per_net, is_short; /* is_short: of fds or memory, to read the file again */
+    bool optional, per_net, is_faulty; /* is_faulty: the machine, and the file is read again */
     struct rules *rules;
     struct stat seen; /* the file that was read last, even if that failed */
 };

@@ -183,11 +183,11 @@ struct rules *rules_read(const char *path, bool of_peers, struct rules_error *er
         free(r);
         return NULL;
     }
+    errno = 0; /* what a fault of the machine sets: a lookup may want a file, too */
     ssize_t size = read_all(r, fd, &error->why);
     fd_close(&fd);
     r->of_peers = of_peers;
     if (size >= 0) {
-        errno = 0; /* what a fault of the machine sets: a lookup may want a file, too */
         error->why = parse_text(r, r->mem, r->mem + size + 1, &error->line);
         if (!error->why)
             return r;

@@ -57,7 +57,7 @@ int lines_close(struct lines *l)
 {
     fd_close(&l->fd);
     if (l->err)
-        errno = l->err; /* else that of what was made of the lines stays */
+        errno = l->err; /* else the caller's stays */
     return l->err ? -1 : 0;
 }
 

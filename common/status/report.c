@@ -321,7 +321,7 @@ static void put_unseen(struct show *s, const struct census *c)
         show_line(s, buf_str(&line));
 }
 
-/* A page that is none, and one that has gone, is an empty one. */
+/* A malformed page, or one that has gone, counts as empty. */
 static int put_processes(struct show *s, const struct census *c)
 {
     for (size_t i = 0; i < c->n; i++) {

@@ -225,6 +225,8 @@ int show_finish(struct show *s)
 {
     if (!s->is_json)
         end_table(s);
+    if (!s->failed)
+        return 0;
     errno = ENOMEM; /* nothing else can have failed */
-    return s->failed ? -1 : 0;
+    return -1;
 }
