@@ -8,6 +8,7 @@ setup() {
   # PostgreSQL does not run as root: in a user namespace root is nobody, and what it makes is root's
   as_user=()
   [ "$(id -u)" -ne 0 ] || as_user=(unshare --user --map-user=65534 --map-group=65534)
+  "${as_user[@]}" true || skip "needs a user namespace"
 }
 
 teardown() {

@@ -62,7 +62,7 @@ has_reap() {
   local child
   background parent unshare --pid --fork --kill-child --mount-proc reap
   until_true has_reap
-  nsenter --target "$reap" --pid --mount does fork 20 fork 1 exit 0 ';' exit 0 ';' fork 1 sleep ';' exit 0
+  nsenter --target "$reap" --pid --mount --root --wd does fork 20 fork 1 exit 0 ';' exit 0 ';' fork 1 sleep ';' exit 0
   until_true has_one_child
   child=$(tr -d ' ' <"/proc/$reap/task/$reap/children")
   kill -TERM "$reap"

@@ -57,7 +57,7 @@ asleep_below() {
     read -r there _ 2>/dev/null <"/proc/$there/task/$there/children" || [ -n "$there" ] || return
   done
   stat=$(cat "/proc/$there/stat" 2>/dev/null) || return
-  [[ $stat == *") S "* ]] && [ "$(readlink "/proc/$there/exe")" = "$IPCBOX" ]
+  [[ $stat == *") S "* ]] && [ "/proc/$there/exe" -ef "$IPCBOX" ]
 }
 
 # end_all DEPTH: TERM to each of $runs, or to who is DEPTH below it, once that sleeps; again and again, as it may sleep
