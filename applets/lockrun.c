@@ -156,7 +156,8 @@ static int wait_for_slots(const struct lockrun *l, struct slot *slots)
 {
     int got = -1;
     unsigned started = 0;
-    while (started < l->slots && (slots[started].waiter = worker_start(wait_for_slot, &slots[started], true)) > 0)
+    while (started < l->slots &&
+           (slots[started].waiter = worker_start(wait_for_slot, &slots[started], true)) > 0)
         started++;
     if (started == l->slots)
         got = wait_for_first(l, slots);

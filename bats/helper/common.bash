@@ -214,7 +214,7 @@ with_time() {
 
 # The pids of those that work in the test's directory.
 left_behind() {
-  find /proc -maxdepth 2 -name cwd \( -lname "$BATS_TEST_TMPDIR" -o -lname "$BATS_TEST_TMPDIR[/ ]*" \) 2>/dev/null | cut -d/ -f3
+  find /proc -maxdepth 2 -name cwd \( -lname "$BATS_TEST_TMPDIR" -o -lname "${BATS_TEST_TMPDIR}[/ ]*" \) 2>/dev/null | cut -d/ -f3
 }
 
 # For teardown: the same as common_teardown, of tests whose launchers are killed, which leaves their programs.

@@ -48,8 +48,9 @@ _Noreturn void msg_die_sys(const struct msg *m, const char *action, const char *
 __attribute__((format(printf, 2, 3))) _Noreturn void msg_usage(const struct msg *m, const char *format, ...);
 
 /*
- * The same for what a parser has refused: `applet: WHAT 'VALUE': WHY`; a value that is very long is cut. Without
- * a value (NULL), `applet: WHAT: WHY`. If WHY is the text of a fault of the machine: exit 111, without the hint.
+ * The same for what a parser has refused: `applet: WHAT 'VALUE': WHY`; a value that is very long is cut.
+ * Without a value (NULL), `applet: WHAT: WHY`. If WHY is the text of a fault of the machine: exit 111,
+ * without the hint.
  */
 _Noreturn void msg_refuse(const struct msg *m, const char *what, const char *value, const char *why);
 

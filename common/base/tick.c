@@ -140,7 +140,8 @@ bool tick_came(void)
 
 int tick_take_sent(const sigset_t *of)
 {
-    if (!state.depth || state.taken == sent || state.found.sa_handler == SIG_IGN || sigismember(of, TICK) != 1)
+    if (!state.depth || state.taken == sent || state.found.sa_handler == SIG_IGN ||
+        sigismember(of, TICK) != 1)
         return 0;
     state.taken++;
     return TICK;

@@ -26,8 +26,8 @@ bool tick_came(void);
 /* Whether it is a tick: one can be taken by sigtimedwait(2), too. */
 bool tick_is(const siginfo_t *info);
 
-/* SIGRTMIN+20, if it is in `of`, and a process has sent it since tick_begin, as often as it has; else 0. What is
- * not taken comes again at tick_end, with its own effect. */
+/* SIGRTMIN+20, if it is in `of`, and a process has sent it since tick_begin, as often as it has; else 0. What
+ * is not taken comes again at tick_end, with its own effect. */
 int tick_take_sent(const sigset_t *of);
 
 #endif
