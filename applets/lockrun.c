@@ -162,16 +162,16 @@ static int wait_for_slots(const struct lockrun *l, struct slot *slots)
     if (started == l->slots)
         got = wait_for_first(l, slots);
     int err = errno;
-    bool none = false; /* could be started */
+    bool missing = false; /* one could not be started */
     for (unsigned i = 0; i < l->slots; i++) {
-        none |= slots[i].waiter < 0;
+        missing |= slots[i].waiter < 0;
         if (slots[i].waiter <= 0)
             continue;
         kill(slots[i].waiter, SIGKILL);
         reap_wait(slots[i].waiter);
     }
     errno = err;
-    if (none)
+    if (missing)
         msg_die_sys(l->msg, "fork", NULL);
     return got;
 }

@@ -169,10 +169,14 @@ END
     background holder lockrun lock sleep 600s
     until_true eval 'ipcbox lockrun --who lock >/dev/null'
     background waiting env --$how-signal=54,55 lockrun -t 600 lock true
-    until_true eval 'sig=$(timer_signal "$waiting")'
+    until_true grep -q -e "-> FLOCK .* $waiting " /proc/locks
+    sig=$(timer_signal "$waiting")
     kill -"$sig" "$waiting"
     wanted=$((128 + sig))
-    [ $how = default ] || { kill -60 "$waiting" && wanted=$((128 + 60)); } # which comes after it
+    if [ $how = ignore ]; then
+      wanted=$((128 + 60))
+      kill -60 "$waiting" # which comes after it
+    fi
     ends_with $wanted "$waiting"
     finish "$holder"
   done

@@ -96,6 +96,28 @@ has_children() {
   [ "$(cat next.out)" = got ]
 }
 
+@test "a process that waits for a slot in our place is killed, and no other can be started: a message, and nobody is left" {
+  need strace strace
+  background holder lockrun --slots 2 lock sleep 600s
+  background other lockrun --slots 2 lock sleep 600s
+  until_true eval '! lockrun -n --slots 2 lock true 2>/dev/null'
+  background next strace -D -qq -o trace -e trace=clone,clone3,fork,vfork -e inject=clone,clone3,fork,vfork:error=EAGAIN:when=3 \
+    lockrun --slots 2 lock true
+  until_true two_of "$next"
+  local first
+  first=$(waiters_of "$next")
+  kill -KILL "${first%% *}"
+  ends_with 111 "$next"
+  [ "$(cat next.err)" = "lockrun: fork: Resource temporarily unavailable" ]
+  finish "$holder"
+  finish "$other"
+}
+
+# two_of PID: it has two children
+two_of() {
+  [ "$(waiters_of "$1" | wc -w)" -eq 2 ]
+}
+
 taken() {
   if lockrun -n --slots 1 lock true 2>/dev/null; then false; fi
 }

@@ -20,11 +20,11 @@ int64_t keep_kill_at(const struct keep *k)
     return k->until - k->length / 6;
 }
 
-/* There are two, as the keeper may be killed at any moment: the one that counts is not being written. */
+/* Into the slot that does not count, as the keeper may be killed at any moment. */
 static void tell_until(struct keep *k)
 {
     unsigned next = k->page->written + 1;
-    atomic_thread_fence(memory_order_release);
+    atomic_thread_fence(memory_order_release); /* not before all see that the other one counts */
     k->page->until[next % 2] = k->until;
     k->page->written = next;
 }
