@@ -128,13 +128,16 @@ END
   "${spaces[@]}" true 2>/dev/null || skip "needs namespaces for users, processes and IPC"
   # shellcheck disable=SC2016 # for that shell
   script bin/in-there 'exec 3>&-
-    lockrun lock sleep 600s &
-    until lockrun --who lock >/dev/null; do :; done
+    mkfifo locked port
+    lockrun lock sh -c "echo >locked; exec sleep 600s" &
+    read -r <locked
     lockrun -t 600 lock true &
     until grep -q -- "-> FLOCK" /proc/locks; do :; done
-    mkfifo port && { tcpserver -1 127.0.0.1 0 cat >port & } && read -r port <port
+    tcpserver -1 127.0.0.1 0 cat >port &
+    read -r port <port
     exec 8<>/dev/tcp/127.0.0.1/$port
-    until ipcbox status --json >look && grep -q "\"type\":\"connection\".*\"program\"" look; do :; done
+    echo line >&8 && read -r <&8 # it serves, and has been counted as soon as its page says so
+    until ipcbox status --json >look && grep -q "\"active\":1" look; do :; done
     # status VARIABLE: but for itself and the time of day
     status() {
       status=0
