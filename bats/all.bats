@@ -234,15 +234,15 @@ wrong_call_of() {
 }
 
 @test "abbreviated long options are refused" {
-  local applet name kind short
+  local applet options name kind short
   for applet in "${applets[@]}"; do
-    options_of "$applet" >options
+    options=$'\n'$(options_of "$applet")
     while read -r name kind; do
       short=${name%?}
-      grep -q "^$short " options && continue
+      [[ $options != *$'\n'"$short "* ]] || continue
       wrong_call "$applet" "--$short"
       [[ ${stderr_lines[0]} == "$applet: unknown option --$short"?("; did you mean --"*\?) ]]
-    done <options
+    done <<<"${options#?}"
     wrong_call "$applet" "--$short=1" # one for all, which are in one table
   done
 }

@@ -178,8 +178,11 @@ is_refused() {
   local said=$BATS_TEST_TMPDIR.said
   status=0
   timeout --foreground 60 "$@" >"$said.out" 2>"$said.err" || status=$?
-  output=$(<"$said.out") stderr=$(<"$said.err") stderr_lines=()
+  # a command substitution is a process
+  read -rd '' output <"$said.out" || :
   mapfile -t stderr_lines <"$said.err"
+  printf -v stderr '%s\n' "${stderr_lines[@]}"
+  stderr=${stderr%$'\n'}
   [ "$status" -eq 100 ] && [ -z "$output" ] && [ "${#stderr_lines[@]}" -eq 2 ] && [[ ${stderr_lines[0]} == "$1: "* ]] &&
     [ "${stderr_lines[1]}" = "Try '$1 --help'." ] && return
   echo "not a refusal: $*: status $status, stdout '$output', stderr '$stderr'" >&2
@@ -212,32 +215,24 @@ with_time() {
   done
 }
 
-# The pids of those that work in the test's directory.
-left_behind() {
-  find /proc -maxdepth 2 -name cwd \( -lname "$BATS_TEST_TMPDIR" -o -lname "${BATS_TEST_TMPDIR}[/ ]*" \) 2>/dev/null | cut -d/ -f3
-}
-
 # For teardown: the same as common_teardown, of tests whose launchers are killed, which leaves their programs.
 teardown_with_programs() {
   local pids
   end_started
   cd /
-  mapfile -t pids < <(left_behind)
+  mapfile -t pids < <("$HELPERS/left-behind" 0 "$BATS_TEST_TMPDIR")
   [ "${#pids[@]}" -eq 0 ] || kill -KILL "${pids[@]}" 2>/dev/null || :
   nobody_left_behind
 }
 
 # For teardown: fails if any process of the test (its directory is theirs) does not go.
 nobody_left_behind() {
-  local tries pid
+  local pid left=$BATS_TEST_TMPDIR.left
   cd /
-  for ((tries = 0; tries < 500; tries++)); do
-    [ -n "$(left_behind)" ] || return 0
-    read -rt 0.01 <> <(:) || :
-  done
-  left_behind | while read -r pid; do
+  "$HELPERS/left-behind" 5000 "$BATS_TEST_TMPDIR" >"$left" && return
+  while read -r pid; do
     echo "left behind: $pid $(tr '\0' ' ' <"/proc/$pid/cmdline")" >&2
     kill -KILL "$pid"
-  done
+  done <"$left"
   return 1
 }
