@@ -7,11 +7,7 @@ setup() {
 }
 
 teardown() {
-  cd "$here" || return
   daemon_teardown
-  if mountpoint -q small; then
-    umount small
-  fi
 }
 
 # logged LINES ARG...: a daemon with the log `log` that writes so many numbered lines, to its end.
@@ -241,21 +237,13 @@ $(cat prog) start" ]
 
 # ---- a full disk ----
 
-# small_disk BYTES: of the size, at `small`, with a ballast that leaves room for 32 KiB.
-small_disk() {
-  need_root
-  mkdir small
-  mount -t tmpfs -o "size=$1" none small || skip "can't mount"
-  head -c "$(($1 - 32768))" /dev/zero >small/ballast
-}
-
 # full: nothing more goes in.
 full() {
   [ "$(df --output=avail small | tail -n 1)" -eq 0 ]
 }
 
 @test "a full disk: PROG waits, goes on when there is room, and no line is lost" {
-  small_disk 1048576
+  small_disk 1048576 32768
   daemonized -P monitor -p prog --log small/log "$HELPERS/number-lines" 20000 "$here/waits"
   local prog
   prog=$(cat prog)
@@ -270,7 +258,7 @@ full() {
 }
 
 @test "a full disk, --foreground: lost output is counted and reported at the end" {
-  small_disk 131072
+  small_disk 131072 32768
   background monitor daemonize --foreground -p prog --log small/log "$HELPERS/number-lines" 20000 "$here/waits"
   until_true [ -e waits ]
   full
@@ -288,7 +276,7 @@ full() {
 }
 
 @test "a full disk, in the background: lost output is counted and reported in the log" {
-  small_disk 131072
+  small_disk 131072 32768
   daemonized -P monitor -p prog --log small/log "$HELPERS/number-lines" 20000 "$here/waits"
   local monitor prog
   monitor=$(cat monitor) prog=$(cat prog)
@@ -302,7 +290,7 @@ full() {
 }
 
 @test "a full disk: TERM stops the daemon although output waits for room" {
-  small_disk 131072
+  small_disk 131072 32768
   daemonized -P monitor -p prog --log small/log "$HELPERS/number-lines" 20000 "$here/waits"
   until_true [ -e waits ]
   refused 0 --stop -P monitor
@@ -312,7 +300,7 @@ full() {
 }
 
 @test "a full disk can't be rotated away: the log's files are whole and in order once there is room" {
-  small_disk 1048576
+  small_disk 1048576 32768
   daemonized -P monitor --log small/log --log-size 20k --log-keep 100 "$HELPERS/number-lines" 20000 "$here/waits"
   until_true [ -e waits ]
   rm small/ballast

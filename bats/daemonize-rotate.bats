@@ -269,15 +269,11 @@ end" ]
 }
 
 @test "--err-log whose disk is full does not stop the log" {
-  need_root
-  mkdir small
-  mount -t tmpfs -o size=64k none small || skip "can't mount"
-  head -c 65536 /dev/zero >small/ballast || :
+  small_disk 65536 0
   writer --log log --err-log small/errors
   echo 'err lost' >say
   say one log
   refused 0 --stop -P monitor
-  umount small
   grep -q "^daemonize: [0-9]* bytes of output were lost $here/small/errors: No space left on device$" log
 }
 
@@ -304,16 +300,13 @@ is_of_size() {
 }
 
 @test "both logs on a full disk: each reports its own loss" {
-  need_root
-  mkdir small
-  mount -t tmpfs -o size=64k none small || skip "can't mount"
+  small_disk 65536 65536
   daemonized -P monitor --log small/log --err-log small/errors \
     sh -c "for i in \$(seq 400); do printf '%0200d\n' 0; printf '%0200d\n' 0 >&2; done; echo >'$here/done'; exec sleep 6115s"
   until_true [ -e done ]
   refused 0 --stop -P monitor
   local log errors
   log=$(tail -n 1 small/log) errors=$(tail -n 1 small/errors)
-  umount small
   [[ $log =~ ^daemonize:\ [0-9]+\ bytes\ of\ output\ were\ lost:\ No ]]
   [[ $errors =~ ^daemonize:\ [0-9]+\ bytes\ of\ output\ were\ lost:\ No ]]
 }

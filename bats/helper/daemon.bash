@@ -14,6 +14,15 @@ daemon_teardown() {
   end_started
   env -u OF_TEST "$HELPERS/end-marked" "OF_TEST=$BATS_TEST_TMPDIR"
   nobody_left_behind
+  [ ! -e "$here/small" ] || ! mountpoint -q "$here/small" || umount "$here/small"
+}
+
+# small_disk BYTES ROOM: of the size, at `small`, until the end of the test, with a ballast that leaves ROOM.
+small_disk() {
+  need_root
+  mkdir small
+  mount -t tmpfs -o "size=$1" none small || skip "can't mount"
+  head -c "$(($1 - $2))" /dev/zero >small/ballast
 }
 
 # state NAME: what a daemon-state has found out, once it has written that to the file `state`.
