@@ -8,7 +8,6 @@ setup() {
 
 teardown() {
   daemon_teardown
-  [ -z "${open_directory:-}" ] || rm -r "$open_directory"
 }
 
 # files_of_none: no pidfile is left, nor one that is half made.
@@ -353,9 +352,7 @@ lock_held() {
   need_root
   need setpriv util-linux
   local as=(setpriv --reuid nobody --clear-groups)
-  open_directory=$(mktemp -d "${TMPDIR:-/tmp}/daemonize.XXXXXX")
-  cp -L "$IPCBOX" "$open_directory/daemonize"
-  chmod 755 "$open_directory" "$open_directory/daemonize"
+  for_others "$IPCBOX" daemonize
   cd "$open_directory"
   "${as[@]}" ./daemonize --version || skip "nobody can't run a copy here"
   daemonized -p prog sleep 6031s

@@ -220,9 +220,7 @@ stopping() {
 @test "a user who may not look into the monitor: --status has its pid, and PROG's where -p tells it" {
   need_root
   local as=(setpriv --reuid nobody --clear-groups)
-  open_directory=$(mktemp -d "${TMPDIR:-/tmp}/daemonize.XXXXXX")
-  cp -L "$IPCBOX" "$open_directory/daemonize"
-  chmod 755 "$open_directory" "$open_directory/daemonize"
+  for_others "$IPCBOX" daemonize
   cd "$open_directory"
   "${as[@]}" ./daemonize --version || skip "nobody can't run a copy here"
   daemonized -p prog -P monitor sleep 6074s
@@ -244,8 +242,6 @@ stopping() {
   # root sees all of it
   run -0 ./daemonize --status -p prog
   [ "$output" = "running: pid $prog, monitor $(cat monitor), 0 restarts" ]
-  cd "$here"
-  rm -r "$open_directory"
 }
 
 @test "PROG has nothing of what the monitor keeps for --status" {

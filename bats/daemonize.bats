@@ -10,7 +10,6 @@ setup() {
 
 teardown() {
   daemon_teardown
-  [ -z "${open_directory:-}" ] || rm -r "$open_directory"
 }
 
 # adopter: the pid of the process that inherits orphans here.
@@ -181,9 +180,7 @@ nobodys_child() {
   need_root
   local uid gid
   # where nobody can run it
-  open_directory=$(mktemp -d "${TMPDIR:-/tmp}/daemonize.XXXXXX")
-  cp "$HELPERS/daemon-state" "$open_directory"
-  chmod 755 "$open_directory" "$open_directory/daemon-state"
+  for_others "$HELPERS/daemon-state" daemon-state
   daemonized -u nobody -o state "$open_directory/daemon-state" -
   until_line state '^umask='
   uid=$(id -u nobody) gid=$(id -g nobody)
@@ -351,9 +348,7 @@ READY=1'; exec sleep 6011s"
   with_time sent -124 timeout --foreground 60 ./asked --ready notify -t @T@ sh -c "
     echo \$NOTIFY_SOCKET >'$here/socket.new'; mv '$here/socket.new' '$here/socket'; exec sleep 6013s"
   # but PROG's own user is
-  open_directory=$(mktemp -d "${TMPDIR:-/tmp}/daemonize.XXXXXX")
-  cp "$HELPERS/tell" "$open_directory"
-  chmod 755 "$open_directory" "$open_directory/tell"
+  for_others "$HELPERS/tell" tell
   daemonized --ready notify -u nobody sh -c "'$open_directory/tell' READY=1; exec sleep 6014s"
 }
 

@@ -15,6 +15,7 @@ daemon_teardown() {
   env -u OF_TEST "$HELPERS/end-marked" "OF_TEST=$BATS_TEST_TMPDIR"
   nobody_left_behind
   [ ! -e "$here/small" ] || ! mountpoint -q "$here/small" || umount "$here/small"
+  [ -z "${open_directory:-}" ] || rm -r "$open_directory"
 }
 
 # small_disk BYTES ROOM: of the size, at `small`, until the end of the test, with a ballast that leaves ROOM.
@@ -23,6 +24,13 @@ small_disk() {
   mkdir small
   mount -t tmpfs -o "size=$1" none small || skip "can't mount"
   head -c "$(($1 - $2))" /dev/zero >small/ballast
+}
+
+# for_others FILE NAME: a copy NAME of FILE that other users, too, can run, in $open_directory, until the end of the test.
+for_others() {
+  open_directory=$(mktemp -d "${TMPDIR:-/tmp}/daemonize.XXXXXX")
+  cp -L "$1" "$open_directory/$2"
+  chmod 755 "$open_directory" "$open_directory/$2"
 }
 
 # state NAME: what a daemon-state has found out, once it has written that to the file `state`.
