@@ -2,8 +2,8 @@
 # peers.sh BUILD [PAGE]: docs/peers.md, on stdout; with PAGE, how it differs from that, and status 1 if it does. What flock,
 # timeout, tini, dumb-init, start-stop-daemon, supervisord and runit do, and what lockrun, deadline, reap and daemonize do in
 # their place; and socat, ucspi-tcp, s6 and busybox beside our servers and clients. Every cell is an experiment of this run;
-# check/peers/*.sh has them, a function for a row, which is called with the name of a tool. For `make peers` and `make check-peers`; not for `make check`, as it wants all these programs and
-# three minutes.
+# check/peers/*.sh has them, a function for a row, which is called with the name of a tool. For `make peers` and
+# `make check-peers`; not for `make check`, as it wants all these programs and three minutes.
 #
 # An experiment prints `yes`, `yes=OPTION` (with that option), `no`, `partly`, or `-` (it makes no sense here); behind a
 # colon the name of a footnote. It is the last such line: the tools print, too. What it starts has PEERS_RUN in its
