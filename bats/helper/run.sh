@@ -165,6 +165,7 @@ for file in "$@"; do
   if grep -q '^not ok ' "$log/$name.tap"; then
     awk '/^(not )?ok / { failed = /^not/ } failed || /^# bats warning/' "$log/$name.tap"
   else
+    echo "error: $file: no test has failed, but bats: status $(cat "$log/$name.tap.status" 2>/dev/null || echo unknown)"
     cat "$log/$name.tap"
   fi
 done
