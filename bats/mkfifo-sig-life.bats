@@ -126,12 +126,27 @@ events() {
   run -0 events server.err
   [[ $output == *"mkfifo-sig answer number=1 outcome=read"* ]]
   [[ $output == *"mkfifo-sig error action=run object=./prog reason=exit status 3"* ]]
+  [[ $output =~ "mkfifo-sig end child="[0-9]+" exit=3 signal=0"$'\n' ]]
   [[ $output == *"mkfifo-sig error action=exec object=./prog reason=No such file or directory"* ]]
   run -111 --separate-stderr timeout --foreground 60 mkfifo-sig --log-format=json $'no\n"dir"\xff/sig' ./away
   [ "${#stderr_lines[@]}" -eq 1 ]
   echo "$stderr" >line
   run -0 events line
   [[ $output == "mkfifo-sig error "*"object=no"*"No such file or directory"* ]]
+}
+
+@test "--log-format=json: an end by a signal, and an answer that is cut off" {
+  need_perl JSON::PP
+  start server mkfifo-sig -v --log-format=json sig sh -c 'echo one; kill -KILL $$'
+  answers one
+  until_line server.err '"event":"answer"'
+  finish "$server"
+  run -0 events server.err
+  [[ $output =~ "mkfifo-sig end child="[0-9]+" exit=137 signal=9"$'\n' ]]
+  start server mkfifo-sig -v -t 300ms --log-format=json sig sleep 600s
+  answers ""
+  until_line server.err '"outcome":"cut"'
+  finish "$server"
 }
 
 # switches PID: how often it has slept and been woken.

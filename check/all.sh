@@ -1,6 +1,7 @@
 #!/bin/sh
 # all.sh BUILD: everything `make check` looks at. A linter that is not installed is named and left out, unless
-# CHECK_ALL is set (CI), where it must be there.
+# CHECK_ALL is set (CI), where it must be there. With SLICE=K/N, clang's analyzer and the tests (bats/helper/run.sh) look at
+# every N-th file only; all other checks look at all files.
 set -eu
 export LC_ALL=C
 build=$1
@@ -25,7 +26,7 @@ check: FAILED: $*"
 jobs=$(getconf _NPROCESSORS_ONLN)
 flags='-std=c11 -D_GNU_SOURCE -Icommon'
 
-# The analyzer takes nine tenths of the time: with SLICE=K/N, it looks at every N-th file only.
+# The analyzer takes nine tenths of the time.
 # shellcheck disable=SC2012,SC2016 # our own names; that shell's
 tidy() {
   ls -S applets/*.c common/*/*.c |

@@ -1,6 +1,6 @@
 #!/bin/sh
 # coverage.sh BUILD [TEST...]: how much of common/ and applets/ the tests run, in lines and branches, and with a slice of `make
-# torture` in addition, for SLICE seconds (900, in which such a build makes about as many runs as CI in 300; 0: none). By clang;
+# torture` in addition, for TORTURE_SECONDS (900, in which such a build makes about as many runs as CI in 300; 0: none). By clang;
 # the counters are in a file that is mapped, so that they stay whatever ends a process: SIGKILL, _exit(2), exec(2). In
 # BUILD/coverage: html/index.html, and shown, the same as text. All tests: writes the table of docs/reliability.md.
 set -eu
@@ -51,8 +51,8 @@ status=0
 sh bats/helper/run.sh "$build" "$@" || status=1
 report tests "$build"/tests/*.profraw
 last=tests
-if [ "${SLICE:=900}" -gt 0 ]; then
-  LLVM_PROFILE_FILE="$build/torture/%c%m.profraw" python3 check/torture.py --build "$build" --slice "$SLICE" --seed coverage || status=1
+if [ "${TORTURE_SECONDS:=900}" -gt 0 ]; then
+  LLVM_PROFILE_FILE="$build/torture/%c%m.profraw" python3 check/torture.py --build "$build" --slice "$TORTURE_SECONDS" --seed coverage || status=1
   last=with-torture
   report $last "$build"/tests/*.profraw "$build"/torture/*.profraw
 fi
@@ -62,12 +62,12 @@ llvm-cov show "$build/ipcbox" -instr-profile="$build/$last.profdata" -format=htm
 llvm-cov show "$build/ipcbox" -instr-profile="$build/$last.profdata" -show-branches=count >"$build/shown"
 {
   sed 's/^coverage: /- /' "$build/tests.figures"
-  [ $last = tests ] || sed "s/^coverage: with-torture/- with $SLICE s of \`make torture\` in addition/" "$build/$last.figures"
+  [ $last = tests ] || sed "s/^coverage: with-torture/- with $TORTURE_SECONDS s of \`make torture\` in addition/" "$build/$last.figures"
   echo
   python3 check/uncovered.py "$build/shown"
 } >"$build/table.md"
 # of all tests, the document has it
-if [ $# -eq 0 ]; then
+if [ $# -eq 0 ] && [ -z "${SLICE:-}" ]; then
   awk -v table="$build/table.md" '
     /<!-- coverage: end -->/ { skip = 0 }
     !skip

@@ -1,8 +1,8 @@
 #!/bin/sh
 # run.sh BUILD [FILE...]: runs bats tests against BUILD/ipcbox: FILEs in whole; without, all files, but without the tests
 # tagged `long` unless ALL is set. With SLICE=K/N, of these files every N-th only, from the K-th (0 is the first). JOBS files
-# at once (two a processor: they wait more than they work). What each file has said is in BUILD/test.log/; what failed comes
-# at the end, too. Where bats isn't installed, puts a copy under BUILD/ first, from Debian's package or from npm, without root
+# at once (two a processor: they wait more than they work). What each file has said is in BUILD/test.log/ (of one
+# file alone: on stdout); what failed comes at the end, too. Where bats isn't installed, puts a copy under BUILD/ first, from Debian's package or from npm, without root
 # and without a change to the system.
 # However it is started: the umask is 022, and the watchdog gives all signals their defaults back. Where TMPDIR is longer
 # than a socket's name has room for (unix(7)), or has blanks, which configuration files of peers don't take, the tests
@@ -28,6 +28,10 @@ if [ $# -eq 0 ]; then
   [ -n "${ALL:-}" ] || filter='--filter-tags !long'
 fi
 if [ -n "${SLICE:-}" ]; then
+  if ! { [ "${SLICE%/*}" -ge 0 ] && [ "${SLICE%/*}" -lt "${SLICE#*/}" ]; } 2>/dev/null; then
+    echo "make test: SLICE=$SLICE: not K/N with 0 <= K < N" >&2
+    exit 1
+  fi
   # by size, so that all slices take about as long; our own names
   # shellcheck disable=SC2012,SC2046
   set -- $(ls -S "$@" | awk -v k="${SLICE%/*}" -v n="${SLICE#*/}" '(NR - 1) % n == k')

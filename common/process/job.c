@@ -219,8 +219,7 @@ static void say_end(const struct job *j, size_t i, pid_t pid)
     int s = j->progs[i].wait_status;
     event_begin(&e, j->msg, "end");
     event_text(&e, "end %s pid %ld ", name_of(j, i, &name), (long)pid);
-    event_num(&e, "child", pid);
-    event_num(&e, WIFSIGNALED(s) ? "signal" : "exit", WIFSIGNALED(s) ? WTERMSIG(s) : WEXITSTATUS(s));
+    reap_tell(&e, pid, s);
     if (WIFSIGNALED(s))
         event_text(&e, "signal %d", WTERMSIG(s));
     else

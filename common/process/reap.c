@@ -60,3 +60,10 @@ int reap_exit_status(int status)
 {
     return WIFSIGNALED(status) ? EXIT_SIGNAL + WTERMSIG(status) : WEXITSTATUS(status);
 }
+
+void reap_tell(struct event *e, pid_t child, int status)
+{
+    event_num(e, "child", child);
+    event_num(e, "exit", reap_exit_status(status));
+    event_num(e, "signal", WIFSIGNALED(status) ? WTERMSIG(status) : 0);
+}

@@ -7,6 +7,8 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
+#include "base/msg.h"
+
 /*
  * The next child that has ended, or with `stops` been stopped, and its wait status, without waiting; 0 when
  * there is none (now, or at all). To be called until it says 0, with errno ECHILD if there is no child at
@@ -32,5 +34,8 @@ bool reap_have_any_children(void);
 
 /* What a wait status is as an exit status: the program's own, or 128+N for signal N. */
 int reap_exit_status(int status);
+
+/* Into an event about that child's end: child; exit, as above; signal (0: none). */
+void reap_tell(struct event *e, pid_t child, int status);
 
 #endif

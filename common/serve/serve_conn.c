@@ -7,7 +7,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -48,9 +47,7 @@ static void say_end(const struct serve *s, pid_t pid, int status)
     if (s->msg->level < MSG_VERBOSE)
         return;
     event_begin(&e, s->msg, "end");
-    event_num(&e, "child", pid);
-    event_num(&e, "exit", reap_exit_status(status));
-    event_num(&e, "signal", WIFSIGNALED(status) ? WTERMSIG(status) : 0);
+    reap_tell(&e, pid, status);
     event_num(&e, "active", (long long)serve_active(s));
     event_text(&e, "end %d status %d", (int)pid, status);
     event_send(&e);
