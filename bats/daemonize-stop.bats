@@ -144,7 +144,8 @@ stopped_by() {
   local sig
   for sig in HUP TERM; do
     rm -f noted
-    daemonized -P monitor -p prog -c "$here" --supervise --hup reopen --log log --stop-signal USR1:50 \
+    # not started again before --stop
+    daemonized -P monitor -p prog -c "$here" --supervise --backoff 600:600 --hup reopen --log log --stop-signal USR1:50 \
       sh -c './child & exec sleep 6082s'
     until_line noted start
     kill -KILL "$(cat prog)"
