@@ -69,8 +69,8 @@ teardown() {
   # the shell gives the terminal away, then continues it: not before that is ^C for it
   script prog 'trap "echo continued" CONT; echo runs; while :; do read -rt 1 <> <(:); done'
   # a lease and a half later it is still held
-  script later 'read -rt 3 <> <(:); lockrun -n redis:a true; echo got=$?'
-  at_terminal 'ready> ' 'lockrun --lease 2 redis:a ./prog\n' 'runs\r' '\cZ' 'Stopped' '' 'ready> ' './later\n' '^got=1' '' \
+  script later 'read -rt 6 <> <(:); lockrun -n redis:a true; echo got=$?'
+  at_terminal 'ready> ' 'lockrun --lease 4 redis:a ./prog\n' 'runs\r' '\cZ' 'Stopped' '' 'ready> ' './later\n' '^got=1' '' \
     'ready> ' 'fg\n' 'continued' '\cC' 'ready> ' 'echo s=\$?; exit 0\n'
   [[ $output == *s=130* ]]
   run -0 lockrun -n redis:a true

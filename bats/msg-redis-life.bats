@@ -84,9 +84,9 @@ teardown() {
 @test "both are killed: the claim runs out, which counts as a try, and the consumer is removed" {
   redis_up
   msgsend redis:a job
-  worker one alone --lease 1
+  worker one alone --lease 3
   kill -KILL "$keeper" "$one"
-  run -0 msgrecv -t 60 --lease 1 redis:a sh -c 'cat; echo " $MSGTRIES"'
+  run -0 msgrecv -t 60 --lease 3 redis:a sh -c 'cat; echo " $MSGTRIES"'
   [ "$output" = "job 1" ]
   [ "$(state a)" = "0 0" ]
   [ "$(consumers a)" = 0 ]
@@ -97,9 +97,9 @@ teardown() {
   msgsend redis:a killer
   local n
   for n in 1 2; do
-    run -137 msgrecv -t 60 --tries 2 --lease 1 redis:a sh -c 'read -r _ _ _ parent _ </proc/$PPID/stat; kill -KILL $parent $PPID'
+    run -137 msgrecv -t 60 --tries 2 --lease 3 redis:a sh -c 'read -r _ _ _ parent _ </proc/$PPID/stat; kill -KILL $parent $PPID'
   done
-  run -124 msgrecv -q -t 2 --lease 1 --tries 2 redis:a echo
+  run -124 msgrecv -q -t 6 --lease 3 --tries 2 redis:a echo
   [ "$(fields a:dead text) $(fields a:dead tries)" = "killer 2" ]
   [ "$(state a)" = "0 0" ]
 }
@@ -117,9 +117,9 @@ teardown() {
 @test "all are stopped past the claim: another has the message, and PROG is ended when they continue" {
   redis_up
   msgsend redis:a job
-  worker one family --lease 1
+  worker one family --lease 3
   kill -STOP "$one" "$keeper"
-  run -0 msgrecv -t 60 --lease 1 redis:a
+  run -0 msgrecv -t 60 --lease 3 redis:a
   [ "$output" = job ]
   kill -CONT "$keeper" "$one"
   ends_with 111 "$one"

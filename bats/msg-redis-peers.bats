@@ -44,7 +44,7 @@ teardown() {
   run -0 cli --raw XREADGROUP GROUP ipcbox me COUNT 1 STREAMS a '>'
   [ "${lines[3]}" = "to redis-cli" ]
   # it dies: ours claims it
-  run -0 msgrecv -t 30 --lease 1 redis:a sh -c 'cat; echo " $MSGTRIES"'
+  run -0 msgrecv -t 30 --lease 3 redis:a sh -c 'cat; echo " $MSGTRIES"'
   [ "$output" = "to redis-cli 1" ]
   # one that acknowledges, and deletes nothing
   msgsend redis:a again

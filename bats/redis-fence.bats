@@ -23,7 +23,7 @@ teardown() {
   late='echo $$ >running; read -r line <go; ./put "$IPCBOX_FENCE" late >put.out; exec sleep 1000'
   hold late one --lease 1 redis:a
   kill -STOP "$one" "$keeper"
-  run -0 lockrun -t 60 --lease 1 redis:a sh -c './put "$IPCBOX_FENCE" new'
+  run -0 lockrun -t 60 --lease 3 redis:a sh -c './put "$IPCBOX_FENCE" new'
   [ "$output" = '' ]
   echo >go
   until_true test -s put.out
@@ -43,7 +43,7 @@ teardown() {
   until_true test -s running
   keeper=$(cat /proc/"$one"/task/"$one"/children)
   kill -STOP "$one" $keeper
-  run -0 msgrecv -t 60 --lease 1 redis:jobs sh -c './put "$MSGTRIES" "new $MSGTOKEN"'
+  run -0 msgrecv -t 60 --lease 3 redis:jobs sh -c './put "$MSGTRIES" "new $MSGTOKEN"'
   echo >go
   until_true test -s put.out
   [ "$(cat put.out)" = refused ]
