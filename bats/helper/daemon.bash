@@ -13,9 +13,11 @@ daemon_setup() {
 daemon_teardown() {
   end_started
   env -u OF_TEST "$HELPERS/end-marked" "OF_TEST=$BATS_TEST_TMPDIR"
-  nobody_left_behind
+  local status=0
+  nobody_left_behind || status=1 # the rest goes all the same
   [ ! -e "$here/small" ] || ! mountpoint -q "$here/small" || umount "$here/small"
   [ -z "${open_directory:-}" ] || rm -r "$open_directory"
+  return $status
 }
 
 # small_disk BYTES ROOM: of the size, at `small`, until the end of the test, with a ballast that leaves ROOM.

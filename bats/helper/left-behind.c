@@ -26,7 +26,7 @@ static int look(const char *dir, FILE *out)
     int found = 0;
     DIR *proc = opendir("/proc");
     if (!proc)
-        return 0;
+        perror("/proc"), exit(2);
     for (struct dirent *e; (e = readdir(proc));) {
         if (!isdigit((unsigned char)*e->d_name) || !works_in(e->d_name, dir))
             continue;
